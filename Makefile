@@ -1,0 +1,35 @@
+# `make` sets up, `make run` runs the benchmark, `make test` tests. All of it happens in .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.up-to-date
+ARGS ?=
+
+.PHONY: venv run test check bench clean
+
+venv: $(STAMP)
+
+# Some distributions ship Python without the part that puts pip into a virtual environment.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --without-pip $(VENV) && \
+	    $(PYTHON) -m pip --python $(BIN)/python install pip; }
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,dev]'
+	touch $(STAMP)
+
+run: $(STAMP)
+	$(BIN)/python -m harness run --methods all --tasks all $(ARGS)
+
+# One thread per test process: the processes share the cores.
+test: check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+bench: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache

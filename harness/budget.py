@@ -1,0 +1,66 @@
+"""Finds the width that gives a method a parameter budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from harness.contracts import Method, Problem
+from harness.seeds import seeded
+
+TOLERANCE = 0.05
+"""Largest allowed relative distance of a method's trainable parameters from the budget (protocol, matched budgets)."""
+
+
+class BudgetMissed(ValueError):
+    """No width brings the method within the tolerance of the budget."""
+
+
+def trainable_parameters(module: nn.Module) -> int:
+    """Parameters that an optimiser may change; frozen permutations and buffers do not count."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def stored_numbers(module: nn.Module) -> int:
+    """All numbers that the state of a module holds, buffers included."""
+    return sum(tensor.numel() for tensor in module.state_dict().values())
+
+
+def find_width(count: Callable[[int], int], budget: int) -> int:
+    """The width whose parameter count is nearest to the budget; `count` must not decrease with the width.
+
+    Raises:
+        BudgetMissed: the nearest count is further than 5 % away.
+    """
+    low, high = 1, 2
+    while count(high) < budget:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if count(middle) >= budget else (middle, high)
+    width = min((low, high), key=lambda candidate: abs(count(candidate) - budget))
+    if abs(count(width) / budget - 1) > TOLERANCE:
+        raise BudgetMissed(
+            f"The nearest widths {low} and {high} give {count(low)} and {count(high)} trainable parameters, more than "
+            f"{TOLERANCE:.0%} from the budget of {budget}. Raise --budget or give the method finer steps of width."
+        )
+    return width
+
+
+def build_to_budget(
+    create: Callable[[], Method], problem: Problem, budget: int, seed: int
+) -> tuple[Method, int | None]:
+    """A fresh method, built at the width that meets the budget, and that width; exempt methods have none."""
+
+    def build(width: int) -> Method:
+        method = create()
+        with seeded("build", seed):
+            method.build(problem, width)
+        return method.to(method.dtype)
+
+    first = build(1)
+    if not first.trainable:
+        return first, None
+    width = find_width(lambda candidate: trainable_parameters(build(candidate)), budget)
+    return build(width), width

@@ -1,0 +1,110 @@
+"""The command line: flags and verbs. What a verb does is in `harness.verbs`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from harness import __version__, verbs
+from harness.errors import UsageError, unknown
+
+INTERRUPTED = 130
+SELECTION = "a comma list of names, groups, globs or `all`, with options as in na[boundary_loss=off]"
+
+RUN_FLAGS = {
+    "methods": f"methods to run: {SELECTION} (default: all)",
+    "tasks": f"tasks to run them on: {SELECTION} (default: all)",
+    "seeds": "training seeds such as 0, 0,3 or 0-4; 3 is the seed 3 (default: 0)",
+    "preset": "smoke, quick, paper, or a TOML file (default: quick)",
+    "budget": "trainable parameters of each method, instead of the preset's",
+    "epochs": "passes over the training data, instead of the preset's",
+    "targets": "number of targets, instead of the preset's",
+    "repeats": "how often proposals are drawn anew, instead of the preset's",
+    "device": "cpu, cuda or cuda:0 (default: cpu)",
+    "jobs": "cells that run at once (default: one per CPU core; on cuda 1)",
+    "timeout": "time limit of one cell, such as 90s, 30m or 2h (default: none)",
+    "out": "result folder (default: results/PRESET)",
+}
+RUN_SWITCHES = {
+    "validation": "take the targets from the validation part, to choose options without looking at the test",
+    "force": "run cells again that have a record",
+    "retry": "run cells again that failed",
+    "fail-fast": "stop at the first cell that fails",
+    "dry-run": "print the plan with its estimated cost, and run nothing",
+    "quiet": "no progress bars",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 all ok, 1 some cells failed, 2 wrong usage, 3 nothing ran."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(given)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted. The same command continues.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; what is still buffered must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(given: list[str]) -> int:
+    parser, each = build_parser()
+    if given and not given[0].startswith("-") and given[0] not in each:
+        raise unknown("verb", given[0], each)
+    arguments, extra = parser.parse_known_args(given)
+    if "verb" not in vars(arguments):
+        parser.print_help()
+        return 2
+    if extra:
+        flags = [flag for flag in each[given[0]]._option_string_actions if flag.startswith("--")]
+        raise unknown(f"argument of {given[0]}", extra[0].partition("=")[0], flags)
+    code: int = arguments.verb(arguments)
+    return code
+
+
+def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser, and those of its verbs by name."""
+    parser = argparse.ArgumentParser(prog="python -m harness", description="Benchmark of inverse methods.")
+    parser.add_argument("--version", action="version", version=f"inverse-harness {__version__}")
+    group = parser.add_subparsers(metavar="VERB")
+    each: dict[str, argparse.ArgumentParser] = {}
+    for name, function in verbs.VERBS.items():
+        text = (function.__doc__ or "").splitlines()[0]
+        each[name] = group.add_parser(name, help=text, description=text, allow_abbrev=False)
+        each[name].set_defaults(verb=function)
+    _add_run(each["run"])
+    _add_others(each)
+    return parser, each
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    """Flags are kept as text, absent where not given: `harness.config` converts them and puts them over the file."""
+    for name, text in RUN_FLAGS.items():
+        nargs = "+" if name in ("methods", "tasks") else None
+        parser.add_argument(f"--{name}", help=text, default=argparse.SUPPRESS, metavar=name.upper(), nargs=nargs)
+    for name, text in RUN_SWITCHES.items():
+        parser.add_argument(f"--{name}", help=text, default=argparse.SUPPRESS, action="store_true")
+    parser.add_argument("--config", help="a TOML run file that holds any of these flags", metavar="FILE")
+
+
+def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
+    each["list"].add_argument("what", nargs="?", help=f"one of {', '.join(verbs.LISTS)} (default: all but results)")
+    each["show"].add_argument("what", help="a key or its beginning, the path of a record, or TASK/METHOD")
+    each["check"].add_argument("names", nargs="+", help="methods or tasks: names, groups, globs or all")
+    table = each["table"]
+    table.add_argument("name", help="a table, or all")
+    table.add_argument("--format", default="markdown", help="markdown, latex, csv or json (default: markdown)")
+    table.add_argument("--metric", default=None, help="sse, mse or nmse (default: the table's own)")
+    table.add_argument("--published", action="store_true", help="show the papers' values beside ours")
+    table.add_argument("--methods", default=None, help="only these methods: names, labels, groups or globs")
+    table.add_argument("--tasks", default=None, help="only these tasks")
+    for name in ("list", "show", "table", "verify", "rescore", "time"):
+        default = "results" if name == "list" else str(verbs.DEFAULT_OUT)
+        each[name].add_argument("--out", default=default, metavar="DIR", help=f"result folder (default: {default})")

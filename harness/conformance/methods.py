@@ -1,0 +1,229 @@
+"""The properties of a method, examined on two small problems with a short training."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from harness import adapter
+from harness.budget import stored_numbers, trainable_parameters
+from harness.cell import restore
+from harness.conformance.findings import Finding, ViolationError, examine, require, require_options, require_shape
+from harness.conformance.trial import Fold, Trial, Valley, difference, trainable_tensors
+from harness.contracts import Method, Proposals
+from harness.seeds import seeded
+
+TARGETS, PROPOSALS = 8, 16
+FINITE = 0.9  # least share of finite designs after a short training
+SAME_ROWS = 0.95  # of the proposals for unchanged targets: a batched search may stop some rows differently
+SAME_DESIGN = 1e-3  # largest difference, in standardised x, that counts as the same proposal
+EXACT = 1e-5  # of a restored method: the same numbers up to the memory layout of its tensors
+
+
+def check_method(create: Callable[[], Method]) -> list[Finding]:
+    """All properties of a method, in order; later ones are examined only where it can be built, trained and asked.
+
+    Args:
+        create: the method class, or what returns a fresh method.
+
+    Properties: declaration, budget, training, shapes, devices; then honest count, finite, same seed, other targets,
+    state, arguments, ranking.
+    """
+    findings = [examine("declaration", _declaration, [create])]
+    if not findings[0].ok:
+        return findings
+    trials = [Trial(create, Valley()), Trial(create, Fold())]
+    first = {"budget": _budget, "training": _training, "shapes": _shapes, "devices": _devices}
+    for name, holds in first.items():
+        findings.append(examine(name, _located(holds), trials))
+        if not findings[-1].ok:
+            return findings
+    later = {
+        "honest count": _honest_count,
+        "finite": _finite,
+        "same seed": _same_seed,
+        "other targets": _other_targets,
+        "state": _state,
+        "arguments": _arguments,
+        "ranking": _ranking,
+    }
+    return findings + [examine(name, _located(holds), trials) for name, holds in later.items()]
+
+
+def _located(holds: Callable[[Trial], None]) -> Callable[[Trial], None]:
+    """The same property, saying on which problem it was violated."""
+
+    def located(trial: Trial) -> None:
+        try:
+            holds(trial)
+        except ViolationError as violation:
+            raise ViolationError(f"{trial.where}: {violation}") from violation
+
+    return located
+
+
+def _declaration(create: Callable[[], Method]) -> None:
+    method = create()
+    require(isinstance(method, Method), f"{create!r} gives {type(method).__name__}; subclass harness.contracts.Method.")
+    require(method.dtype.is_floating_point, f"dtype is {method.dtype}; set torch.float32 or torch.float64.")
+    require_options(type(method))
+
+
+def _budget(trial: Trial) -> None:
+    trial.build()
+    count = trainable_parameters(trial.method)
+    require(
+        trial.method.trainable or count == 0,
+        f"trainable is False, which exempts the method from the budget, but it has {count} trainable parameters; "
+        "set trainable = True or freeze them.",
+    )
+
+
+def _training(trial: Trial) -> None:
+    trial.fit()
+    require(
+        sum(trial.shares) <= 1 + 1e-6,
+        f"the phases take {sum(trial.shares):.3g} times the schedule's passes over the data; "
+        "let their shares add up to one.",
+    )
+
+
+def _shapes(trial: Trial) -> None:
+    x_dim = trial.problem.x_dim
+    for b, n in ((TARGETS, PROPOSALS), (1, PROPOSALS), (TARGETS, 1)):
+        proposals = trial.propose(trial.method, trial.targets[:b], n)
+        require(isinstance(proposals, Proposals), f"propose returns {type(proposals).__name__}; return Proposals.")
+        require_shape(f"x of {n} proposals for {b} targets", proposals.x, (b, n, x_dim))
+        if proposals.believed is not None:
+            require_shape(f"believed of {n} proposals for {b} targets", proposals.believed, (b, n))
+        dtype = proposals.x.dtype
+        require(dtype == trial.dtype, f"proposals are {dtype}; return the method's dtype, {trial.dtype}.")
+        require(not proposals.x.requires_grad, "proposals carry a gradient; detach them or decorate with no_grad.")
+        generated = trial.method.candidates(n)
+        require(generated >= n, f"candidates({n}) is {generated}; count every candidate, at least the {n} returned.")
+
+
+def _devices(trial: Trial) -> None:
+    trials = [trial]
+    if torch.cuda.is_available():
+        trials.append(Trial(trial.create, trial.task, "cuda"))
+        trials[1].build()
+        trials[1].fit()
+    for each in trials:
+        proposals = each.propose(each.method, each.targets, PROPOSALS)
+        for name, tensor in (("x", proposals.x), ("believed", proposals.believed)):
+            require(
+                tensor is None or tensor.device == each.targets.device,
+                f"{name} of proposals for targets on {each.targets.device} is on {getattr(tensor, 'device', None)}; "
+                "create tensors on the device of y, and draw from the generator on its own device.",
+            )
+
+
+def _honest_count(trial: Trial) -> None:
+    counted = {id(parameter) for parameter in trial.counted}
+    reached = (*trial.trained, *trainable_tensors(trial.method))
+    hidden = {id(tensor): tensor for tensor in reached if id(tensor) not in counted}
+    hidden |= {id(tensor): tensor for tensor in _changed_while_frozen(trial)}
+    numbers = sum(tensor.numel() for tensor in hidden.values())
+    require(
+        not hidden,
+        f"{numbers} trainable numbers are missing from the {sum(item.numel() for item in trial.counted)} that count "
+        "against the budget; create every network in `build`, as an attribute of the method, and leave its parameters "
+        "trainable there.",
+    )
+
+
+def _changed_while_frozen(trial: Trial) -> list[Tensor]:
+    """Parameters that do not count but changed, less those that can be a copy of others, such as a best state."""
+    counted = {id(parameter) for parameter in trial.counted}
+    built = dict(trial.fresh(0).named_parameters())
+    changed: list[Tensor] = []
+    originals: Counter[tuple[int, ...]] = Counter()
+    for name, parameter in trial.method.named_parameters():
+        same = name in built and built[name].shape == parameter.shape and not difference(built[name], parameter)
+        if same or id(parameter) in counted:
+            originals[tuple(parameter.shape)] += 1
+        else:
+            changed.append(parameter)
+    found = []
+    for parameter in changed:
+        originals[tuple(parameter.shape)] -= 1
+        if originals[tuple(parameter.shape)] < 0:
+            found.append(parameter)
+    return found
+
+
+def _finite(trial: Trial) -> None:
+    x = trial.propose(trial.method, trial.targets, PROPOSALS).x
+    share = float(x.isfinite().all(-1).double().mean())
+    require(share >= FINITE, f"only {share:.0%} of the proposals are finite after a short training; guard the inverse.")
+
+
+def _same_seed(trial: Trial) -> None:
+    def again(pollution: int) -> Method:
+        with seeded("pollution", pollution):
+            return trial.fit(trial.fresh(0))
+
+    first, second = again(1), again(2)
+    for (name, one), other in zip(first.state_dict().items(), second.state_dict().values(), strict=True):
+        require(
+            torch.equal(one, other),
+            f"{name} differs after two trainings with the same seed; draw from the global generators of torch, numpy "
+            "and python in `build` and `fit`, which the harness seeds, and from nothing else.",
+        )
+    proposals = [
+        trial.propose(method, trial.targets, PROPOSALS, pollution=i).x for i, method in enumerate((first, second))
+    ]
+    require(
+        difference(*proposals) == 0,
+        "proposals with the same seed differ when the global random state does; draw from the generator alone.",
+    )
+
+
+def _other_targets(trial: Trial) -> None:
+    y = trial.targets[:TARGETS]
+    changed = y.clone()
+    changed[1::2] = trial.targets[TARGETS : TARGETS + TARGETS // 2]
+    one, other = (trial.propose(trial.method, targets, PROPOSALS).x[::2] for targets in (y, changed))
+    same = torch.isclose(one, other, rtol=0, atol=SAME_DESIGN, equal_nan=True).all(-1)
+    share = float(same.double().mean())
+    require(
+        share >= SAME_ROWS,
+        f"only {share:.0%} of the proposals for a target stay the same when the other targets of the batch change; "
+        "let no target depend on another, and draw the same random numbers whatever the targets are.",
+    )
+
+
+def _state(trial: Trial) -> None:
+    if type(trial.method).fit.__module__ == adapter.__name__:
+        return  # a plain function keeps its answer in memory, and the adapter says so
+    fresh = trial.fresh(1)
+    restore(fresh, {name: tensor.clone() for name, tensor in trial.method.state_dict().items()})
+    one, other = (trial.propose(each.eval(), trial.targets, PROPOSALS).x for each in (trial.method, fresh))
+    require(
+        difference(one, other) <= EXACT,
+        f"a freshly built method with the stored state ({stored_numbers(fresh)} numbers) proposes other designs; keep "
+        "all that training finds in parameters or registered buffers.",
+    )
+
+
+def _arguments(trial: Trial) -> None:
+    trial.propose(trial.method, trial.targets, PROPOSALS)
+    if difference(trial.problem.bounds, trial.bounds):
+        trial.changed.add("problem.bounds")
+    require(not trial.changed, f"the method changes its arguments {', '.join(sorted(trial.changed))}; work on copies.")
+
+
+def _ranking(trial: Trial) -> None:
+    proposals = trial.propose(trial.method, trial.targets, PROPOSALS)
+    if proposals.believed is None:
+        return
+    believed = proposals.believed.nan_to_num(nan=math.inf)
+    require(bool((believed >= 0).all()), "believed has negative entries; give squared errors.")
+    if proposals.ranked:
+        ordered = believed[:, 1:] >= believed[:, :-1] * (1 - 1e-6) - 1e-12
+        require(bool(ordered.all()), "the proposals are ranked but their believed error decreases; sort best first.")

@@ -1,0 +1,166 @@
+"""What a plug-in author reads: `Task`, `Method`, and the few values that pass between them and the harness.
+
+A task is a forward problem y = f(x) in physical units and float64. A method learns to invert it and sees
+standardised x and y only: the harness standardises on the training split and undoes it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import torch
+from torch import Generator, Tensor, nn
+
+Loss: TypeAlias = Callable[[Tensor, Tensor, float], Tensor]
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a plug-in that has none."""
+
+
+class Task(ABC):
+    """A forward problem y = f(x), in physical units.
+
+    A subclass sets `x_dim`, `y_dim` and `fixed_target` and implements `sample_prior`, `simulate` and `bounds`.
+    `Options`, a frozen dataclass, makes `name[option=value]` typed and validated.
+    """
+
+    x_dim: ClassVar[int]
+    y_dim: ClassVar[int]
+    fixed_target: ClassVar[tuple[float, ...]]
+    """y*, the target of the single-target protocol, in physical units, length `y_dim`."""
+
+    version: ClassVar[str] = "1"
+    groups: ClassVar[tuple[str, ...]] = ()
+    references: ClassVar[tuple[str, ...]] = ()
+    x_labels: ClassVar[tuple[str, ...]] = ()
+    y_labels: ClassVar[tuple[str, ...]] = ()
+    n_train: ClassVar[int] = 10_000
+    """Pairs (x, y) that a method may learn from, validation part included."""
+
+    Options: ClassVar[type] = NoOptions
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = options if options is not None else self.Options()
+
+    @abstractmethod
+    def sample_prior(self, n: int, generator: Generator) -> Tensor:
+        """Draw designs x `(n, x_dim)`, float64, from the design distribution."""
+
+    @abstractmethod
+    def simulate(self, x: Tensor) -> Tensor:
+        """The true forward model: x `(n, x_dim)` to y `(n, y_dim)`, float64. A row that cannot be simulated is NaN."""
+
+    @property
+    @abstractmethod
+    def bounds(self) -> Tensor:
+        """The box of the prior `(2, x_dim)`, float64: its support, or its central 95 % interval where unbounded."""
+
+    def in_support(self, x: Tensor) -> Tensor:
+        """Mask `(n,)` of the designs inside the hard domain; all finite designs unless a task says otherwise."""
+        return torch.isfinite(x).all(-1)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that a method may know of a task besides the training pairs; x is standardised."""
+
+    x_dim: int
+    y_dim: int
+    bounds: Tensor
+    """Range of the training designs `(2, x_dim)`, in the method's dtype."""
+    sample_prior: Callable[[int, Generator], Tensor]
+    """Draws `(n, x_dim)` fresh designs from the design distribution, in the method's dtype."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Standardised designs x `(n, x_dim)` and their targets y `(n, y_dim)`, in the method's dtype."""
+
+    x: Tensor
+    y: Tensor
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Designs proposed for a batch of b targets, n for each."""
+
+    x: Tensor
+    """`(b, n, x_dim)`, standardised. A row that could not be computed is NaN and counts as invalid."""
+    ranked: bool = False
+    """True where the n designs come best first, by the method's own estimate."""
+    believed: Tensor | None = None
+    """`(b, n)`: the error that the method's own surrogate promises, squared, mean over standardised y."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One training phase: the harness minimises `loss` over the parameters of `module`, all others frozen."""
+
+    name: str
+    module: nn.Module
+    loss: Loss
+    """`loss(x, y, progress)`: a scalar for a batch; progress in [0, 1] runs through the phase."""
+    share: float = 1.0
+    """Share of the schedule's passes over the data; the shares of a method add up to one."""
+    validate: Loss | None = None
+    """What decides the best state, evaluated on the validation part; `loss` where omitted."""
+    keep: Literal["best", "last"] = "best"
+    weight_decay: float = 0.0
+    clip: float | None = None
+    """Bound on the gradient norm; None leaves gradients as they are."""
+
+
+class Method(nn.Module):
+    """A torch module that learns to propose designs x for a target y.
+
+    A subclass implements `build`, `loss` (or `phases`, or `fit`) and `propose`. Inside them torch's, numpy's and
+    Python's global random states are seeded by the harness.
+    """
+
+    version: ClassVar[str] = "1"
+    groups: ClassVar[tuple[str, ...]] = ()
+    references: ClassVar[tuple[str, ...]] = ()
+    dtype: ClassVar[torch.dtype] = torch.float32
+    """The precision in which the method is given data and returns designs."""
+    trainable: ClassVar[bool] = True
+    """False exempts a method without trainable parameters from the parameter budget."""
+
+    Options: ClassVar[type] = NoOptions
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Values that differ from the defaults of `Options`, for a method registered under a second name."""
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__()
+        self.options = options if options is not None else self.Options(**self.defaults)
+        self.stage: Callable[[str], AbstractContextManager[Any]] = lambda name: nullcontext()
+        """`with self.stage("localisation"):` lets the harness time a part of `propose` on its own."""
+
+    def build(self, problem: Problem, width: int) -> None:
+        """Create the networks at this width; the harness searches the width that meets the parameter budget."""
+
+    def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Training loss of one batch, for a method with a single phase."""
+        raise NotImplementedError(f"{type(self).__name__} needs `loss`, `phases` or `fit`")
+
+    def phases(self) -> Iterable[Phase]:
+        """The training phases in order. A generator may act between them: the code after a `yield` runs after it."""
+        yield Phase("training", self, self.loss)
+
+    def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
+        """Train: `run(phase)` is the harness' training loop and returns the phase's best validation value."""
+        for phase in self.phases():
+            run(phase)
+
+    def candidates(self, n: int) -> int:
+        """How many candidates are drawn or optimised for one target to return n proposals."""
+        return n
+
+    def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
+        """N designs for each target y `(b, y_dim)`. Randomness comes from `generator` alone."""
+        raise NotImplementedError(f"{type(self).__name__} needs `propose`")

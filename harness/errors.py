@@ -1,0 +1,18 @@
+"""The one error that a user's input can cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UsageError(ValueError):
+    """Input that cannot be used. The command line prints its text and ends with exit code 2."""
+
+
+def unknown(kind: str, value: str, allowed: Iterable[str]) -> UsageError:
+    """An error that names the value, its close matches and everything that was allowed."""
+    choices = sorted(allowed)
+    close = get_close_matches(value, choices, n=3)
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    return UsageError(f"Unknown {kind} {value!r}.{hint} Allowed: {', '.join(choices) or 'none'}.")

@@ -1,0 +1,1 @@
+"""Protocols, metrics and statistics. Metrics and statistics are pure functions."""

@@ -1,0 +1,61 @@
+"""Errors of proposals, and what else is worth knowing of them. Pure functions of tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+METRICS = ("sse", "mse", "nmse")
+COPY = 1e-5  # standardised distance below which a proposal is a training design: float32 rounding, and no more
+ACCURATE = 1e-2  # nmse below which a proposal counts for diversity
+CHUNK = 1024
+
+
+def squared_errors(reached: Tensor, y: Tensor, y_variance: Tensor) -> dict[str, Tensor]:
+    """Errors of re-simulated proposals, NaN where invalid.
+
+    Args:
+        reached: f(x) `(..., y_dim)`, NaN rows where invalid.
+        y: targets, broadcastable to `reached`.
+        y_variance: variance of y on the training part `(y_dim,)`.
+
+    Returns:
+        `sse` (summed over y, iPage), `mse` (mean over y, Ren et al.) and `nmse` (each dimension over its training
+        variance: 1.0 is the constant prediction), each `(...)`.
+    """
+    square = (reached - y).square()
+    safe = torch.where(y_variance > 0, y_variance, 1.0)
+    return {"sse": square.sum(-1), "mse": square.mean(-1), "nmse": (square / safe).mean(-1)}
+
+
+def constant_errors(y_variance: Tensor) -> dict[str, float]:
+    """The error of always answering with the mean target: what an invalid proposal counts with in a mean."""
+    return {"sse": float(y_variance.sum()), "mse": float(y_variance.mean()), "nmse": 1.0}
+
+
+def inside(x: Tensor, bounds: Tensor) -> Tensor:
+    """Mask of designs inside a box `(2, x_dim)`."""
+    return ((x >= bounds[0]) & (x <= bounds[1])).all(-1)
+
+
+def nearest_distance(x: Tensor, known: Tensor) -> Tensor:
+    """Euclidean distance from each design `(n, x_dim)` to the nearest known one `(m, x_dim)`; NaN rows stay NaN."""
+    exact = "donot_use_mm_for_euclid_dist"  # the fast form loses the small distances that tell copies
+    return torch.cat([torch.cdist(part, known, compute_mode=exact).amin(1) for part in x.split(CHUNK)])
+
+
+def mean_pairwise_distance(x: Tensor, chosen: Tensor) -> Tensor:
+    """Mean distance between the chosen proposals of one target; NaN for fewer than two.
+
+    Args:
+        x: `(b, n, x_dim)`.
+        chosen: mask `(b, n)`.
+
+    Returns:
+        `(b,)`.
+    """
+    both = chosen[:, :, None] & chosen[:, None]
+    distance = torch.cdist(torch.nan_to_num(x), torch.nan_to_num(x))
+    pairs = both.sum((1, 2)) - chosen.sum(1)
+    total = torch.where(both, distance, 0.0).sum((1, 2))
+    return torch.where(pairs > 0, total / pairs.clamp_min(1), torch.nan)

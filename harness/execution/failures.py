@@ -1,0 +1,71 @@
+"""From an exception to a status and an error text without absolute paths."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.durable import FULL_ERRNOS
+
+MEMORY_TEXTS = ("can't allocate memory", "not enough memory", "cannot allocate memory", "out of memory")
+"""How torch's CPU allocator, the C library and CUDA say that memory is exhausted in a plain RuntimeError."""
+
+
+def status_of(error: BaseException) -> str:
+    """`diverged`, `out_of_memory` or `failed`."""
+    from harness.training import Diverged
+
+    if isinstance(error, Diverged):
+        return "diverged"
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return "out_of_memory"
+    exhausted = any(text in str(error).lower() for text in MEMORY_TEXTS)
+    named = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+    return "out_of_memory" if named or (isinstance(error, RuntimeError) and exhausted) else "failed"
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """True for errors of the disk that results are written to, which no other cell would survive either."""
+    if isinstance(error, OSError) and error.errno in FULL_ERRNOS:
+        return True
+    return "No space left on device" in str(error)
+
+
+def describe(error: BaseException, private: Iterable[Path] = ()) -> dict[str, str]:
+    """Type, message and traceback of an exception, all paths relative; `private` folders are cut off too."""
+    text = "".join(traceback.format_exception(error))
+    kind = type(error)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    return {"type": name, "message": relative(str(error), private) or name, "traceback": relative(text, private)}
+
+
+def expired(exit_code: int | None, console: str) -> dict[str, str]:
+    """The error of a worker process that ended without a word; `console` is what it had printed."""
+    if exit_code is not None and exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        message = f"The worker process was ended by signal {-exit_code} ({name})."
+        if -exit_code == signal.SIGKILL:
+            message += " The system does this where memory runs out: try fewer --jobs."
+    else:
+        message = f"The worker process exited by itself with code {exit_code}."
+    return {"type": "Killed", "message": message, "traceback": console}
+
+
+def late(timeout: float, console: str) -> dict[str, str]:
+    """The error of a cell that took longer than allowed; `console` ends with where it was."""
+    message = f"Not finished after {timeout:g} s. Allow more with --timeout."
+    return {"type": "Timeout", "message": message, "traceback": console}
+
+
+def relative(text: str, private: Iterable[Path] = ()) -> str:
+    """The text with the absolute prefixes of importable files, `private` folders and the home folder cut off."""
+    roots = {str(path) for path in (*private, *map(Path, sys.path)) if path.is_absolute() and len(path.parts) > 1}
+    for root in sorted(roots, key=len, reverse=True):
+        text = text.replace(root + "/", "")
+    for root in (sys.prefix, sys.base_prefix):
+        text = text.replace(root + "/", "")
+    return text.replace(str(Path.home()) + "/", "~/") if len(Path.home().parts) > 1 else text

@@ -1,0 +1,51 @@
+"""What became of the cells of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.plan import Cell
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One finished cell."""
+
+    cell: Cell
+    status: str
+    seconds: float
+    message: str = ""
+    """The error in one line; empty where the status is `ok`."""
+
+
+@dataclass
+class Summary:
+    """A finished, stopped or interrupted run."""
+
+    planned: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    interrupted: bool = False
+    stopped: bool = False
+    """True where `fail_fast` ended the run."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many cells ended with each status."""
+        return Counter(outcome.status for outcome in self.outcomes)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """The cells whose status is not `ok`."""
+        return [outcome for outcome in self.outcomes if outcome.status != "ok"]
+
+    @property
+    def exit_code(self) -> int:
+        """0: all ok, 1: some cells failed, 3: nothing ran, 130: interrupted."""
+        if self.interrupted:
+            return 130
+        if not self.outcomes:
+            return 3
+        return 1 if self.failures else 0

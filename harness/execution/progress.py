@@ -1,0 +1,111 @@
+"""Progress on standard error: bars on a terminal, one line per finished cell elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from harness.execution.outcome import Outcome
+
+if TYPE_CHECKING:
+    from harness.plan import Cell
+
+
+class Progress:
+    """One bar for all cells and one for each running cell; nothing at all where `quiet`."""
+
+    def __init__(self, total: int, jobs: int, quiet: bool) -> None:
+        self.total, self.finished, self.quiet = total, 0, quiet
+        self.stream = sys.stderr
+        self.live = not quiet and self.stream.isatty()
+        self.free = list(range(1, jobs + 1))
+        self.bars: dict[str, tqdm[Any]] = {}
+        self.overall: tqdm[Any] | None = None
+        if self.live:
+            # tqdm's own lock is a semaphore shared between processes, its monitor a thread; one thread needs neither.
+            tqdm.set_lock(threading.RLock())
+            tqdm.monitor_interval = 0
+            self.overall = tqdm(total=total, desc="cells", unit="cell", file=self.stream, dynamic_ncols=True)
+
+    def start(self, cell: Cell) -> None:
+        """A cell has started."""
+        if self.live:
+            self.bars[cell.key] = tqdm(
+                desc=name(cell),
+                total=1,
+                position=self.free.pop(0),
+                leave=False,
+                file=self.stream,
+                dynamic_ncols=True,
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}",
+            )
+
+    def update(self, cell: Cell, phase: str, done: int, total: int, loss: float | None) -> None:
+        """A running cell has come to `done` of `total` epochs or steps of a phase."""
+        bar = self.bars.get(cell.key)
+        if bar is None:
+            return
+        bar.total, bar.n = total, done
+        bar.set_description_str(f"{name(cell)} {phase}", refresh=False)
+        bar.set_postfix_str("" if loss is None else f"loss {loss:.3g}", refresh=False)
+        bar.refresh()
+
+    def finish(self, outcome: Outcome) -> None:
+        """A cell has ended; it is printed where there are no bars or where it failed."""
+        self.finished += 1
+        self._close_bar(outcome.cell)
+        if not self.quiet and (not self.live or outcome.status != "ok"):
+            self._print(line(outcome, self.finished, self.total))
+        if self.overall is not None:
+            self.overall.update()
+
+    def note(self, text: str) -> None:
+        """A line that is printed also where `quiet`."""
+        self._print(text)
+
+    def close(self) -> None:
+        """Remove all bars but the one of the cells."""
+        for bar in self.bars.values():
+            bar.close()
+        self.bars.clear()
+        if self.overall is not None:
+            self.overall.close()
+
+    def _close_bar(self, cell: Cell) -> None:
+        bar = self.bars.pop(cell.key, None)
+        if bar is not None:
+            self.free.append(-bar.pos)
+            self.free.sort()
+            bar.close()
+
+    def _print(self, text: str) -> None:
+        if self.live:
+            tqdm.write(text, file=self.stream)
+        else:
+            print(text, file=self.stream, flush=True)
+
+
+def name(cell: Cell) -> str:
+    """A cell in a few words."""
+    seed = f" seed {cell.seed}" if cell.seed else ""
+    return f"{cell.task.label} {cell.method.label}{seed}"
+
+
+def line(outcome: Outcome, number: int, total: int) -> str:
+    """A finished cell: `[ 3/36] sinewave mdn ok 41 s`."""
+    width = len(str(total))
+    text = f"[{number:{width}}/{total}] {name(outcome.cell)} {outcome.status} {duration(outcome.seconds)}"
+    reason = outcome.message.strip().splitlines()
+    return f"{text}: {reason[0]}" if reason else text
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a reader: `0.4 s`, `41 s`, `12 min`, `3.5 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,124 @@
+"""What happens inside the process of one cell: it computes, writes its own record, and dies with its parent."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import provenance
+from harness.durable import storage_error
+from harness.execution.console import captured
+from harness.execution.failures import describe, is_disk_full, status_of
+from harness.store import Store
+
+if TYPE_CHECKING:
+    from harness.plan import Cell
+
+Report = Callable[[str, int, int, float | None], None]
+Runner = Callable[["Cell", Path, Report], dict[str, Any]]
+
+REPORT_EVERY = 0.1  # seconds
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell with all that its process needs."""
+
+    cell: Cell
+    root: Path
+    known: dict[str, Any]
+    """The parts of the record that are known before the cell runs."""
+    environment: dict[str, Any]
+    runner: Runner | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker tells its parent at the end."""
+
+    status: str
+    seconds: float
+    message: str
+
+
+def work(job: Job, messages: Connection) -> Done:
+    """Run the cell, commit its record, whatever its status.
+
+    Raises:
+        UsageError: the record cannot be written.
+    """
+    _end_with_parent()
+    messages.send(("process", os.getpid()))
+    _use_threads(job.cell.threads)
+    store, started, clock = Store(job.root), provenance.now(), time.perf_counter()
+    private = [job.root.resolve(), Path.cwd()]
+    with store.temporary(job.cell) as folder:
+        messages.send(("folder", folder.name))
+        with captured(folder, private):
+            result = _attempt(job, folder, reporter(messages), private)
+        cell = job.cell
+        origin = provenance.stamp(job.environment, device=cell.device, threads=cell.threads, started=started)
+        store.commit(cell, folder, {**job.known, **result, "provenance": origin})
+    error = result["error"]
+    return Done(result["status"], time.perf_counter() - clock, error["message"] if error else "")
+
+
+def _attempt(job: Job, folder: Path, report: Report, private: list[Path]) -> dict[str, Any]:
+    """The body of the record: what the runner returns, or the error that it raised."""
+    try:
+        runner = job.runner or _default_runner()
+        return {**runner(job.cell, folder, report), "status": "ok", "error": None}
+    except BaseException as error:
+        if is_disk_full(error):
+            raise storage_error(job.root, error) from error
+        return {"status": status_of(error), "error": describe(error, private)}
+
+
+def _default_runner() -> Runner:
+    from harness.cell import run_cell
+
+    return run_cell
+
+
+def reporter(messages: Connection) -> Report:
+    """A `report` that sends at most ten messages a second, and every change of phase."""
+    last_phase, last_time = "", 0.0
+
+    def report(phase: str, done: int, total: int, loss: float | None) -> None:
+        nonlocal last_phase, last_time
+        moment = time.monotonic()
+        if phase != last_phase or moment - last_time >= REPORT_EVERY:
+            last_phase, last_time = phase, moment
+            try:
+                messages.send(("progress", phase, done, total, loss))
+            except OSError:
+                os._exit(1)  # the parent is gone
+
+    return report
+
+
+def _use_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _end_with_parent() -> None:
+    """Lead an own process group, and end it as soon as the parent has ended in whatever way."""
+    os.setpgid(0, 0)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_and_end, args=(parent.sentinel,), daemon=True).start()
+
+
+def _wait_and_end(sentinel: int) -> None:
+    wait([sentinel])
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,157 @@
+"""Where a record comes from: versions, commit, hardware. Never a host name, a user name or an absolute path."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import harness
+
+DISTRIBUTIONS = ("torch", "numpy", "scipy", "FrEIA", "nflows", "pebble", "safetensors")
+
+
+def environment() -> dict[str, Any]:
+    """What stays the same during a run: versions, commit and machine. Imports nothing that it describes."""
+    return {
+        "harness": harness.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in DISTRIBUTIONS},
+        "git": git_state(Path(harness.__file__).parents[1]),
+        "platform": " ".join((platform.system(), platform.machine(), *platform.libc_ver())).strip(),
+        "cpu": cpu_model(),
+        "cores": {"physical": physical_cores(), "logical": os.cpu_count(), "usable": usable_cores()},
+        "memory_bytes": memory_bytes(),
+    }
+
+
+def stamp(
+    fixed: Mapping[str, Any], *, device: str, threads: int, started: datetime, details: bool = True
+) -> dict[str, Any]:
+    """The provenance of one cell: `environment()` with device, threads, load average and times in UTC.
+
+    Without `details` a GPU is not asked for its name, which would create a context on it.
+    """
+    return {
+        **fixed,
+        "device": device,
+        **(device_details(device, str(fixed.get("cpu"))) if details else {"device_name": None, "gpu": None}),
+        "threads": threads,
+        "load": load_average(),
+        "started": started.isoformat(timespec="seconds"),
+        "ended": now().isoformat(timespec="seconds"),
+    }
+
+
+def now() -> datetime:
+    """The time in UTC."""
+    return datetime.now(UTC)
+
+
+def version(distribution: str) -> str | None:
+    """The installed version, None where it is not installed."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def git_state(root: Path) -> dict[str, Any] | None:
+    """Commit and whether tracked files differ from it; None where `root` is not the top of a git checkout."""
+    top = _git(root, "rev-parse", "--show-toplevel")
+    commit = _git(root, "rev-parse", "HEAD")
+    if top is None or commit is None or Path(top).resolve() != root.resolve():
+        return None
+    return {"commit": commit, "dirty": _git(root, "status", "--porcelain", "--untracked-files=no") != ""}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    # A git hook that calls us exports GIT_DIR, which would name another repository.
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, env=clean, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def cpu_model() -> str:
+    """The processor's name, as far as the system tells it."""
+    for key, value in _cpuinfo():
+        if key == "model name":
+            return value
+    if sys.platform == "darwin":
+        return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def physical_cores() -> int | None:
+    """Cores without hyper-threads; None where the system does not tell."""
+    if sys.platform == "darwin":
+        return int(_output("sysctl", "-n", "hw.physicalcpu") or 0) or None
+    socket, found = "0", set()
+    for key, value in _cpuinfo():
+        if key == "physical id":
+            socket = value
+        elif key == "core id":
+            found.add((socket, value))
+    return len(found) or None
+
+
+def usable_cores() -> int:
+    """Logical cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_bytes() -> int | None:
+    """Physical memory; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return None
+
+
+def load_average() -> list[float] | None:
+    """Runnable processes, averaged over 1, 5 and 15 minutes; None where the system does not tell."""
+    try:
+        return [round(value, 2) for value in os.getloadavg()]
+    except OSError:
+        return None
+
+
+def device_details(device: str, cpu: str) -> dict[str, Any]:
+    """Name of the device and, on a GPU, its memory and CUDA version."""
+    if not device.startswith("cuda"):
+        return {"device_name": cpu, "gpu": None}
+    import torch
+
+    properties = torch.cuda.get_device_properties(torch.device(device))
+    return {
+        "device_name": properties.name,
+        "gpu": {"memory_bytes": properties.total_memory, "cuda": torch.version.cuda},
+    }
+
+
+def _cpuinfo() -> list[tuple[str, str]]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+    pairs = (line.partition(":") for line in lines)
+    return [(key.strip(), value.strip()) for key, _, value in pairs]
+
+
+def _output(*command: str) -> str | None:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,56 @@
+"""What all tables have in common: the first values of a row, the method column, the order of the notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from harness.reporting import notes
+from harness.reporting.rows import Group, Row, dig
+from harness.reporting.table import Column, Raw, Table, incomplete
+
+METHOD = Column("method", lambda raw: str(raw["method"]) + ("†" if incomplete(raw["status"]) else ""), status=None)
+
+
+def base(row: Row) -> dict[str, Any]:
+    """The raw values that every row begins with."""
+    return {
+        "method": row.label,
+        "status": row.status,
+        "baseline": row.baseline,
+        "seeds": len(row.done),
+    }
+
+
+def chart(
+    name: str,
+    title: str,
+    group: Group,
+    columns: Sequence[Column],
+    rows: Sequence[Raw],
+    extra: Iterable[str],
+    metric: str | None = None,
+) -> Table:
+    """The table of one group: its heading, its rows and, after its own notes, the notes of every table."""
+    best = [notes.BEST] if any(column.best for column in columns) else []
+    return Table(
+        name,
+        f"{title}: {group.task} ({group.heading})",
+        {"title": title, **notes.facts(group, metric)},
+        (METHOD, *columns),
+        tuple(rows),
+        (*extra, *notes.partial(group.rows), *notes.failures(group.rows), *best, *notes.settings([group])),
+    )
+
+
+def dimension(group: Group) -> int:
+    """The number of y dimensions of the group's task."""
+    return len(dig(group.first, "data", "y_variance") or ())
+
+
+def several(groups: Sequence[Group]) -> list[list[Group]]:
+    """The groups that share their settings, together."""
+    together: dict[str, list[Group]] = {}
+    for group in groups:
+        together.setdefault(group.settings, []).append(group)
+    return list(together.values())

@@ -1,0 +1,139 @@
+"""Tables as markdown, LaTeX, CSV or JSON text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from harness.reporting.table import Table, Text
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "–": "--",
+    "−": "$-$",
+    "‖": r"$\|$",
+    "²": r"$^2$",
+    "≤": r"$\le$",
+    "†": r"\dag{}",
+    "ŷ": r"$\hat{y}$",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+}
+POWER = re.compile(r"(?<=[\d)])e(-?\d+)(?![\w.])")
+
+
+def markdown(tables: Sequence[Table]) -> str:
+    """Headings, pipe tables and lists of notes; a note that several tables share stands once, below the last."""
+    own, by_kind, general = _placed(tables)
+    parts = []
+    for place, table in enumerate(tables):
+        parts.append(f"### {table.title}\n\n{_grid(table, 'pipe', _markdown_cell)}")
+        last = all(later.name != table.name for later in tables[place + 1 :])
+        parts += _list(own[place] + (by_kind[table.name] if last else []))
+    if general:
+        parts += ["### Notes to all tables", *_list(general)]
+    return "\n\n".join(parts) + "\n"
+
+
+def latex(tables: Sequence[Table]) -> str:
+    """One `table` environment a table, without packages; the notes stand below it."""
+    parts = []
+    for table in tables:
+        body = _grid(table, "latex_raw", _latex_cell)
+        notes = "\n".join(f"\\par\\footnotesize {_latex_text(note)}" for note in table.notes)
+        caption = f"\\caption{{{_latex_text(table.title)}}}"
+        parts.append(f"\\begin{{table}}\n\\centering\n{caption}\n{body}\n{notes}\n\\end{{table}}")
+    return "\n\n".join(parts) + "\n"
+
+
+def comma_separated(tables: Sequence[Table]) -> str:
+    """One line for each method of each table, unrounded; a value that a table does not have is empty."""
+    lines = [{"table": table.name, **table.facts, **row} for table in tables for row in table.rows]
+    header = list(dict.fromkeys(key for line in lines for key in line))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def as_json(tables: Sequence[Table]) -> str:
+    """A list of tables with unrounded rows and their notes."""
+    return json.dumps([_plain(table) for table in tables], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Table]], str]] = {
+    "markdown": markdown,
+    "latex": latex,
+    "csv": comma_separated,
+    "json": as_json,
+}
+
+
+def _plain(table: Table) -> dict[str, Any]:
+    return {
+        "table": table.name,
+        "title": table.title,
+        **table.facts,
+        "rows": [dict(row) for row in table.rows],
+        "notes": list(table.notes),
+    }
+
+
+def _grid(table: Table, style: str, cell: Callable[[Text], str]) -> str:
+    rows = [[cell(text) for text in row] for row in table.cells()]
+    titles = [cell(Text(column.title)) for column in table.columns]
+    align = ["left" if column.title in ("task", "method") else "right" for column in table.columns]
+    return tabulate(rows, titles, tablefmt=style, colalign=align if rows else None, disable_numparse=True)
+
+
+def _markdown_cell(cell: Text) -> str:
+    text = cell.text.replace("|", "\\|")
+    return {"": text, "best": f"**{text}**", "best method": f"*{text}*"}[cell.mark] + cell.beside
+
+
+def _latex_cell(cell: Text) -> str:
+    text = _latex_text(cell.text)
+    marked = {"": text, "best": f"\\textbf{{{text}}}", "best method": f"\\emph{{{text}}}"}[cell.mark]
+    return marked + _latex_text(cell.beside)
+
+
+def _latex_text(text: str) -> str:
+    escaped = "".join(LATEX.get(character, character) for character in text)
+    return POWER.sub(r"$\\times 10^{\1}$", escaped)
+
+
+def _list(notes: Sequence[str]) -> list[str]:
+    return ["\n".join(f"- {note}" for note in notes)] if notes else []
+
+
+def _placed(tables: Sequence[Table]) -> tuple[list[list[str]], dict[str, list[str]], list[str]]:
+    """The notes of each table alone, those of several tables of one kind, and those of several kinds."""
+    users: dict[str, list[str]] = {}
+    for table in tables:
+        for note in table.notes:
+            users.setdefault(note, []).append(table.name)
+    own = [[note for note in table.notes if len(users[note]) == 1] for table in tables]
+    by_kind = {
+        table.name: [note for note, names in users.items() if names[1:] and {*names} == {table.name}]
+        for table in tables
+    }
+    return own, by_kind, [note for note, names in users.items() if len({*names}) > 1]

@@ -1,0 +1,91 @@
+"""Surrogate gap and novelty: what a low error may hide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.reporting import notes
+from harness.reporting.build import METHOD, base, chart, several
+from harness.reporting.numbers import number, share
+from harness.reporting.rows import Group, Row
+from harness.reporting.table import Column, Table
+
+SCORES = ("scores", "novelty")
+
+
+def novelty(groups: Sequence[Group], metric: str, published: bool) -> list[Table]:
+    """How far the proposals are from the training designs and from each other, with the error they reach."""
+    columns = [
+        Column(f"median {metric}", lambda raw: number(raw["median"]), best="median"),
+        Column("nearest", lambda raw: number(raw["nearest"])),
+        Column("copies", lambda raw: share(raw["copies"])),
+        Column("accurate", lambda raw: share(raw["accurate"])),
+        Column("diversity", lambda raw: number(raw["diversity"])),
+    ]
+    extra = [
+        "nearest: median distance of a first proposal to the nearest training design, standardised x; copies: share "
+        "nearer than 1e-5; accurate: share of all proposals with nmse below 0.01; diversity: mean distance between the "
+        "accurate proposals of one target",
+    ]
+    title = "Novelty and diversity"
+    return [
+        chart("novelty", title, group, columns, [_raw(row, metric) for row in group.rows], extra, metric)
+        for group in groups
+    ]
+
+
+def _raw(row: Row, metric: str) -> dict[str, Any]:
+    return {
+        **base(row),
+        "median": row.mean("scores", "multi_target", metric, "median"),
+        **{key: row.mean(*SCORES, key) for key in ("nearest", "copies", "accurate", "diversity")},
+    }
+
+
+def surrogate_gap(groups: Sequence[Group], metric: str, published: bool) -> list[Table]:
+    """The error that methods with a surrogate believe they reached, beside the re-simulated one."""
+    return [table for together in several(groups) if (table := _gap(together)) is not None]
+
+
+def _gap(groups: Sequence[Group]) -> Table | None:
+    rows = [
+        {"task": group.task, **base(row), **_errors(row)}
+        for group in groups
+        for row in group.rows
+        if row.values("scores", "surrogate_gap", "believed", "median")
+    ]
+    if not rows:
+        return None
+    columns = (
+        Column("task", lambda raw: str(raw["task"]), status=None),
+        METHOD,
+        *(Column(key.replace("_", " "), _text(key)) for key in ("believed_median", "resimulated_median")),
+        *(Column(key.replace("_", " "), _text(key)) for key in ("believed_mean", "resimulated_mean")),
+        Column("gap", lambda raw: _ratio(raw)),
+    )
+    extra = (
+        "believed: error of a proposal by the method's own surrogate; resimulated: by the true forward model; "
+        "gap: ratio of the medians",
+        notes.METRICS["nmse"],
+    )
+    facts = {**notes.facts(groups[0], "nmse"), "title": "Surrogate gap", "task": None, "split": None, "targets": None}
+    title = f"Surrogate gap ({groups[0].heading})"
+    return Table("surrogate-gap", title, facts, columns, tuple(rows), (*extra, *notes.settings(groups)))
+
+
+def _errors(row: Row) -> dict[str, Any]:
+    return {
+        f"{which}_{statistic}": row.mean("scores", "surrogate_gap", which, statistic)
+        for which in ("believed", "resimulated")
+        for statistic in ("median", "mean")
+    }
+
+
+def _text(key: str) -> Any:
+    return lambda raw: number(raw[key])
+
+
+def _ratio(raw: Any) -> str:
+    believed, true = raw["believed_median"], raw["resimulated_median"]
+    return f"{number(true / believed)} ×" if believed and true is not None else number(None)

@@ -1,0 +1,72 @@
+"""Numbers as a reader wants them: few significant digits, and never rounded to a claim that is not true."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "–"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with some significant digits, as `0.17` or `3.4e-6`; a missing one as a dash."""
+    if value is None:
+        return MISSING
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    power = int(exponent)
+    if -3 <= power < 4:
+        return f"{float(f'{mantissa}e{power}'):.{max(0, digits - 1 - power)}f}" if power < digits else f"{value:.0f}"
+    return f"{mantissa}e{power}"
+
+
+def printed(value: float | None) -> str:
+    """A published number with as many digits as it was printed with, six at most."""
+    if value is None:
+        return MISSING
+    return next((text for digits in range(1, 6) if float(text := number(value, digits)) == value), number(value, 6))
+
+
+def deviation(value: float | None, spread: float | None, digits: int = 3) -> str:
+    """Mean ± deviation; the deviation has two significant digits."""
+    if value is None or spread is None:
+        return number(value, digits)
+    return f"{number(value, digits)} ± {number(spread)}"
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> str:
+    """A value with its interval, all three on the value's power of ten: `3.4 (2.9–4.1)e-6`."""
+    if not value or low is None or high is None:
+        return number(value)
+    power = math.floor(math.log10(abs(value)))
+    scale, unit = (1.0, "") if -2 <= power < 3 else (10.0**power, f"e{power}")
+    return f"{number(value / scale)} ({number(low / scale)}–{number(high / scale)}){unit}"
+
+
+def share(value: float | None) -> str:
+    """A fraction in per cent; anything short of all or above nothing never reads as 100 % or 0 %."""
+    if value is None:
+        return MISSING
+    if value in (0.0, 1.0):
+        return f"{100 * value:.0f} %"
+    return f"{min(max(100 * value, 0.1), 99.9):.1f} %"
+
+
+def count(value: float | None) -> str:
+    """A count in thousands or millions, as `150 k` or `3.02 M`."""
+    if value is None:
+        return MISSING
+    for size, unit in ((1e6, " M"), (1e3, " k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.0f}"
+
+
+def size(value: float | None) -> str:
+    """Bytes in kB, MB or GB (powers of 1000)."""
+    if value is None:
+        return MISSING
+    for unit_size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= unit_size:
+            return f"{value / unit_size:.3g} {unit}"
+    return f"{value:.0f} B"

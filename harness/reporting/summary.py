@@ -1,0 +1,86 @@
+"""The first table to look at: every method on every task, best of one and best of all proposals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from harness.reporting import notes
+from harness.reporting.build import METHOD, several
+from harness.reporting.curves import bracket, curve, lookup, trials
+from harness.reporting.numbers import number
+from harness.reporting.rows import Group, Row, order
+from harness.reporting.table import Column, Raw, Table
+
+TASKS = 3
+"""Tasks that fit side by side on a terminal."""
+
+
+def summary(groups: Sequence[Group], metric: str, published: bool) -> list[Table]:
+    """Methods by tasks; one table for every few tasks that share their settings."""
+    return [
+        _table(together[start : start + TASKS], metric, published)
+        for together in several(groups)
+        for start in range(0, len(together), TASKS)
+    ]
+
+
+def _table(groups: Sequence[Group], metric: str, published: bool) -> Table:
+    rows = sorted((row for group in groups for row in group.rows), key=order)
+    labels = list(dict.fromkeys(row.label for row in rows))
+    raws = tuple(_raw(label, groups, metric, published) for label in labels)
+    columns = (METHOD, *(column for group in groups for column in _columns(group)))
+    values = [
+        value
+        for group in groups
+        for row in group.rows
+        for count, value in (lookup(group, row, metric) if published else {}).items()
+        if count in ends(group)
+    ]
+    extra = [
+        f"r_T: best {metric} among T proposals, mean over the targets; an invalid design never wins",
+        notes.METRICS[metric],
+    ]
+    extra += ["[in brackets]: the published value", *notes.published(values)] if values else []
+    facts = {**notes.facts(groups[0], metric), "title": "Summary", "task": None, "split": None, "targets": None}
+    closing = [*notes.partial(rows), *notes.failures(rows), notes.BEST, *notes.settings(groups)]
+    return Table("summary", f"Summary ({groups[0].heading})", facts, columns, raws, (*extra, *closing))
+
+
+def ends(group: Group) -> tuple[int, ...]:
+    """The first and the last T of a group."""
+    counts = trials(group)
+    return tuple(dict.fromkeys((counts[0], counts[-1]))) if counts else ()
+
+
+def _raw(label: str, groups: Sequence[Group], metric: str, published: bool) -> dict[str, Any]:
+    found = {group.task: row for group in groups for row in group.rows if row.label == label}
+    raw: dict[str, Any] = {"method": label, "status": ", ".join(dict.fromkeys(row.status for row in found.values()))}
+    raw["baseline"] = all(row.baseline for row in found.values())
+    for group in groups:
+        row = found.get(group.task)
+        raw[f"{group.task}.status"] = row.status if row else None
+        if row and row.done:
+            raw.update(_ends(group, row, metric, published))
+    return raw
+
+
+def _ends(group: Group, row: Row, metric: str, published: bool) -> Iterator[tuple[str, Any]]:
+    values = curve(row, metric, lookup(group, row, metric) if published else {})
+    for count in ends(group):
+        for key in (f"r_{count}", f"r_{count}_published"):
+            if key in values:
+                yield f"{group.task}.{key}", values[key]
+
+
+def _columns(group: Group) -> Iterator[Column]:
+    for count in ends(group):
+        key = f"{group.task}.r_{count}"
+        title = f"{group.task} r_{count}"
+        status = f"{group.task}.status"
+        yield Column(title, partial(_text, key=key), best=key, status=status, beside=partial(bracket, key=key))
+
+
+def _text(raw: Raw, key: str) -> str:
+    return number(raw.get(key))

@@ -1,0 +1,98 @@
+"""A table as data: raw rows for machines, columns that turn a row into text for readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from harness.reporting.numbers import MISSING
+
+Raw: TypeAlias = Mapping[str, Any]
+Mark = Literal["", "best", "best method"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """How readers see one or several raw values."""
+
+    title: str
+    text: Callable[[Raw], str]
+    best: str | None = None
+    """The raw value by which rows compete, smaller being better; None where they do not."""
+    status: str | None = "status"
+    """The raw value that tells whether this column has numbers; None for a column that needs none."""
+    beside: Callable[[Raw], str] = lambda raw: ""
+    """What stands behind the text and is never marked, such as a published value in brackets."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A cell as text, `best` where no row is better, `best method` where only baselines are."""
+
+    text: str
+    mark: Mark = ""
+    beside: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under one heading. A raw row has `method`, `status`, `baseline` and the values that its columns read."""
+
+    name: str
+    title: str
+    facts: Raw
+    """What holds for all rows: task, metric, preset, budget, hashes."""
+    columns: tuple[Column, ...]
+    rows: tuple[Raw, ...]
+    notes: tuple[str, ...]
+
+    def cells(self) -> list[list[Text]]:
+        """The table as readers see it, row by row."""
+        marks = [self._marks(column) for column in self.columns]
+        return [
+            [
+                Text(text, marks[place][index], self.columns[place].beside(row))
+                for place, text in enumerate(self._texts(row))
+            ]
+            for index, row in enumerate(self.rows)
+        ]
+
+    def _texts(self, row: Raw) -> Iterator[str]:
+        """One text a column; the first column of a row without numbers names its status, the others are dashes."""
+        named: set[str] = set()
+        for column in self.columns:
+            if column.status is None or _has_numbers(row.get(column.status)):
+                yield column.text(row)
+            else:
+                yield MISSING if column.status in named else str(row.get(column.status) or "not run")
+                named.add(column.status)
+
+    def _marks(self, column: Column) -> list[Mark]:
+        """Ties count as best all together: rows whose texts are equal cannot be told apart by a reader."""
+        if column.best is None:
+            return [""] * len(self.rows)
+        compete = [
+            row for row in self.rows if row.get(column.best) is not None and row.get(column.status or "") == "ok"
+        ]
+        learning = [row for row in compete if not row.get("baseline")]
+        first, second = _best(column, compete), _best(column, learning)
+        marks: list[Mark] = []
+        for row in self.rows:
+            text = column.text(row) if row in compete else None
+            method = text is not None and text == second and row in learning
+            marks.append("best" if text is not None and text == first else "best method" if method else "")
+        return marks if len(compete) > 1 else [""] * len(self.rows)
+
+
+def incomplete(status: str) -> bool:
+    """Whether some of a row's seeds have numbers and others have none, as in `1 of 3 seeds: timeout`."""
+    return " seeds: " in status
+
+
+def _has_numbers(status: str | None) -> bool:
+    return status is not None and (status == "ok" or incomplete(status))
+
+
+def _best(column: Column, rows: list[Raw]) -> str | None:
+    return column.text(min(rows, key=lambda row: float(row[str(column.best)]))) if rows else None

@@ -1,0 +1,105 @@
+"""What a user wrote after `--methods` or `--tasks`, as a list of plug-ins with options.
+
+The grammar: a comma list of `NAME`, `NAME[option=value,...]`, `all`, a group such as `paper`, or a glob such as
+`na*`. Options after a group or a glob go to each of its members.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from harness.errors import UsageError, unknown
+from harness.options import convert, render, resolve
+from harness.registry import Kind, Plugin, discover
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A plug-in and the options that the user gave it, typed and validated."""
+
+    plugin: Plugin
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def label(self) -> str:
+        """The name, with the options that the user gave: `na[boundary_loss=off]`."""
+        return self.plugin.name + render(self.options)
+
+
+def select(kind: Kind, text: str) -> list[Selection]:
+    """The plug-ins that a selection names, in its order, without duplicates.
+
+    Raises:
+        UsageError: an unknown name, option or value, a broken plug-in that was named, or unbalanced brackets.
+    """
+    plugins = discover(kind)
+    chosen: dict[str, Selection] = {}
+    for item in split(text):
+        name, given = parse(item)
+        for plugin in named(kind, name, plugins):
+            selection = validated(plugin, given)
+            chosen.setdefault(selection.label, selection)
+    if not chosen:
+        raise UsageError(f"The selection {text!r} names no {kind}. Allowed: {', '.join(plugins) or 'none installed'}.")
+    return list(chosen.values())
+
+
+def split(text: str) -> list[str]:
+    """The items of a comma list; commas inside brackets belong to their item."""
+    items, depth = [""], 0
+    for character in text:
+        depth += {"[": 1, "]": -1}.get(character, 0)
+        if depth not in (0, 1):
+            break
+        if character == "," and depth == 0:
+            items.append("")
+        else:
+            items[-1] += character
+    if depth:
+        raise UsageError(f"The brackets in {text!r} do not match. Write NAME[option=value,option=value].")
+    return [item.strip() for item in items if item.strip()]
+
+
+def parse(item: str) -> tuple[str, dict[str, str]]:
+    """An item as name and options, both still text."""
+    name, bracket, rest = item.partition("[")
+    if bracket and not rest.endswith("]"):
+        raise UsageError(f"{item!r} goes on after its options. Write NAME[option=value,option=value].")
+    options: dict[str, str] = {}
+    for pair in rest.removesuffix("]").split(",") if rest.removesuffix("]").strip() else []:
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or not key or not value:
+            raise UsageError(f"{pair.strip()!r} in {item!r} is not an option. Write option=value.")
+        if options.setdefault(key, value) != value:
+            raise UsageError(f"{item!r} gives the option {key} twice. Write {name}[...] once for each value.")
+    return name.strip(), options
+
+
+def named(kind: Kind, name: str, plugins: Mapping[str, Plugin]) -> list[Plugin]:
+    """The plug-ins that a name, a group, a glob or `all` stands for; only an exact name can yield a broken one."""
+    if name in plugins:
+        return [plugins[name]]
+    if name == "all" or "*" in name or "?" in name:
+        matching = [plugin for key, plugin in plugins.items() if name == "all" or fnmatchcase(key, name)]
+    else:
+        matching = [plugin for plugin in plugins.values() if name in plugin.groups]
+    if not matching:
+        groups = {group for plugin in plugins.values() for group in plugin.groups}
+        raise unknown(kind.removesuffix("s"), name, {"all", *plugins, *groups})
+    usable = [plugin for plugin in matching if plugin.error is None]
+    for plugin in matching:
+        if plugin.error is not None:
+            print(f"Left out: {kind.removesuffix('s')} {plugin.name} is broken: {plugin.error}", file=sys.stderr)
+    return usable
+
+
+def validated(plugin: Plugin, given: Mapping[str, str]) -> Selection:
+    """A selection whose options were converted and accepted by the plug-in's dataclass."""
+    loaded: Any = plugin.load()
+    converted = convert(loaded.Options, given, plugin.name)
+    resolve(loaded.Options, getattr(loaded, "defaults", {}), converted, owner=plugin.name)
+    return Selection(plugin, converted)

@@ -1,0 +1,224 @@
+"""The verbs of the command line: each calls the room that does the work and prints what came back.
+
+What needs torch is imported inside the verbs that need it: `table`, `verify` and `show` answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from harness import config, listing
+from harness.errors import UsageError, unknown
+from harness.plan import Cell, plan
+from harness.registry import Kind, Plugin, discover
+from harness.selection import named, select, split
+from harness.store import Store, verify
+
+DEFAULT_OUT = Path("results") / "quick"
+LISTS = ("methods", "tasks", "presets", "results")
+SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
+
+
+def run(arguments: Namespace) -> int:
+    """Run methods on tasks, and print the comparison tables."""
+    flags = {key: value for key, value in vars(arguments).items() if key not in ("verb", "config")}
+    settings, preset = config.load(flags, arguments.config)
+    methods, tasks = select("methods", settings.methods), select("tasks", settings.tasks)
+    cells = plan(methods, tasks, preset, settings.seeds, settings.device)
+    store = Store(settings.out or Path("results") / preset.name)
+    todo = pending(cells, store, settings)
+    jobs = min(settings.jobs or default_jobs(settings.device), max(len(todo), 1))
+    axes = [counted(methods, "method"), counted(tasks, "task"), counted(settings.seeds, "seed")]
+    print(
+        f"{counted(cells, 'cell')} ({' × '.join(axes)}), preset {preset.name}: {len(cells) - len(todo)} skipped because "
+        f"they have a record, {len(todo)} to run, {jobs} at a time. Results: {store.root}",
+        flush=True,
+    )
+    if settings.dry_run:
+        from harness.estimate import describe
+
+        print(describe(cells, todo, store, jobs))
+        return 0
+    if todo:
+        from harness.execution import run_cells
+
+        run_cells(todo, store, jobs=jobs, timeout=settings.timeout, fail_fast=settings.fail_fast, quiet=settings.quiet)
+    return finish(cells, store)
+
+
+def counted(things: Sequence[object], noun: str) -> str:
+    """How many there are, in words."""
+    return f"{len(things)} {noun}" + "s" * (len(things) != 1)
+
+
+def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> list[Cell]:
+    """The cells to run: those without an intact record, with `force` all, with `retry` also those that failed."""
+    if settings.force:
+        return list(cells)
+    intact = {cell.key for cell in cells if store.has(cell, thorough=True)}
+    if settings.retry:
+        intact = {cell.key for cell in cells if cell.key in intact and status(store, cell) == "ok"}
+    return [cell for cell in cells if cell.key not in intact]
+
+
+def status(store: Store, cell: Cell) -> str:
+    """The status of a cell's record; `missing` where there is none."""
+    record = store.read(cell)
+    return "missing" if record is None else str(record["status"])
+
+
+def default_jobs(device: str) -> int:
+    """One job per core that this process may use; one where they would share a GPU."""
+    return len(os.sched_getaffinity(0)) if device == "cpu" else 1
+
+
+def finish(cells: Sequence[Cell], store: Store) -> int:
+    """Print and write the tables, name what failed, and return the exit code of the run."""
+    states = {cell: status(store, cell) for cell in cells}
+    if all(state == "missing" for state in states.values()):
+        print("Nothing ran.", file=sys.stderr)
+        return 3
+    write_tables(store.root)
+    bad = {cell: state for cell, state in states.items() if state != "ok"}
+    for cell, state in bad.items():
+        print(f"{cell.label}: {state} (python -m harness show {store.path(cell)})", file=sys.stderr)
+    if bad:
+        print(f"{len(bad)} of {len(cells)} cells are not ok; --retry runs them again.", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def write_tables(root: Path) -> None:
+    """Print all tables of a result folder and write them, in every format, into its folder `tables`."""
+    from harness.reporting import render
+
+    folder = root / "tables"
+    folder.mkdir(exist_ok=True)
+    for form, suffix in SUFFIXES.items():
+        text = render("all", root, format=form).rstrip("\n") + "\n"
+        (folder / f"all.{suffix}").write_text(text)
+        if form == "markdown":
+            print(text)
+    print(f"Tables: {folder}")
+
+
+def list_(arguments: Namespace) -> int:
+    """List methods, tasks, presets or results."""
+    if arguments.what is not None and arguments.what not in LISTS:
+        raise unknown("list", arguments.what, LISTS)
+    for what in [arguments.what] if arguments.what else LISTS[:-1]:
+        print(listing.results(Path(arguments.out)) if what == "results" else listing.LISTINGS[what]())
+    return 0
+
+
+def show(arguments: Namespace) -> int:
+    """Print one record, or the records of one method on one task."""
+    from harness.show import show as rendered
+
+    print(rendered(Path(arguments.out), arguments.what))
+    return 0
+
+
+def check(arguments: Namespace) -> int:
+    """Check methods and tasks for the properties that every plug-in must have."""
+    plugins = [plugin for item in split(",".join(arguments.names)) for plugin in of_any_kind(item)]
+    from harness.conformance import check as findings_of
+
+    broken = 0
+    for plugin in plugins:
+        findings = findings_of(plugin)
+        broken += len(findings)
+        print(f"{plugin.kind.removesuffix('s')} {plugin.name}: {len(findings) or 'no'} findings")
+        for finding in findings:
+            print(f"  {finding}")
+    return 1 if broken else 0
+
+
+def of_any_kind(name: str) -> list[Plugin]:
+    """The methods and the tasks that a name, group, glob or `all` stands for."""
+    kinds: dict[Kind, dict[str, Plugin]] = {"methods": discover("methods"), "tasks": discover("tasks")}
+    found: list[Plugin] = []
+    for kind, plugins in kinds.items():
+        with suppress(UsageError):
+            found += named(kind, name, plugins)
+    if not found:
+        raise unknown("method or task", name, {"all", *kinds["methods"], *kinds["tasks"]})
+    return found
+
+
+def table(arguments: Namespace) -> int:
+    """Print a table made from records."""
+    from harness.reporting import render
+
+    text = render(
+        arguments.name,
+        existing(arguments.out),
+        format=arguments.format,
+        metric=arguments.metric,
+        published=arguments.published,
+        methods=split(arguments.methods) if arguments.methods else None,
+        tasks=split(arguments.tasks) if arguments.tasks else None,
+    )
+    print(text.rstrip("\n"))
+    return 0
+
+
+def verify_(arguments: Namespace) -> int:
+    """Check every record against its checksums, and name what is damaged."""
+    root = existing(arguments.out)
+    problems = verify(root)
+    for problem in problems:
+        print(problem)
+    count = sum(1 for _ in root.glob("*/*/*/record.json"))
+    print(f"{count} records, {len(problems)} problems." if problems else f"{count} records, all intact.")
+    return 1 if problems else 0
+
+
+def rescore(arguments: Namespace) -> int:
+    """Compute all scores anew from the stored designs, without training."""
+    from harness.rescore import rescore as work
+
+    return reported(work(existing(arguments.out)))
+
+
+def time(arguments: Namespace) -> int:
+    """Measure inference anew from the stored models, one cell at a time; the machine should be idle."""
+    from harness.retime import retime as work
+
+    return reported(work(existing(arguments.out)))
+
+
+def reported(lines: Iterable[str]) -> int:
+    """Print what was done, line by line, as it is done."""
+    for line in lines:
+        print(line, flush=True)
+    return 0
+
+
+def existing(out: str) -> Path:
+    """The result folder, which must exist.
+
+    Raises:
+        UsageError: naming the folders beside it.
+    """
+    root = Path(out)
+    if root.is_dir():
+        return root
+    beside = sorted(str(path) for path in root.parent.glob("*/") if not path.name.startswith("."))
+    raise unknown("result folder", out, beside)
+
+
+VERBS: dict[str, Callable[[Namespace], int]] = {
+    "run": run,
+    "list": list_,
+    "show": show,
+    "check": check,
+    "table": table,
+    "verify": verify_,
+    "rescore": rescore,
+    "time": time,
+}

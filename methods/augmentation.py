@@ -1,0 +1,51 @@
+"""Training a generative method on fresh prior draws, labelled by a surrogate of the same pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.contracts import Loss, Phase, Problem
+from methods.networks import mlp, squared_error
+
+SURROGATE_SHARE = 0.25  # of the training passes
+DEPTH = 4
+
+
+class Augmentation(nn.Module):
+    """`augment=surrogate`: a forward network, counted in the budget, labels designs drawn afresh for every batch.
+
+    It needs the design distribution to be known, which the training pairs alone do not give: off by default.
+    """
+
+    def __init__(self, kind: str, problem: Problem, width: int) -> None:
+        super().__init__()
+        self.problem = problem
+        self.surrogate = mlp(problem.x_dim, problem.y_dim, width, DEPTH) if kind == "surrogate" else None
+
+    def phases(
+        self, module: nn.Module, loss: Loss, validate: Loss, *, name: str = "density", **settings: Any
+    ) -> Iterator[Phase]:
+        """The phases of a method whose only phase would minimise `loss` over `module`."""
+        if self.surrogate is None:
+            yield Phase(name, module, loss, validate=validate, **settings)
+            return
+        yield Phase("surrogate", self.surrogate, self._fit, share=SURROGATE_SHARE)
+
+        def augmented(x: Tensor, y: Tensor, progress: float) -> Tensor:
+            return loss(*self._fresh(x), progress)
+
+        yield Phase(name, module, augmented, share=1 - SURROGATE_SHARE, validate=validate, **settings)
+
+    def _fit(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        assert self.surrogate is not None
+        return squared_error(self.surrogate(x), y).mean()
+
+    @torch.no_grad()
+    def _fresh(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.surrogate is not None
+        fresh = self.problem.sample_prior(len(x), torch.default_generator)
+        return fresh, self.surrogate(fresh)

@@ -1,0 +1,83 @@
+"""Conditional invertible neural network (Ardizzone et al. 2019)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Method, Phase, Problem, Proposals
+from methods.augmentation import Augmentation
+from methods.flows import build_flow
+from methods.networks import normal, repeat_targets
+
+
+@dataclass(frozen=True)
+class CINNOptions:
+    """Options of the conditional INN."""
+
+    coupling: Literal["spline", "affine"] = "spline"
+    blocks: int = 8
+    bins: int = 8
+    depth: int = 2
+    rotate: bool = False
+    weight_decay: float = 1e-5
+    target_noise: float = 0.0
+    """Standard deviation of the noise added to y in training, in standardised y."""
+    augment: Literal["off", "surrogate"] = "off"
+
+
+class CINN(Method):
+    """Conditional INN: z = g(x; y) is normal, with loss |z|^2 / 2 - log|det dg/dx|; proposals are g^-1(z; y).
+
+    References: Ardizzone et al., "Guided image generation with conditional invertible neural networks", 2019;
+    spline couplings: Durkan et al., "Neural spline flows", 2019.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("paper",)
+    references: ClassVar[tuple[str, ...]] = ("Ardizzone et al. 2019, arXiv:1907.02392",)
+    Options: ClassVar[type] = CINNOptions
+
+    def build(self, problem: Problem, width: int) -> None:
+        options = self.options
+        self.x_dim = problem.x_dim
+        self.dim = max(2, problem.x_dim)  # a coupling needs two dimensions: a scalar x gets a noise dimension
+        self.flow = build_flow(
+            options.coupling,
+            self.dim,
+            problem.y_dim,
+            blocks=options.blocks,
+            width=width,
+            depth=options.depth,
+            bins=options.bins,
+            rotate=options.rotate,
+        )
+        self.augmentation = Augmentation(options.augment, problem, width)
+
+    def negative_log_likelihood(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """-log p(x | y), mean over the batch."""
+        if self.dim > self.x_dim:
+            x = torch.cat([x, torch.randn(len(x), self.dim - self.x_dim, dtype=x.dtype, device=x.device)], 1)
+        z, log_det = self.flow(x, y)
+        return (0.5 * z.square().sum(1) - log_det).mean() + 0.5 * self.dim * math.log(2 * math.pi)
+
+    def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Negative log likelihood of the training pairs."""
+        if self.options.target_noise:
+            y = y + self.options.target_noise * torch.randn_like(y)
+        return self.negative_log_likelihood(x, y, progress)
+
+    def phases(self) -> Iterator[Phase]:
+        decay, likelihood = self.options.weight_decay, self.negative_log_likelihood
+        yield from self.augmentation.phases(self.flow, self.loss, likelihood, weight_decay=decay, clip=5.0)
+
+    @torch.no_grad()
+    def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
+        with self.stage("generation"):
+            z = normal(len(y) * n, self.dim, generator, y)
+            x = self.flow.inverse(z, repeat_targets(y, n))[:, : self.x_dim]
+        return Proposals(x.view(len(y), n, self.x_dim))

@@ -1,0 +1,146 @@
+"""Invertible networks: affine couplings from FrEIA, rational-quadratic spline couplings from nflows.
+
+Both have one interface: `flow(x, condition)` returns the latent and log|det J|, `flow.inverse(z, condition)` the design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from FrEIA.framework import SequenceINN
+from FrEIA.modules import AllInOneBlock
+from nflows.transforms import CompositeTransform, PiecewiseRationalQuadraticCouplingTransform
+from nflows.transforms.base import InputOutsideDomain, Transform
+from torch import Tensor, nn
+
+from methods.networks import mlp
+
+TAIL = 4.0  # splines act on [-4, 4], in standard deviations, and are the identity outside
+SOFT_PERMUTATION = 64  # dimensions up to which blocks are joined by rotations instead of permutations
+
+
+class Subnet(nn.Module):
+    """The network inside a coupling; the condition is an input of every one."""
+
+    hidden_features = 1  # nflows divides its logits by the square root of this number
+
+    def __init__(self, inputs: int, outputs: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.layers = mlp(inputs, outputs, width, depth, zero=True)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The coupling's parameters `(n, outputs)`."""
+        out: Tensor = self.layers(x if condition is None else torch.cat([x, condition], 1))
+        return out
+
+
+class AffineFlow(nn.Module):
+    """Real-NVP couplings, each followed by a global affine map and a fixed random rotation (FrEIA's AllInOneBlock)."""
+
+    def __init__(self, dim: int, condition: int, blocks: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.sequence = SequenceINN(dim)
+        for _ in range(blocks):
+            self.sequence.append(
+                AllInOneBlock,
+                cond=0 if condition else None,
+                cond_shape=(condition,) if condition else None,
+                subnet_constructor=lambda inputs, outputs: nn.Sequential(
+                    Subnet(inputs, outputs, width, depth), _Gain()
+                ),
+                permute_soft=dim <= SOFT_PERMUTATION,
+            )
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """X `(n, dim)` to z `(n, dim)` and log|det dz/dx| `(n,)`."""
+        z, log_det = self.sequence(x, c=None if condition is None else [condition])
+        return z, log_det
+
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Z `(n, dim)` to x `(n, dim)`."""
+        x, _ = self.sequence(z, c=None if condition is None else [condition], rev=True, jac=False)
+        return x
+
+
+class _Gain(nn.Module):
+    """Undoes the factor 0.1 by which AllInOneBlock shrinks its subnet's output, which slows training down."""
+
+    def forward(self, out: Tensor) -> Tensor:
+        return out * 10.0
+
+
+class SplineFlow(nn.Module):
+    """Rational-quadratic spline couplings (Durkan et al. 2019), joined by fixed rotations or permutations."""
+
+    def __init__(
+        self, dim: int, condition: int, blocks: int, width: int, depth: int, *, bins: int, rotate: bool
+    ) -> None:
+        super().__init__()
+        transforms: list[Transform] = []
+        for block in range(blocks):
+            mask = torch.arange(dim) >= dim // 2 if block % 2 == 0 else torch.arange(dim) < dim // 2
+            transforms.append(
+                PiecewiseRationalQuadraticCouplingTransform(
+                    mask.int(),
+                    lambda inputs, outputs: Subnet(inputs + condition, outputs, width, depth),
+                    num_bins=bins,
+                    tails="linear",
+                    tail_bound=TAIL,
+                )
+            )
+            if block % 2 == 1 and block < blocks - 1 and (rotate or dim > 2):
+                transforms.append(FixedRotation(_orthogonal(dim) if rotate else torch.eye(dim)[torch.randperm(dim)]))
+        self.transform = CompositeTransform(transforms)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """X `(n, dim)` to z `(n, dim)` and log|det dz/dx| `(n,)`."""
+        z, log_det = self.transform(x, condition)
+        return z, log_det
+
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Z `(n, dim)` to x `(n, dim)`; a row whose inverse fails numerically is NaN."""
+        return guarded(lambda rows, given: self.transform.inverse(rows, given)[0], z, condition)
+
+
+class FixedRotation(Transform):
+    """Multiplication by a fixed orthogonal matrix."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("matrix", matrix)
+
+    def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return inputs @ self.matrix, inputs.new_zeros(len(inputs))
+
+    def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return inputs @ self.matrix.T, inputs.new_zeros(len(inputs))
+
+
+def _orthogonal(dim: int) -> Tensor:
+    return torch.linalg.qr(torch.randn(dim, dim)).Q
+
+
+def guarded(inverse: Callable[[Tensor, Tensor | None], Tensor], z: Tensor, condition: Tensor | None = None) -> Tensor:
+    """Invert all rows; where nflows refuses a batch for the sake of one row, that row alone becomes NaN.
+
+    In float32 the discriminant of the quadratic to be solved can come out negative, which nflows asserts against.
+    """
+    try:
+        return inverse(z, condition)
+    except (AssertionError, InputOutsideDomain):
+        if len(z) == 1:
+            return torch.full_like(z, torch.nan)
+        halves = np.array_split(np.arange(len(z)), 2)
+        parts = [slice(int(half[0]), int(half[-1]) + 1) for half in halves]
+        return torch.cat([guarded(inverse, z[part], None if condition is None else condition[part]) for part in parts])
+
+
+def build_flow(
+    coupling: str, dim: int, condition: int, *, blocks: int, width: int, depth: int, bins: int, rotate: bool
+) -> AffineFlow | SplineFlow:
+    """A flow on `dim` dimensions given a condition of `condition` dimensions (0 for none)."""
+    if coupling == "affine":
+        return AffineFlow(dim, condition, blocks, width, depth)
+    return SplineFlow(dim, condition, blocks, width, depth, bins=bins, rotate=rotate)

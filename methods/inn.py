@@ -1,0 +1,150 @@
+"""Invertible neural network (Ardizzone et al. 2019): one bijection between x and [y, z]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from harness.contracts import Method, Phase, Problem, Proposals
+from methods.augmentation import Augmentation
+from methods.flows import build_flow
+from methods.networks import normal, repeat_targets, squared_error
+
+MMD_WIDTHS = (0.2, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class BijectionOptions:
+    """The invertible network that INN and iPage share."""
+
+    coupling: Literal["affine", "spline"] = "affine"
+    blocks: int = 8
+    bins: int = 8
+    depth: int = 2
+    padding: int = 0
+    """Dimensions added to x. Where x_dim = y_dim + z_dim, f has no critical point; a forward model that has some needs
+    padding."""
+    padding_noise: float = 0.05
+    """Standard deviation of the padding in training."""
+    weight_decay: float = 1e-5
+
+
+@dataclass(frozen=True)
+class INNOptions(BijectionOptions):
+    """Options of the INN."""
+
+    loss: Literal["likelihood", "mmd"] = "likelihood"
+    sigma: float = 0.05
+    """Maximum likelihood only: standard deviation of y around the network's prediction, in standardised y."""
+    fit_weight: float = 10.0
+    """MMD only: weight of the squared error of y beside the two MMD terms."""
+    augment: Literal["off", "surrogate"] = "off"
+
+
+class Bijection(nn.Module):
+    """x with its padding <-> [y, z]; z takes all dimensions that y leaves."""
+
+    def __init__(self, problem: Problem, width: int, options: BijectionOptions) -> None:
+        super().__init__()
+        self.x_dim, self.y_dim, self.noise = problem.x_dim, problem.y_dim, options.padding_noise
+        self.dim = max(problem.x_dim + options.padding, problem.y_dim + 1, 2)
+        self.z_dim = self.dim - problem.y_dim
+        self.flow = build_flow(
+            options.coupling,
+            self.dim,
+            0,
+            blocks=options.blocks,
+            width=width,
+            depth=options.depth,
+            bins=options.bins,
+            rotate=True,
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """X `(n, x_dim)`, padded with noise, to y `(n, y_dim)`, z `(n, z_dim)` and log|det J| `(n,)`."""
+        padding = self.noise * torch.randn(len(x), self.dim - self.x_dim, dtype=x.dtype, device=x.device)
+        out, log_det = self.flow(torch.cat([x, padding], 1))
+        return out[:, : self.y_dim], out[:, self.y_dim :], log_det
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The forward model f_y: y at zero padding."""
+        padding = x.new_zeros(len(x), self.dim - self.x_dim)
+        predicted: Tensor = self.flow(torch.cat([x, padding], 1))[0][:, : self.y_dim]
+        return predicted
+
+    def inverse(self, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """[y, z] to x `(n, x_dim)` and its padding `(n, dim - x_dim)`."""
+        out = self.flow.inverse(torch.cat([y, z], 1))
+        return out[:, : self.x_dim], out[:, self.x_dim :]
+
+
+def mmd(a: Tensor, b: Tensor) -> Tensor:
+    """Squared maximum mean discrepancy (biased), inverse multi-quadratic kernels of `MMD_WIDTHS`."""
+
+    def squared_distances(left: Tensor, right: Tensor) -> Tensor:
+        cross = left @ right.T
+        return (left.square().sum(1)[:, None] + right.square().sum(1) - 2 * cross).clamp_min(0)
+
+    within_a, within_b, between = squared_distances(a, a), squared_distances(b, b), squared_distances(a, b)
+    terms = []
+    for width in MMD_WIDTHS:
+        kernel_a, kernel_b, kernel = (1 / (1 + d / width**2) for d in (within_a, within_b, between))
+        terms.append(kernel_a.mean() + kernel_b.mean() - 2 * kernel.mean())
+    return torch.stack(terms).sum()
+
+
+def bidirectional_loss(network: Bijection, x: Tensor, y: Tensor, weights: tuple[float, float, float]) -> Tensor:
+    """lambda_y |f_y(x) - y|^2 + lambda_z MMD([f_y, f_z], [y, z]) + lambda_x MMD(f^-1(y, z), x) (Ardizzone et al.)."""
+    fit, latent, design = weights
+    predicted, inferred, _ = network(x)
+    loss = fit * squared_error(predicted, y).mean()
+    z = torch.randn_like(inferred)
+    if latent:
+        # Detached: this term must shape z alone and not trade the fit of y for it.
+        loss = loss + latent * mmd(torch.cat([predicted.detach(), inferred], 1), torch.cat([y, z], 1))
+    if design:
+        sampled, padding = network.inverse(y, z)
+        loss = loss + design * (mmd(sampled, x) + (padding.square().mean() if padding.shape[1] else 0.0))
+    return loss
+
+
+class INN(Method):
+    """INN trained by maximum likelihood, or by MMD in both directions (`loss=mmd`).
+
+    The likelihood of [y, z] is that of Ren et al. 2020, eq. 8: (|f_y(x) - y|^2 / sigma^2 + |f_z(x)|^2) / 2 -
+    log|det J|, with z taken from the network. (The published code takes the drawn noise there instead, which leaves z
+    without a gradient and the log-determinant without a bound.)
+
+    References: Ardizzone et al., "Analyzing inverse problems with invertible neural networks", 2019.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("paper",)
+    references: ClassVar[tuple[str, ...]] = ("Ardizzone et al. 2019, arXiv:1808.04730", "Ren, Padilla, Malof 2020")
+    Options: ClassVar[type] = INNOptions
+
+    def build(self, problem: Problem, width: int) -> None:
+        self.network = Bijection(problem, width, self.options)
+        self.augmentation = Augmentation(self.options.augment, problem, width)
+
+    def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Negative log likelihood per dimension, or the bidirectional MMD loss."""
+        if self.options.loss == "mmd":
+            return bidirectional_loss(self.network, x, y, (self.options.fit_weight, 1.0, 1.0))
+        predicted, z, log_det = self.network(x)
+        fit = (predicted - y).square().sum(1) / self.options.sigma**2
+        return (0.5 * (fit + z.square().sum(1)) - log_det).mean()
+
+    def phases(self) -> Iterator[Phase]:
+        decay = self.options.weight_decay
+        yield from self.augmentation.phases(self.network, self.loss, self.loss, weight_decay=decay, clip=5.0)
+
+    @torch.no_grad()
+    def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
+        with self.stage("generation"):
+            z = normal(len(y) * n, self.network.z_dim, generator, y)
+            x, _ = self.network.inverse(repeat_targets(y, n), z)
+        return Proposals(x.reshape(len(y), n, -1))

@@ -1,0 +1,149 @@
+"""iPage: invertible network for the prior, gradient localisation for the design (Bi, Fung, Zhang; AAAI 2023)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Method, Phase, Problem, Proposals
+from methods.inn import Bijection, BijectionOptions, bidirectional_loss
+from methods.latent import Sampling, latent_samples
+from methods.localisation import Forward, adam, levenberg_marquardt, linearise, restart
+from methods.networks import mlp, repeat_targets, squared_error
+
+
+@dataclass(frozen=True)
+class IPageOptions(BijectionOptions):
+    """Options of iPage."""
+
+    padding: int = 2
+    sampling: Sampling = "maximin"
+    """How the latent is sampled: simple random, Latin hypercube, maximin Latin hypercube, or Sobol."""
+    localise: Literal["adam", "lm"] = "adam"
+    steps: int = 20
+    rate: float = 0.02
+    boundary_weight: float = 0.1
+    restarts: int = 4
+    """Levenberg-Marquardt only: rounds in which rows that did not converge start from a new latent sample."""
+    tolerance: float = 1e-7
+    surrogate: Literal["own", "mlp"] = "own"
+    """The forward model of the localisation: the INN's own f_y, or a network of its own within the same budget."""
+    surrogate_depth: int = 4
+    surrogate_share: float = 0.5
+    """Share of the training passes that fits the separate forward model."""
+    fit_floor: float = 0.05
+    """Smallest lambda_y, relative to its first value. With 0, as printed, the network unlearns y at the end."""
+
+
+class IPage(Method):
+    """iPage (Algorithm 1): dynamic bidirectional training, posterior samples, localisation through the forward model.
+
+    Training first fits y alone; then lambda_y falls as max(floor, exp(-5 r)) while lambda_z = lambda_x = r rise, r in
+    [0, 1]. The forward model is the network in the state of its best validated f_y. Latent samples give the starting
+    designs f^-1(y, z), which gradient steps move to f_y(x) = y.
+
+    References: Bi, Fung, Zhang, "Accurate inverse design by intelligent prior and gradient localisation", AAAI 2023.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("paper",)
+    references: ClassVar[tuple[str, ...]] = ("Bi, Fung, Zhang 2023 (AAAI)",)
+    Options: ClassVar[type] = IPageOptions
+
+    def build(self, problem: Problem, width: int) -> None:
+        options = self.options
+        self.bounds = problem.bounds
+        self.network = Bijection(problem, width, options)
+        self.separate = mlp(problem.x_dim, problem.y_dim, width, options.surrogate_depth) if self._has_mlp else None
+        # A frozen copy: the state of the same network in which f_y validated best (Algorithm 1), not a second network.
+        self.forward_model = None if self._has_mlp else Bijection(problem, width, options).requires_grad_(False)
+        self.best_fit = math.inf
+
+    @property
+    def _has_mlp(self) -> bool:
+        return bool(self.options.surrogate == "mlp")
+
+    @property
+    def forward_map(self) -> Forward:
+        """The forward model that localisation goes through."""
+        if self.separate is not None:
+            return self.separate
+        assert self.forward_model is not None
+        return self.forward_model.predict
+
+    def phases(self) -> Iterator[Phase]:
+        decay = self.options.weight_decay
+        share = 1.0
+        if self.separate is not None:
+            share = 1 - self.options.surrogate_share
+            yield Phase("surrogate", self.separate, self.surrogate_loss, share=1 - share)
+        settings: dict[str, Any] = {"validate": self.validate_fit, "weight_decay": decay, "clip": 5.0}
+        yield Phase("forward", self.network, self.fit_loss, share=share / 2, **settings)
+        yield Phase("bidirectional", self.network, self.scheduled_loss, share=share / 2, keep="last", **settings)
+
+    def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Mean squared error of the separate forward model."""
+        assert self.separate is not None
+        return squared_error(self.separate(x), y).mean()
+
+    def fit_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Squared error of f_y: the first half of the schedule, lambda = (1, 0, 0)."""
+        return bidirectional_loss(self.network, x, y, (1.0, 0.0, 0.0))
+
+    def scheduled_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """The bidirectional loss with the weights of the second half of the schedule."""
+        fit = max(self.options.fit_floor, math.exp(-5 * progress))
+        return bidirectional_loss(self.network, x, y, (fit, progress, progress))
+
+    def validate_fit(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Validation error of f_y; the best state so far becomes the forward model."""
+        error = squared_error(self.network.predict(x), y).mean()
+        if self.forward_model is not None and float(error) < self.best_fit:
+            self.best_fit = float(error)
+            self.forward_model.load_state_dict(self.network.state_dict())
+        return error
+
+    def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
+        targets = repeat_targets(y, n)
+        with self.stage("generation"):
+            starts = self.posterior(y, n, generator)
+        with self.stage("localisation"):
+            x = self.localise(targets, starts, y, n, generator)
+        with torch.no_grad():
+            believed = squared_error(self.forward_map(x), targets)
+        return Proposals(x.view(len(y), n, -1), believed=believed.view(len(y), n))
+
+    @torch.no_grad()
+    def posterior(self, y: Tensor, n: int, generator: Generator) -> Tensor:
+        """Starting designs `(b * n, x_dim)`: the inverse of latent samples."""
+        z = latent_samples(self.options.sampling, len(y), n, self.network.z_dim, generator, y)
+        return self.network.inverse(repeat_targets(y, n), z.flatten(0, 1))[0]
+
+    def localise(self, targets: Tensor, starts: Tensor, y: Tensor, n: int, generator: Generator) -> Tensor:
+        """Designs `(b * n, x_dim)` near the starts that the forward model maps to their targets."""
+        options, bounds = self.options, self.bounds
+        if options.localise == "adam":
+            weight = options.boundary_weight
+            return adam(
+                self.forward_map, targets, starts, bounds, steps=options.steps, rate=options.rate, boundary=weight
+            )[0]
+        linearised = linearise(self.forward_map)
+
+        def solve(rows: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+            stop = options.tolerance * 1e-4
+            return levenberg_marquardt(linearised, rows, x, bounds, steps=options.steps, tolerance=stop)
+
+        x, error = solve(targets, starts)
+        fresh = lambda rows: self.posterior(y, n, generator)  # noqa: E731
+        return restart(solve, targets, x, error, fresh, rounds=options.restarts, tolerance=options.tolerance)[0]
+
+
+class IPageLM(IPage):
+    """iPage with a forward network of its own and Levenberg-Marquardt, within the same parameter budget."""
+
+    groups: ClassVar[tuple[str, ...]] = ("variants",)
+    defaults: ClassVar[dict[str, Any]] = {"surrogate": "mlp", "localise": "lm", "steps": 5}

@@ -1,0 +1,123 @@
+"""Gaussian-kernel ridge regression as the forward model, searched by Levenberg-Marquardt."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from methods.localisation import levenberg_marquardt, restart
+from methods.networks import repeat_targets, squared_error
+
+COARSE = 1000  # centres with which the whole grid is tried
+LENGTHS = tuple(2.0**power for power in range(-3, 6))
+RIDGES = tuple(10.0**power for power in range(-14, 0, 2))
+
+
+@dataclass(frozen=True)
+class KernelOptions:
+    """Options of the kernel baseline."""
+
+    centres: int = 4000
+    steps: int = 10
+    restarts: int = 4
+    tolerance: float = 1e-12
+    """Squared error, in standardised y, above which a row is started afresh."""
+
+
+class Kernel(Method):
+    """Kernel ridge regression f(x) = sum_i a_i exp(-|x - c_i|^2 / (2 l^2)) in float64, inverted by restarted LM.
+
+    The length scale l (in standardised x) and the ridge are chosen on the validation part: on the whole grid with
+    `COARSE` centres, then around the best with all centres. A classical baseline without trained networks.
+
+    References: Saunders, Gammerman, Vovk, "Ridge regression learning algorithm in dual variables", ICML 1998.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("baselines",)
+    references: ClassVar[tuple[str, ...]] = ("Saunders, Gammerman, Vovk 1998 (ICML)",)
+    dtype: ClassVar[torch.dtype] = torch.float64
+    trainable: ClassVar[bool] = False
+    Options: ClassVar[type] = KernelOptions
+
+    def build(self, problem: Problem, width: int) -> None:
+        self.problem = problem
+        self.register_buffer("centres", torch.empty(0, problem.x_dim))
+        self.register_buffer("weights", torch.empty(0, problem.y_dim))
+        self.register_buffer("length", torch.ones(()))
+
+    def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
+        """Choose l and the ridge on the validation part, then solve for the weights.
+
+        Raises:
+            ArithmeticError: no pair of the grid gives a positive definite kernel matrix.
+        """
+        few, all_centres = min(COARSE, len(train.x)), min(self.options.centres, len(train.x))
+        coarse = list(itertools.product(LENGTHS, RIDGES))
+        _, length, ridge = self._choose(train, valid, few, coarse)
+        # More centres lie closer together and want a shorter length; the ridge follows rounding and stays near.
+        fine = [(length * 2**shift, ridge * factor) for shift in (-1, -0.5, 0.0, 0.5) for factor in (1e-1, 1.0, 1e1)]
+        error, length, ridge = self._choose(train, valid, all_centres, fine)
+        if not math.isfinite(error):
+            raise ArithmeticError("No length scale and ridge of the grid gave a solvable kernel matrix.")
+        weights = self._solve(train, all_centres, length, ridge)
+        assert weights is not None
+        self.centres, self.weights = train.x[:all_centres].clone(), weights
+        self.length = torch.tensor(length, dtype=train.x.dtype, device=train.x.device)
+
+    def _choose(
+        self, train: Pairs, valid: Pairs, centres: int, grid: list[tuple[float, float]]
+    ) -> tuple[float, float, float]:
+        """The least validation error over the grid, with its length and ridge."""
+        results = []
+        for length, group in itertools.groupby(grid, key=lambda pair: pair[0]):
+            kernel = gaussian(valid.x, train.x[:centres], length)
+            for _, ridge in group:
+                weights = self._solve(train, centres, length, ridge)
+                error = math.inf if weights is None else float(squared_error(kernel @ weights, valid.y).mean())
+                results.append((error if math.isfinite(error) else math.inf, length, ridge))
+        return min(results)
+
+    def _solve(self, train: Pairs, centres: int, length: float, ridge: float) -> Tensor | None:
+        x, y = train.x[:centres], train.y[:centres]
+        matrix = gaussian(x, x, length)
+        matrix.diagonal().add_(ridge)
+        factor, failed = torch.linalg.cholesky_ex(matrix)
+        return None if int(failed) else torch.cholesky_solve(y, factor)
+
+    def linearised(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """f(x) `(n, y_dim)` and its exact Jacobian `(n, y_dim, x_dim)`: one exponential, two products."""
+        kernel = gaussian(x, self.centres, float(self.length))
+        value = kernel @ self.weights
+        moments = kernel @ (self.weights[:, :, None] * self.centres[:, None]).flatten(1)
+        slope = (moments.view(*value.shape, -1) - value[..., None] * x[:, None]) / self.length**2
+        return value, slope
+
+    @torch.no_grad()
+    def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
+        options, bounds = self.options, self.problem.bounds
+        targets = repeat_targets(y, n)
+        with self.stage("generation"):
+            starts = self.problem.sample_prior(len(targets), generator)
+
+        def solve(rows: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+            stop = options.tolerance * 1e-4
+            return levenberg_marquardt(self.linearised, rows, x, bounds, steps=options.steps, tolerance=stop)
+
+        with self.stage("localisation"):
+            x, error = solve(targets, starts)
+            draw = lambda rows: self.problem.sample_prior(rows, generator)  # noqa: E731
+            x, error = restart(solve, targets, x, error, draw, rounds=options.restarts, tolerance=options.tolerance)
+        return Proposals(x.view(len(y), n, -1), believed=error.view(len(y), n))
+
+
+def gaussian(x: Tensor, centres: Tensor, length: float) -> Tensor:
+    """exp(-|x - c|^2 / (2 l^2)): `(n, x_dim)` and `(m, x_dim)` to `(n, m)`."""
+    squares = x.square().sum(1)[:, None] + centres.square().sum(1) - 2 * x @ centres.T
+    return squares.clamp_min_(0).mul_(-0.5 / length**2).exp_()

@@ -1,0 +1,186 @@
+"""Finding x with f(x) = y through a learned forward model f, many rows at once and each row on its own.
+
+Rows never influence each other: losses are summed, not averaged, over rows, and damping is kept per row, so that a
+row's result does not depend on the batch it came in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.func import jvp
+
+from methods.networks import squared_error
+
+Forward = Callable[[Tensor], Tensor]
+Linearised = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""x `(n, x_dim)` to f(x) `(n, y_dim)` and its Jacobian `(n, y_dim, x_dim)`."""
+
+CHUNK = 4096  # rows; smaller and larger chunks were slower on CPU
+STEP = 0.5  # longest Levenberg-Marquardt step, in standardised x
+DAMPING = 1e-2, 1e-6, 1e4  # first, smallest and largest
+
+
+def boundary_loss(x: Tensor, bounds: Tensor) -> Tensor:
+    """How far each row lies outside the box, summed over x: Ren et al. 2020, eq. 5, per row. `(n, x_dim)` to `(n,)`."""
+    centre, half = bounds.mean(0), (bounds[1] - bounds[0]) / 2
+    return torch.relu((x - centre).abs() - half).sum(-1)
+
+
+@torch.enable_grad()
+def adam(
+    forward: Forward, y: Tensor, start: Tensor, bounds: Tensor, *, steps: int, rate: float, boundary: float
+) -> tuple[Tensor, Tensor]:
+    """Adam with a cosine step from `start`; each row keeps the best design that it passed.
+
+    Minimises the squared error plus `boundary` times the boundary loss (Ren et al. 2020, eq. 3 to 5).
+
+    Returns:
+        x `(n, x_dim)` and the objective there `(n,)`.
+    """
+    chunks = zip(y.split(CHUNK), start.split(CHUNK), strict=True)
+    parts = [_adam(forward, targets, x, bounds, steps, rate, boundary) for targets, x in chunks]
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def _adam(
+    forward: Forward, y: Tensor, start: Tensor, bounds: Tensor, steps: int, rate: float, boundary: float
+) -> tuple[Tensor, Tensor]:
+    x = start.detach().clone()
+    mean, square = torch.zeros_like(x), torch.zeros_like(x)
+    best, least = x.clone(), x.new_full((len(x),), math.inf)
+    for step in range(steps + 1):
+        x.requires_grad_(True)
+        objective = squared_error(forward(x), y)
+        if boundary:
+            objective = objective + boundary * boundary_loss(x, bounds)
+        (gradient,) = torch.autograd.grad(objective.sum(), x)
+        x, value = x.detach(), objective.detach()
+        better = value < least
+        best, least = torch.where(better[:, None], x, best), torch.where(better, value, least)
+        mean = torch.lerp(mean, gradient, 0.1)
+        square = torch.lerp(square, gradient.square(), 0.01)
+        size = rate * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1)))
+        unbiased = mean / (1 - 0.9 ** (step + 1)), square / (1 - 0.99 ** (step + 1))
+        x = x - size * unbiased[0] / (unbiased[1].sqrt() + 1e-12)
+    return best, least
+
+
+def levenberg_marquardt(
+    linearised: Linearised, y: Tensor, start: Tensor, bounds: Tensor, *, steps: int, tolerance: float
+) -> tuple[Tensor, Tensor]:
+    """Levenberg-Marquardt with per-row damping, projected on the box; a row stops at the tolerance.
+
+    Marquardt 1963 with the step of `_step`; coordinates that push out of the box are held fixed.
+    Designs outside the box are first moved onto it.
+
+    Returns:
+        x `(n, x_dim)` and the squared error there, mean over y, `(n,)`.
+    """
+    chunks = zip(y.split(CHUNK), start.split(CHUNK), strict=True)
+    parts = [_levenberg_marquardt(linearised, targets, x, bounds, steps, tolerance) for targets, x in chunks]
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def _levenberg_marquardt(
+    linearised: Linearised, y: Tensor, start: Tensor, bounds: Tensor, steps: int, tolerance: float
+) -> tuple[Tensor, Tensor]:
+    x = start.detach().clamp(bounds[0], bounds[1])
+    value, jacobian = linearised(x)
+    residual = value - y
+    error = residual.square().mean(-1)
+    damping = torch.full_like(error, DAMPING[0])
+    for _ in range(steps):
+        active = (error > tolerance).nonzero()[:, 0]
+        if not len(active):
+            break
+        here = x[active]
+        step = _step(here, residual[active], jacobian[active], damping[active], bounds)
+        there = (here + step).clamp(bounds[0], bounds[1])
+        value, slope = linearised(there)
+        change = value - y[active]
+        reached = change.square().mean(-1)
+        accepted = reached < error[active]
+        factor = torch.where(accepted, 0.2, 5.0)
+        damping[active] = (damping[active] * factor).clamp(DAMPING[1], DAMPING[2])
+        moved = active[accepted]
+        x[moved], residual[moved] = there[accepted], change[accepted]
+        jacobian[moved], error[moved] = slope[accepted], reached[accepted]
+    return x, error
+
+
+def _step(x: Tensor, residual: Tensor, jacobian: Tensor, damping: Tensor, bounds: Tensor) -> Tensor:
+    """The damped step `(n, x_dim)`, from the smaller of the two normal equations; no longer than `STEP`."""
+    descent = -(jacobian * residual[..., None]).sum(1)
+    held = ((x <= bounds[0]) & (descent < 0)) | ((x >= bounds[1]) & (descent > 0))
+    free = jacobian * (~held)[:, None].to(x.dtype)
+    y_dim, x_dim = free.shape[1:]
+    if y_dim <= x_dim:
+        normal = free @ free.mT
+        step = -(free.mT @ _solve(normal, damping, residual)[..., None])[..., 0]
+    else:
+        step = -_solve(free.mT @ free, damping, (free.mT @ residual[..., None])[..., 0])
+    length = step.norm(dim=1, keepdim=True)
+    return step * (STEP / length.clamp_min(STEP))
+
+
+def _solve(matrix: Tensor, damping: Tensor, right: Tensor) -> Tensor:
+    """Solve (matrix + damping * mean diagonal * I) s = right for each row; a singular row gives a useless, finite s."""
+    diagonal = matrix.diagonal(dim1=1, dim2=2)
+    shift = damping * (diagonal.mean(1) + 1e-4) + 1e-9
+    if matrix.shape[-1] == 1:
+        return right / (diagonal + shift[:, None])
+    matrix = matrix + torch.diag_embed(shift[:, None].expand_as(diagonal))
+    if matrix.shape[-1] == 2:  # the closed form is ten times faster than batched LAPACK on 2 x 2 blocks
+        (a, b), (c, d) = (row.unbind(1) for row in matrix.unbind(1))
+        r, s = right.unbind(1)
+        return torch.stack([d * r - b * s, a * s - c * r], 1) / (a * d - b * c).clamp_min(1e-12)[:, None]
+    solution, _ = torch.linalg.solve_ex(matrix, right)
+    return torch.where(torch.isfinite(solution), solution, 0.0)
+
+
+def linearise(forward: Forward) -> Linearised:
+    """F and its Jacobian by automatic differentiation, in the cheaper of the two modes; rows must be independent."""
+
+    def linearised(x: Tensor) -> tuple[Tensor, Tensor]:
+        probe = x.detach().requires_grad_(True)
+        with torch.enable_grad():
+            value = forward(probe)
+        y_dim, x_dim = value.shape[1], x.shape[1]
+        if y_dim <= x_dim:
+            columns = [value[:, j].sum() for j in range(y_dim)]
+            rows = [torch.autograd.grad(column, probe, retain_graph=True)[0] for column in columns]
+            return value.detach(), torch.stack(rows, 1)
+        directions = torch.eye(x_dim, dtype=x.dtype, device=x.device)
+        slopes = [jvp(forward, (x,), (direction.expand_as(x),))[1] for direction in directions]
+        return value.detach(), torch.stack(slopes, 2).detach()
+
+    return linearised
+
+
+def restart(
+    solve: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    y: Tensor,
+    x: Tensor,
+    error: Tensor,
+    draw: Callable[[int], Tensor],
+    *,
+    rounds: int,
+    tolerance: float,
+) -> tuple[Tensor, Tensor]:
+    """Solve rows whose error stays above the tolerance again from fresh starts, keeping the better of the two.
+
+    Fresh starts are drawn for every row, also for those that need none: what a row is given must not depend on others.
+    """
+    for _ in range(rounds):
+        starts = draw(len(y))
+        stuck = (error > tolerance).nonzero()[:, 0]
+        if not len(stuck):
+            continue
+        retried, reached = solve(y[stuck], starts[stuck])
+        better = reached < error[stuck]
+        x[stuck[better]], error[stuck[better]] = retried[better], reached[better]
+    return x, error

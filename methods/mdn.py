@@ -1,0 +1,112 @@
+"""Mixture density network (Bishop 1994) with full covariances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from harness.contracts import Method, Phase, Problem, Proposals
+from methods.augmentation import Augmentation
+from methods.networks import mlp, normal
+
+LOG_SCALE = 7.0  # bound on |log precision diagonal|: standard deviations of 1e-3 to 1e3 in standardised x
+
+
+@dataclass(frozen=True)
+class MDNOptions:
+    """Options of the mixture density network."""
+
+    components: int = 32
+    depth: int = 3
+    weight_decay: float = 1e-4
+    target_noise: float = 0.0
+    """Standard deviation of the noise added to y in training, in standardised y."""
+    augment: Literal["off", "surrogate"] = "off"
+
+
+class Mixture(nn.Module):
+    """p(x | y) = sum_k w_k N(x; m_k, (L_k^T D_k^2 L_k)^-1), L unit lower triangular and D diagonal.
+
+    The triangular factor of the precision costs time linear in batch x components and cannot lose positive
+    definiteness. Samples are drawn from the very density whose likelihood is trained.
+    """
+
+    def __init__(self, x_dim: int, y_dim: int, components: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.x_dim, self.components = x_dim, components
+        self.lower = torch.tril_indices(x_dim, x_dim, -1)
+        size = 1 + 2 * x_dim + self.lower.shape[1]
+        self.network = mlp(y_dim, components * size, width, depth)
+        with torch.no_grad():  # spread the first means over the standardised designs
+            last = self.network[-1]
+            assert isinstance(last, nn.Linear)
+            bias = last.bias.view(components, size)
+            bias.zero_()
+            bias[:, 1 : 1 + x_dim] = torch.randn(components, x_dim)
+
+    def parameters_of(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Log weights `(n, k)`, means `(n, k, d)`, log D `(n, k, d)` and L `(n, k, d, d)`."""
+        out = self.network(y).view(len(y), self.components, -1)
+        d = self.x_dim
+        weights, means = out[..., 0].log_softmax(-1), out[..., 1 : 1 + d]
+        scales = out[..., 1 + d : 1 + 2 * d].clamp(-LOG_SCALE, LOG_SCALE)
+        factor = torch.eye(d, dtype=out.dtype, device=out.device).repeat(*out.shape[:2], 1, 1)
+        factor[..., self.lower[0], self.lower[1]] = out[..., 1 + 2 * d :]
+        return weights, means, scales, factor
+
+    def log_density(self, x: Tensor, y: Tensor) -> Tensor:
+        """Log p(x | y) `(n,)`."""
+        weights, means, scales, factor = self.parameters_of(y)
+        white = (factor @ (x[:, None] - means)[..., None])[..., 0] * scales.exp()
+        log_normal = scales.sum(-1) - 0.5 * white.square().sum(-1) - 0.5 * self.x_dim * math.log(2 * math.pi)
+        return torch.logsumexp(weights + log_normal, 1)
+
+    def sample(self, y: Tensor, n: int, generator: Generator) -> Tensor:
+        """Draws `(b, n, d)` from p(x | y) for each row of y `(b, y_dim)`, n of them."""
+        weights, means, scales, factor = self.parameters_of(y)
+        choice = torch.multinomial(weights.exp().cpu(), n, replacement=True, generator=generator).to(y.device)
+        rows = torch.arange(len(y), device=y.device)[:, None]
+        noise = normal(len(y) * n, self.x_dim, generator, y).view(len(y), n, -1)
+        white = (noise * (-scales[rows, choice]).exp())[..., None]
+        solved = torch.linalg.solve_triangular(factor[rows, choice], white, upper=False, unitriangular=True)
+        return means[rows, choice] + solved[..., 0]
+
+
+class MDN(Method):
+    """Mixture density network: maximum likelihood of p(x | y), proposals drawn from it.
+
+    References: Bishop, "Mixture density networks", 1994.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("paper",)
+    references: ClassVar[tuple[str, ...]] = ("Bishop 1994, NCRG/94/004",)
+    Options: ClassVar[type] = MDNOptions
+
+    def build(self, problem: Problem, width: int) -> None:
+        self.mixture = Mixture(problem.x_dim, problem.y_dim, self.options.components, width, self.options.depth)
+        self.augmentation = Augmentation(self.options.augment, problem, width)
+
+    def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Negative log likelihood of the training pairs."""
+        if self.options.target_noise:
+            y = y + self.options.target_noise * torch.randn_like(y)
+        return self.negative_log_likelihood(x, y, progress)
+
+    def negative_log_likelihood(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Negative log likelihood, without noise on y."""
+        return -self.mixture.log_density(x, y).mean()
+
+    def phases(self) -> Iterator[Phase]:
+        decay = self.options.weight_decay
+        likelihood = self.negative_log_likelihood
+        yield from self.augmentation.phases(self.mixture, self.loss, likelihood, weight_decay=decay, clip=5.0)
+
+    @torch.no_grad()
+    def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
+        with self.stage("generation"):
+            return Proposals(self.mixture.sample(y, n, generator))

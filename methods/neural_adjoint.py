@@ -1,0 +1,128 @@
+"""Neural-Adjoint: gradient search for x through a learned forward model (Ren, Padilla, Malof; NeurIPS 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Method, Phase, Problem, Proposals
+from methods.localisation import adam, boundary_loss, levenberg_marquardt, linearise, restart
+from methods.networks import mlp, repeat_targets, squared_error
+
+
+@dataclass(frozen=True)
+class NeuralAdjointOptions:
+    """Options of Neural-Adjoint; Ren et al. Table 5 ablates `boundary_loss` and `starts`."""
+
+    boundary_loss: bool = True
+    starts: Literal["prior", "uniform"] = "prior"
+    """Where the search starts: draws from the design distribution, or uniform in the box."""
+    rank: bool = True
+    """Return the candidates best first by surrogate error, of at least `candidates` per target."""
+    candidates: int = 200
+    solver: Literal["adam", "lm"] = "adam"
+    steps: int = 100
+    rate: float = 0.05
+    """First step of Adam, in standardised x; it falls to zero along a cosine."""
+    boundary_weight: float = 0.1
+    restarts: int = 4
+    """Levenberg-Marquardt only: rounds in which rows that did not converge start afresh."""
+    tolerance: float = 1e-7
+    """Levenberg-Marquardt only: squared error, in standardised y, at which a row has converged."""
+    depth: int = 4
+
+
+class NeuralAdjoint(Method):
+    """Neural-Adjoint (NA).
+
+    A network f is fitted to the forward model; then x is moved from random starts to minimise
+    |f(x) - y|^2 + w * boundary loss (eq. 3 to 5), all targets in one batch. With `rank`, the candidates are returned
+    best first by their surrogate error, as in the paper. The box is the range of the training designs: the 95 %
+    interval of the printed eq. 5 cuts off a fifth of a four-dimensional normal prior and puts its tail out of reach.
+
+    References: Ren, Padilla, Malof, "Benchmarking deep inverse models over time, and the Neural-Adjoint method", 2020.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("paper",)
+    references: ClassVar[tuple[str, ...]] = ("Ren, Padilla, Malof 2020, arXiv:2009.12919",)
+    Options: ClassVar[type] = NeuralAdjointOptions
+
+    def build(self, problem: Problem, width: int) -> None:
+        self.problem = problem
+        self.surrogate = mlp(problem.x_dim, problem.y_dim, width, self.options.depth)
+
+    def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Mean squared error of the forward model."""
+        return squared_error(self.surrogate(x), y).mean()
+
+    def phases(self) -> Iterator[Phase]:
+        yield Phase("surrogate", self.surrogate, self.surrogate_loss)
+
+    def candidates(self, n: int) -> int:
+        return max(n, self.options.candidates) if self.options.rank else n
+
+    def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
+        pool = self.candidates(n)
+        targets = repeat_targets(y, pool)
+        with self.stage("generation"):
+            starts = self.draw_starts(len(targets), generator)
+        with self.stage("localisation"):
+            x = self.localise(targets, starts, generator)
+        with torch.no_grad():
+            error = squared_error(self.surrogate(x), targets)
+            score = error
+            if self.options.boundary_loss:
+                score = error + self.options.boundary_weight * boundary_loss(x, self.problem.bounds)
+        x, error, score = x.view(len(y), pool, -1), error.view(len(y), pool), score.view(len(y), pool)
+        if self.options.rank:
+            order = score.argsort(stable=True, dim=1)[:, :n]
+            x, error = x.gather(1, order[..., None].expand(-1, -1, x.shape[2])), error.gather(1, order)
+        return Proposals(x, ranked=self.options.rank, believed=error)
+
+    def draw_starts(self, rows: int, generator: Generator) -> Tensor:
+        """Starting designs `(rows, x_dim)`."""
+        if self.options.starts == "prior":
+            return self.problem.sample_prior(rows, generator)
+        low, high = self.problem.bounds
+        return low + (high - low) * torch.rand(rows, len(low), generator=generator, dtype=low.dtype).to(low.device)
+
+    def localise(self, y: Tensor, starts: Tensor, generator: Generator) -> Tensor:
+        """Designs `(rows, x_dim)` that the surrogate maps to y."""
+        options, bounds = self.options, self.problem.bounds
+        if options.solver == "adam":
+            weight = options.boundary_weight if options.boundary_loss else 0.0
+            return adam(self.surrogate, y, starts, bounds, steps=options.steps, rate=options.rate, boundary=weight)[0]
+        # A hard box takes the place of the boundary loss; without it the search is free.
+        box = bounds if options.boundary_loss else torch.stack([bounds[0] - torch.inf, bounds[1] + torch.inf])
+        linearised = linearise(self.surrogate)
+
+        def solve(targets: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+            return levenberg_marquardt(
+                linearised, targets, x, box, steps=options.steps, tolerance=options.tolerance * 1e-4
+            )
+
+        x, error = solve(y, starts)
+        return restart(
+            solve,
+            y,
+            x,
+            error,
+            lambda rows: self.draw_starts(rows, generator),
+            rounds=options.restarts,
+            tolerance=options.tolerance,
+        )[0]
+
+
+class NeuralAdjointLM(NeuralAdjoint):
+    """Neural-Adjoint with a batched Levenberg-Marquardt search and restarts in place of Adam and ranking.
+
+    Once restarts have removed the rows that got stuck, surrogate residuals are rounding noise, and ranking by them
+    would rank noise; proposals are therefore exchangeable.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("variants",)
+    defaults: ClassVar[dict[str, Any]] = {"solver": "lm", "steps": 10, "rank": False}

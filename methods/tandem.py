@@ -1,0 +1,68 @@
+"""Tandem network: an inverse network trained through a frozen forward model (Liu et al., ACS Photonics 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Method, Phase, Problem, Proposals
+from methods.localisation import boundary_loss
+from methods.networks import mlp, squared_error
+
+
+@dataclass(frozen=True)
+class TandemOptions:
+    """Options of the Tandem network."""
+
+    boundary_loss: bool = True
+    boundary_weight: float = 1.0
+    depth: int = 4
+    surrogate_share: float = 0.5
+    """Share of the training passes that fits the forward model."""
+
+
+class Tandem(Method):
+    """Tandem: the inverse network g minimises |f(g(y)) - y|^2 plus the boundary loss of g(y).
+
+    f is the forward model in its best validated state and is frozen while g trains. The map is deterministic: every
+    proposal for a target is the same design.
+
+    References: Liu et al., "Training deep neural networks for the inverse design of nanophotonic structures", 2018.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("paper",)
+    references: ClassVar[tuple[str, ...]] = ("Liu et al. 2018, arXiv:1710.04724", "Ren, Padilla, Malof 2020")
+    Options: ClassVar[type] = TandemOptions
+
+    def build(self, problem: Problem, width: int) -> None:
+        self.bounds = problem.bounds
+        self.surrogate = mlp(problem.x_dim, problem.y_dim, width, self.options.depth)
+        self.inverse = mlp(problem.y_dim, problem.x_dim, width, self.options.depth)
+
+    def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Mean squared error of the forward model."""
+        return squared_error(self.surrogate(x), y).mean()
+
+    def inverse_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Squared error after the frozen forward model, plus the boundary loss."""
+        proposed = self.inverse(y)
+        loss = squared_error(self.surrogate(proposed), y)
+        if self.options.boundary_loss:
+            loss = loss + self.options.boundary_weight * boundary_loss(proposed, self.bounds)
+        return loss.mean()
+
+    def phases(self) -> Iterator[Phase]:
+        share = self.options.surrogate_share
+        yield Phase("surrogate", self.surrogate, self.surrogate_loss, share=share)
+        yield Phase("inverse", self.inverse, self.inverse_loss, share=1 - share)
+
+    @torch.no_grad()
+    def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
+        with self.stage("generation"):
+            x = self.inverse(y)
+        believed = squared_error(self.surrogate(x), y)
+        return Proposals(x[:, None].repeat(1, n, 1), believed=believed[:, None].repeat(1, n))

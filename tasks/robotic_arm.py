@@ -1,0 +1,75 @@
+"""Robotic arm: base height and three joint angles of a planar arm, position of its tip (Ren et al. 2020, task D3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Task
+
+LENGTHS = (0.5, 0.5, 1.0)  # of the three links (Kruse et al. 2021; Ren et al. 2020)
+DEVIATIONS = (0.25, 0.5, 0.5, 0.5)  # of the prior, variances 1/16, 1/4, 1/4, 1/4
+QUANTILE = 1.959963984540054  # of the standard normal at 97.5 %
+
+
+@dataclass(frozen=True)
+class RoboticArmOptions:
+    """Options of the robotic arm."""
+
+    convention: Literal["ren", "kruse"] = "ren"
+    """Absolute link angles: `ren` x2, x3 - x2, x4 - x3 - x2; `kruse` the cumulative x2, x2 + x3, x2 + x3 + x4."""
+
+
+class RoboticArm(Task):
+    """y = (sum l_i cos a_i, x1 + sum l_i sin a_i): horizontal and vertical position of the tip.
+
+    The link angles a_i follow from the joint angles x2, x3, x4 by `convention`; the two conventions are different
+    tasks (the wider literature calls Kruse's inverse kinematics), and their errors cannot be compared. The order
+    (horizontal, vertical) is that of all published code; the reverse order, as printed by Ren et al., would make
+    y* = (1.5, 0) a tail event. x ~ N(0, diag(1/16, 1/4, 1/4, 1/4)); lengths are in units of the longest link.
+
+    References: Ren, Padilla, Malof 2020, task D3; Kruse et al. 2021, arXiv:2101.10763; y* from Bi, Fung, Zhang 2023
+    (iPage), Table 1.
+    """
+
+    x_dim = 4
+    y_dim = 2
+    fixed_target = (1.5, 0.0)
+    groups: ClassVar[tuple[str, ...]] = ("analytic", "paper")
+    references: ClassVar[tuple[str, ...]] = (
+        "Ren, Padilla, Malof 2020 (NeurIPS)",
+        "Kruse et al. 2021, arXiv:2101.10763",
+        "Bi, Fung, Zhang 2023 (AAAI)",
+    )
+    x_labels: ClassVar[tuple[str, ...]] = ("base height [link]", "joint 1 [rad]", "joint 2 [rad]", "joint 3 [rad]")
+    y_labels: ClassVar[tuple[str, ...]] = ("horizontal [link]", "vertical [link]")
+    Options: ClassVar[type] = RoboticArmOptions
+
+    @property
+    def bounds(self) -> Tensor:
+        half = QUANTILE * torch.tensor(DEVIATIONS, dtype=torch.float64)
+        return torch.stack([-half, half])
+
+    def sample_prior(self, n: int, generator: Generator) -> Tensor:
+        noise = torch.randn(n, 4, generator=generator, dtype=torch.float64, device=generator.device)
+        return noise * noise.new_tensor(DEVIATIONS)
+
+    def link_angles(self, joints: Tensor) -> Tensor:
+        """Angles of the three links to the horizontal `(n, 3)` from the joint angles `(n, 3)`, in rad."""
+        if self.options.convention == "kruse":
+            return joints.cumsum(-1)
+        first, second, third = joints.unbind(-1)
+        return torch.stack([first, second - first, third - second - first], -1)
+
+    def simulate(self, x: Tensor) -> Tensor:
+        x = x.to(torch.float64)
+        valid = self.in_support(x)[:, None]
+        safe = torch.where(valid, x, 0.0)
+        angles, lengths = self.link_angles(safe[:, 1:]), x.new_tensor(LENGTHS)
+        horizontal = (lengths * angles.cos()).sum(-1)
+        vertical = safe[:, 0] + (lengths * angles.sin()).sum(-1)
+        return torch.where(valid, torch.stack([horizontal, vertical], -1), math.nan)

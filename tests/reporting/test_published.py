@@ -1,0 +1,97 @@
+"""The papers' numbers: complete, under our names, and never without what differs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+import harness.reporting
+from harness.reporting import render
+from harness.reporting.published import find, load
+from tests.reporting.records import METHODS, TASKS, record, write
+
+FOLDER = Path(harness.reporting.__file__).parent / "published"
+IPAGE = ("mdn", "inn", "cinn", "cvae", "na", "ipage")
+REN = ("mdn", "inn", "cinn", "cvae", "tandem", "na")
+COST = ("seconds", "parameters", "checkpoint", "training")
+CELLS = [
+    *((measure, method) for measure in ("multi_target", "fixed_target") for method in IPAGE),
+    *((measure, method) for measure in ("r_1", "r_200", *COST) for method in REN),
+]
+
+
+@pytest.mark.parametrize(("measure", "method"), CELLS)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_printed_value_of_our_tasks_is_found(measure, method, task):
+    value = find(measure, task, method)
+    assert value is not None and value.value > 0 and value.difference
+    assert (value.std is not None) == (measure in ("multi_target", "fixed_target"))
+
+
+@pytest.mark.parametrize(
+    ("measure", "task", "method", "value", "source", "differs"),
+    [
+        ("multi_target", "ballistics", "cinn", 0.421, "iPage Table 2", "50 repeats"),
+        ("fixed_target", "sinewave", "ipage", 0.004, "iPage Table 3", "Latin hypercube"),
+        ("r_200", "sinewave", "na", 1.33e-7, "Ren Table 3", "best 200 of 2048 candidates"),
+        ("r_1", "ballistics", "inn", 2.09e-2, "Ren Table 7", "latent noise drawn"),
+        ("r_1", "ballistics", "mdn", 9.88e-2, "Ren Table 7", "1500-point time grid"),
+        ("r_200", "robotic_arm", "na[boundary_loss=off]", 5.7e-6, "Ren Table 5", "200 targets"),
+        ("parameters", "sinewave", "cinn", 5.3e6, "Ren Table 8", "released model has 1.0 M"),
+        ("seconds", "robotic_arm", "na", 1.12, "Ren Table 2", "1080 Ti"),
+    ],
+)
+def test_values_and_their_differences(measure, task, method, value, source, differs):
+    found = find(measure, task, method)
+    assert found is not None
+    assert found.value == pytest.approx(value) and found.source == source and differs in found.difference
+
+
+def test_what_no_paper_prints_is_not_found():
+    assert find("multi_target", "sinewave", "na-lm") is None
+    assert find("r_200", "robotic_arm[convention=kruse]", "na") is None
+
+
+def test_no_measure_is_mapped_twice():
+    keys = [(item.measure, item.task, item.method) for item in load()]
+    assert len(keys) == len({*keys})
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.csv")), ids=lambda path: path.stem)
+def test_every_file_is_tidy(path):
+    with path.open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert rows and list(rows[0]) == ["source", "table", "task", "method", "metric", "value", "std", "unit", "notes"]
+    assert all(None not in row and row["value"] for row in rows)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write(tmp_path, *(record(task, method) for task in TASKS for method in METHODS))
+
+
+def test_a_published_value_stands_beside_ours_with_what_differs(root):
+    text = render("multi-target", root, tasks="sinewave")
+    assert "0.17 ± 2.3e-4" in next(line for line in text.splitlines() if line.startswith("| mdn"))
+    assert "iPage Table 2, which differs:" in text
+    text = render("r_T", root, tasks="sinewave")
+    assert "[1.33e-7]" in text and "Ren Table 7, Ren Table 3, which differs:" in text
+    assert "na: the best 200 of 2048 candidates" in text
+
+
+def test_published_values_can_be_left_out(root):
+    for name in ("multi-target", "r_T", "cost", "summary"):
+        text = render(name, root, published=False)
+        assert "ublished" not in text and "Ren Table" not in text and "iPage Table" not in text
+
+
+def test_a_published_value_is_never_shown_under_another_metric(root):
+    """With one y the sum and the mean agree; with two they do not, and nmse is never what a paper prints."""
+    for metric, tasks in (("sse", 3), ("mse", 2), ("nmse", 0)):
+        tables = json.loads(render("multi-target", root, metric=metric, format="json"))
+        shown = [table["task"] for table in tables if any("published" in row for row in table["rows"])]
+        assert len(shown) == tasks and (tasks != 2 or "robotic_arm" not in shown)
+    assert "see --metric sse" in render("multi-target", root, metric="nmse")

@@ -1,0 +1,116 @@
+"""Runners that misbehave in every way that a cell can, and cells to run them with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.plan import Cell, PluginSpec
+from harness.presets import Protocol, Schedule
+from harness.training import Diverged, Report
+
+
+def make_cell(method: str = "mdn", seed: int = 0, task: str = "sinewave") -> Cell:
+    """A cell of plug-ins that need not exist."""
+    specs = [PluginSpec(name, "1", {"width": 3}, name, "0" * 64) for name in (task, method)]
+    return Cell(specs[0], specs[1], "smoke", 1000, Schedule(), Protocol(), seed)
+
+
+def compute(cell: Cell, folder: Path, report: Report) -> dict[str, Any]:
+    """Behave: numbers that depend on the seed alone."""
+    for epoch in range(3):
+        report("training", epoch + 1, 3, 1 / (epoch + 1))
+    values = torch.rand(5, generator=torch.Generator().manual_seed(cell.seed))
+    (folder / "designs.txt").write_text(str(values.tolist()))
+    return {"scores": {"mean": float(values.mean()), "worst": float("nan")}, "threads": torch.get_num_threads()}
+
+
+def by_name(cell: Cell, folder: Path, report: Report) -> dict[str, Any]:
+    """Do what the method's name says."""
+    misbehave = MISBEHAVIOUR.get(cell.method.name)
+    if misbehave is not None:
+        (folder / "log.txt").write_text("so far so good\n")
+        report("misbehaving", 0, 1, None)
+        misbehave()
+    return compute(cell, folder, report)
+
+
+def slow(cell: Cell, folder: Path, report: Report) -> dict[str, Any]:
+    """Take a moment, and leave a sign of life that holds the process id."""
+    Path(os.environ["SIGNS"], f"{cell.seed}-{os.getpid()}").touch()
+    for step in range(10):
+        time.sleep(0.05)
+        report("waiting", step, 10, None)
+    return compute(cell, folder, report)
+
+
+def _raise() -> None:
+    raise ValueError(f"no such file: {__file__}")
+
+
+def _diverge() -> None:
+    raise Diverged("the loss is nan")
+
+
+def _allocate() -> None:
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def _exhaust() -> None:
+    raise MemoryError
+
+
+def _kill() -> None:
+    print("last words", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _exit() -> None:
+    os._exit(7)
+
+
+def _sleep() -> None:
+    time.sleep(1000)
+
+
+def _stubborn() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(1000)
+
+
+def _breed() -> None:
+    Path(os.environ["SIGNS"], "child").write_text(
+        str(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]).pid)
+    )
+    os._exit(1)
+
+
+def _fill_disk() -> None:
+    raise OSError(28, "No space left on device")
+
+
+MISBEHAVIOUR = {
+    "raises": _raise,
+    "diverges": _diverge,
+    "allocates": _allocate,
+    "exhausts": _exhaust,
+    "killed": _kill,
+    "crashes": _crash,
+    "exits": _exit,
+    "leaves": sys.exit,
+    "sleeps": _sleep,
+    "stubborn": _stubborn,
+    "breeds": _breed,
+    "fills": _fill_disk,
+}

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.plan import Cell, plan
+from harness.presets import load
+from harness.selection import select
+from harness.store import Store
+from tests.plugins import METHOD, install
+from tests.reporting.records import record, write
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Relative result folders end up in the test's own folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **settings: object) -> None:
+        raise AssertionError("a cell was run")
+
+    monkeypatch.setattr("harness.execution.run_cells", refuse)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("rnu", "Unknown verb 'rnu'. Did you mean run?"),
+        ("run --methds mdn", "Did you mean --methods"),
+        ("run --methods mnd", "Unknown method 'mnd'. Did you mean mdn"),
+        ("run --methods na[boundary_los=off]", "Did you mean boundary_loss"),
+        ("run --methods na[boundary_loss=5]", "Allowed: on|off"),
+        ("run --tasks sinwave", "Did you mean sinewave"),
+        ("run --preset quik", "Did you mean quick"),
+        ("run --seeds x", "--seeds = 'x' is not allowed"),
+        ("run --jobs 0", "--jobs = 0 is not allowed"),
+        ("run --jobs many", "--jobs = many is not allowed"),
+        ("run --timeout soon", "--timeout = 'soon' is not allowed"),
+        ("run --device tpu", "Allowed: cpu, cuda, cuda:0"),
+        ("run --config nowhere.toml", "cannot be read"),
+        ("run --epochs 0", "--epochs = 0 is not allowed"),
+        ("table all --out nowhere", "Unknown result folder 'nowhere'"),
+        ("verify --out nowhere", "Unknown result folder 'nowhere'"),
+        ("show nothing/here --out nowhere", "Unknown record below 'nowhere'"),
+        ("show abcdef --out nowhere", "No record below 'nowhere' has a key that begins with abcdef"),
+        ("list method", "Did you mean methods"),
+        ("check mnd", "Unknown method or task 'mnd'. Did you mean mdn"),
+    ],
+)
+@pytest.mark.usefixtures("never_run")
+def test_wrong_usage_ends_with_two_before_anything_is_trained(
+    capsys: pytest.CaptureFixture[str], elsewhere: Path, arguments: str, message: str
+) -> None:
+    assert main(arguments.split()) == 2
+    assert message in capsys.readouterr().err
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_no_verb_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "rescore" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("never_run")
+def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    arguments = ["run", "--dry-run", "--preset", "smoke", "--methods", "mdn", "na", "--tasks", "sinewave"]
+    assert main([*arguments, "--seeds", "0-1", "--jobs", "8"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("4 cells (2 methods × 1 task × 2 seeds), preset smoke: 0 skipped")
+    assert "4 at a time. Results: results/smoke" in text
+    assert all(f"sinewave/{method}/{seed}" in text for method in ("mdn", "na") for seed in (0, 1))
+    assert "By rule" in text
+    assert "Nothing was run." in text
+    assert list(elsewhere.iterdir()) == []
+
+
+def cell_of(method: str = "mdn", seed: int = 0) -> Cell:
+    return plan(select("methods", method), select("tasks", "sinewave"), load("smoke"), [seed])[0]
+
+
+def commit(root: Path, cell: Cell, status: str = "ok", seconds: float = 600.0) -> None:
+    body = record(cell.task.name, cell.method.name, cell.seed)
+    kept = {key: value for key, value in body.items() if key not in ("key", "declared", "files", "checksum")}
+    store = Store(root)
+    store.prepare()
+    with store.temporary(cell) as folder:
+        store.commit(cell, folder, {**kept, "status": status, "timing": {**body["timing"], "total": seconds}})
+
+
+RUN = ["run", "--preset", "smoke", "--methods", "mdn", "--tasks", "sinewave", "--out", "here"]
+
+
+@pytest.mark.usefixtures("never_run")
+def test_cost_is_estimated_from_earlier_records(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    commit(elsewhere / "here", cell_of())
+    assert main([*RUN, "--seeds", "0-2", "--dry-run", "--jobs", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "1 skipped because they have a record, 2 to run" in text
+    assert text.count("about 10 min as measured before") == 2
+    assert "Estimated: 20 min of work" in text
+
+
+@pytest.mark.usefixtures("never_run")
+def test_what_has_a_record_is_skipped_and_tables_are_written(
+    capsys: pytest.CaptureFixture[str], elsewhere: Path
+) -> None:
+    commit(elsewhere / "here", cell_of())
+    assert main(RUN) == 0
+    assert "1 cell (1 method × 1 task × 1 seed), preset smoke: 1 skipped" in capsys.readouterr().out
+    folder = elsewhere / "here" / "tables"
+    assert {path.name for path in folder.iterdir()} == {"all.md", "all.tex", "all.csv", "all.json"}
+    json.loads((folder / "all.json").read_text())
+
+
+def test_failed_cells_are_run_again_only_when_asked(
+    capsys: pytest.CaptureFixture[str], elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr("harness.execution.run_cells", lambda cells, store, **_: ran.append([c.label for c in cells]))
+    commit(elsewhere / "here", cell_of(seed=0))
+    commit(elsewhere / "here", cell_of(seed=1), status="failed")
+    assert main([*RUN, "--seeds", "0-1"]) == 1
+    assert "sinewave/mdn/1: failed" in capsys.readouterr().err
+    assert main([*RUN, "--seeds", "0-1", "--retry"]) == 1
+    assert main([*RUN, "--seeds", "0-1", "--force"]) == 1
+    assert ran == [["sinewave/mdn/1"], ["sinewave/mdn/0", "sinewave/mdn/1"]]
+
+
+def test_a_damaged_record_is_run_again(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr("harness.execution.run_cells", lambda cells, store, **_: ran.extend(c.label for c in cells))
+    commit(elsewhere / "here", cell_of())
+    path = next((elsewhere / "here").rglob("record.json"))
+    path.write_bytes(path.read_bytes()[:100])
+    assert main(RUN) == 3
+    assert ran == ["sinewave/mdn/0"]
+    assert main(["verify", "--out", "here"]) == 1
+
+
+def test_nothing_ran_is_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.execution.run_cells", lambda cells, store, **_: None)
+    assert main(RUN) == 3
+
+
+def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.execution.run_cells", interrupt)
+    assert main(RUN) == 130
+
+
+def test_show_finds_a_record_by_key_path_and_name(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    cell = cell_of()
+    commit(elsewhere / "here", cell)
+    folder = Store("here").path(cell)
+    texts = []
+    for what in (cell.key, cell.key[:6], str(folder), str(folder / "record.json"), "sinewave/mdn"):
+        assert main(["show", what, "--out", "here"]) == 0
+        texts.append(capsys.readouterr().out)
+    assert len(set(texts)) == 1
+    assert "multi_target" in texts[0]
+    commit(elsewhere / "here", cell_of(seed=1))
+    assert main(["show", "sinewave/mdn", "--out", "here"]) == 0
+    assert "2 records: show one by its key." in capsys.readouterr().out
+    assert main(["show", "sinewave/mnd", "--out", "here"]) == 2
+    assert "Did you mean sinewave/mdn" in capsys.readouterr().err
+
+
+def test_lists(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out
+    assert all(word in text for word in ("boundary_loss=on  (on|off)", "convention=ren", "smoke", "groups: "))
+    commit(elsewhere / "results" / "mine", cell_of())
+    assert main(["list", "results"]) == 0
+    assert "results/mine  1 ok" in capsys.readouterr().out
+
+
+def test_tables_of_a_folder(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    write(elsewhere / "here", record("sinewave", "mdn"), record("sinewave", "na"))
+    assert main(["table", "multi-target", "--out", "here", "--format", "json", "--methods", "m*"]) == 0
+    text = capsys.readouterr().out
+    assert '"mdn"' in text
+    assert '"na"' not in text
+    assert main(["table", "multi-targt", "--out", "here"]) == 2
+    assert "Did you mean multi-target" in capsys.readouterr().err
+
+
+def test_a_strangers_function_runs_from_entry_point_to_table(
+    capsys: pytest.CaptureFixture[str], elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, elsewhere, METHOD, methods={"plain": "function"})
+    assert main(["run", "--preset", "smoke", "--methods", "plain", "--tasks", "sinewave", "--out", "here"]) == 0
+    assert "| plain" in capsys.readouterr().out
+
+
+def test_reading_verbs_do_without_torch(elsewhere: Path) -> None:
+    write(elsewhere / "here", record("sinewave", "mdn"))
+    verbs = [["table", "all"], ["verify"], ["show", "sinewave/mdn"], ["list", "results"]]
+    code = (
+        "import sys; from harness.cli import main\n"
+        f"codes = [main([*verb, '--out', 'here']) for verb in {verbs}]\n"
+        "assert codes == [0, 0, 0, 0], codes\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

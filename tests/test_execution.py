@@ -1,0 +1,302 @@
+"""Cells run apart from each other: each ends with a record, whatever it does to its process."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.execution import Outcome, Summary, run_cells
+from harness.execution.failures import relative, status_of
+from harness.execution.progress import duration, line
+from harness.store import Store
+from tests.runners import by_name, compute, make_cell
+
+TESTS = Path(__file__).parent
+SCRIPT = """
+import sys
+from harness.execution import run_cells
+from harness.store import Store
+from tests.runners import compute, make_cell, slow
+
+if __name__ == "__main__":
+    cells = [make_cell(seed=seed) for seed in range(6)]
+    store = Store(sys.argv[1])
+    todo = [cell for cell in cells if not store.has(cell)]
+    summary = run_cells(todo, store, jobs=2, runner={"slow": slow, "compute": compute}[sys.argv[2]])
+    sys.exit(summary.exit_code)
+"""
+
+
+def outcomes(records):
+    """What must not depend on how the cells were run."""
+    return {record["key"]: (record["status"], record["scores"], record["files"]) for record in records}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie, which a container may never reap, does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_for(condition, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return result
+
+
+def start_script(root: Path, runner: str, signs: Path) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", SCRIPT, str(root), runner],
+        env={**os.environ, "PYTHONPATH": path, "SIGNS": str(signs)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def pids(signs: Path) -> list[int]:
+    return [int(path.name.rpartition("-")[2]) for path in signs.iterdir() if "-" in path.name]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "kind", "message"),
+    [
+        ("raises", "failed", "ValueError", r"no such file: (tests/)?runners\.py"),
+        ("diverges", "diverged", "harness.training.Diverged", "the loss is nan"),
+        ("allocates", "out_of_memory", "RuntimeError", "allocate"),
+        ("exhausts", "out_of_memory", "MemoryError", "MemoryError"),
+        ("killed", "killed", "Killed", r"signal 9 \(SIGKILL\)"),
+        ("crashes", "killed", "Killed", r"signal 11 \(SIGSEGV\)"),
+        ("exits", "killed", "Killed", "code 7"),
+        ("leaves", "failed", "SystemExit", "SystemExit"),
+        ("sleeps", "timeout", "Timeout", r"Not finished after 1\.5 s"),
+    ],
+)
+def test_every_misbehaviour_becomes_a_record_and_the_others_go_on(tmp_path, name, status, kind, message):
+    store, bad, good = Store(tmp_path), make_cell(name), make_cell()
+    summary = run_cells([bad, good], store, timeout=1.5, quiet=True, runner=by_name)
+    assert {outcome.cell.key: outcome.status for outcome in summary.outcomes} == {bad.key: status, good.key: "ok"}
+    assert summary.exit_code == 1
+    record = store.read(bad)
+    assert record["status"] == status and record["error"]["type"] == kind
+    assert re.search(message, record["error"]["message"])
+    assert "log.txt" in record["files"] and record["provenance"]["started"] and "scores" not in record
+    assert record["label"] == {"task": "sinewave", "method": name} and record["preset"] == "smoke"
+    assert str(TESTS.parent) not in json.dumps(record)
+    assert store.has(good) and store.verify() == []
+
+
+def test_a_crash_and_a_timeout_tell_where_they_were(tmp_path):
+    store = Store(tmp_path)
+    cells = [make_cell(name) for name in ("crashes", "sleeps", "killed")]
+    run_cells(cells, store, jobs=3, timeout=1.5, quiet=True, runner=by_name)
+    traces = [store.read(cell)["error"]["traceback"] for cell in cells]
+    assert "in _crash" in traces[0] and "in _sleep" in traces[1] and traces[2] == "last words\n"
+
+
+def test_a_cell_that_ignores_sigterm_is_killed_at_its_timeout(tmp_path):
+    store = Store(tmp_path)
+    began = time.monotonic()
+    run_cells([make_cell("stubborn")], store, timeout=0.5, quiet=True, runner=by_name)
+    assert store.read(make_cell("stubborn"))["status"] == "timeout" and time.monotonic() - began < 15
+
+
+def test_processes_that_a_cell_has_started_end_with_it(tmp_path, monkeypatch):
+    code = SCRIPT.replace("compute, make_cell, slow", "by_name, make_cell")
+    code = re.sub(r"cells = .*", 'cells = [make_cell("breeds")]', code)
+    code = re.sub(r"runner=.*", "runner=by_name, quiet=True)", code)
+    path = str(TESTS.parent)
+    environment = {**os.environ, "PYTHONPATH": path, "SIGNS": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], env=environment, check=False)
+    assert done.returncode == 1
+    child = int((tmp_path / "child").read_text())
+    wait_for(lambda: not alive(child))
+
+
+def test_any_number_of_jobs_gives_the_same_records(tmp_path):
+    cells = [make_cell(seed=seed) for seed in range(4)]
+    serial, parallel = Store(tmp_path / "serial"), Store(tmp_path / "parallel")
+    run_cells(cells, serial, jobs=1, quiet=True, runner=compute)
+    summary = run_cells(cells, parallel, jobs=3, quiet=True, runner=compute)
+    assert summary.exit_code == 0 and summary.counts == {"ok": 4}
+    assert outcomes(serial.records()) == outcomes(parallel.records())
+    assert {record["threads"] for record in serial.records()} == {1}
+
+
+def test_workers_are_forked_from_a_server_with_torch_loaded(tmp_path):
+    run_cells([make_cell()], Store(tmp_path), quiet=True, runner=kind_of_process)
+    record = Store(tmp_path).read(make_cell())
+    assert record["status"] == "ok", record["error"]
+    assert record["process"] == "ForkServerProcess" and record["torch"]
+
+
+def kind_of_process(cell, folder, report):
+    import multiprocessing
+
+    return {"process": type(multiprocessing.current_process()).__name__, "torch": "torch" in sys.modules}
+
+
+def test_warnings_and_prints_of_a_cell_are_kept_beside_its_record(tmp_path, capfd):
+    run_cells([make_cell()], Store(tmp_path), quiet=True, runner=chatty)
+    folder = Store(tmp_path).path(make_cell())
+    text = (folder / "console.txt").read_text()
+    assert "hello" in text and "from C" in text and str(folder.parents[2]) not in text
+    assert capfd.readouterr() == ("", "") and Store(tmp_path).verify() == []
+
+
+def chatty(cell, folder, report):
+    print("hello", folder)
+    os.write(2, b"from C\n")
+    return {}
+
+
+def test_fail_fast_stops_at_the_first_failure(tmp_path):
+    cells = [make_cell("raises"), make_cell("sleeps"), make_cell()]
+    summary = run_cells(cells, Store(tmp_path), jobs=2, fail_fast=True, quiet=True, runner=by_name)
+    assert summary.stopped and summary.exit_code == 1
+    assert [outcome.cell.key for outcome in summary.outcomes] == [cells[0].key]
+    assert len(list(Store(tmp_path).records())) == 1
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_full_disk_ends_the_run_with_one_clear_error(tmp_path):
+    cells = [make_cell("fills"), make_cell()]
+    with pytest.raises(UsageError, match="No space left on device"):
+        run_cells(cells, Store(tmp_path), quiet=True, runner=by_name)
+    assert list(Store(tmp_path).records()) == [] and not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("arguments", [{"jobs": 0}, {"timeout": 0.0}, {"timeout": -1.0}])
+def test_senseless_arguments_are_refused_before_anything_runs(tmp_path, arguments):
+    with pytest.raises(UsageError, match="positive"):
+        run_cells([make_cell()], Store(tmp_path), runner=compute, **arguments)
+
+
+def test_nothing_to_do_is_exit_code_3(tmp_path):
+    assert run_cells([], Store(tmp_path)).exit_code == 3
+
+
+@pytest.mark.parametrize("after", [0.0, 0.3, 0.8])
+def test_kill_9_loses_only_running_cells_leaves_no_orphans_and_the_same_command_continues(tmp_path, after):
+    root, signs = tmp_path / "killed", tmp_path / "signs"
+    signs.mkdir()
+    first = start_script(root, "slow", signs)
+    wait_for(lambda: pids(signs))
+    time.sleep(after)
+    first.kill()
+    first.communicate()
+    wait_for(lambda: not any(alive(pid) for pid in pids(signs)))
+    finished = {record["key"] for record in Store(root).records()}
+    assert Store(root).verify() == [] and len(finished) < 6
+
+    for path in signs.iterdir():
+        path.unlink()
+    second = start_script(root, "slow", signs)
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 0 and len(pids(signs)) == 6 - len(finished)
+    assert "Warning" not in errors and "leaked" not in errors and "Traceback" not in errors
+
+    whole = start_script(tmp_path / "whole", "compute", signs)
+    whole.communicate(timeout=60)
+    assert outcomes(Store(root).records()) == outcomes(Store(tmp_path / "whole").records())
+    assert len(list(Store(root).records())) == 6 and Store(root).verify() == []
+    assert not list(root.rglob("*.tmp")) and not list(root.rglob("*.old"))
+
+
+def test_ctrl_c_ends_cleanly_and_keeps_finished_cells(tmp_path):
+    root, signs = tmp_path / "out", tmp_path / "signs"
+    signs.mkdir()
+    run = start_script(root, "slow", signs)
+    wait_for(lambda: len(list(Store(root).records())) >= 2)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert "The same command continues" in errors and "Traceback" not in errors and "leaked" not in errors
+    assert not any(alive(pid) for pid in pids(signs))
+    assert 2 <= len(list(Store(root).records())) < 6 and Store(root).verify() == []
+    assert not list(root.rglob("*.tmp"))
+
+
+def test_without_a_terminal_each_cell_is_one_line(tmp_path, capsys):
+    run_cells([make_cell(), make_cell("raises", 1)], Store(tmp_path), runner=by_name)
+    lines = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"\[1/2\] sinewave mdn ok \d\.\d s", lines[0])
+    assert re.fullmatch(r"\[2/2\] sinewave raises seed 1 failed \d\.\d s: no such file: .*", lines[1])
+    assert len(lines) == 2
+
+
+def test_quiet_says_nothing(tmp_path, capfd):
+    run_cells([make_cell("raises")], Store(tmp_path), quiet=True, runner=by_name)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_on_a_terminal_there_are_bars_for_the_run_and_each_running_cell(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNS", str(tmp_path))
+    leader, follower = pty.openpty()
+    shown: list[bytes] = []
+    reader = threading.Thread(target=drain, args=(leader, shown))
+    reader.start()
+    with os.fdopen(follower, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        run_cells([make_cell(), make_cell("raises")], Store(tmp_path / "out"), jobs=2, runner=phases)
+        monkeypatch.undo()
+    reader.join(10)
+    os.close(leader)
+    text = b"".join(shown).decode()
+    assert "cells: 100%" in text and "2/2" in text
+    assert "sinewave mdn surrogate" in text and "loss 0.25" in text
+    assert re.search(r"\[\d/2\] sinewave raises failed", text) and " ok " not in text
+
+
+def drain(descriptor: int, shown: list[bytes]) -> None:
+    while True:
+        try:
+            chunk = os.read(descriptor, 4096)
+        except OSError:
+            return
+        if not chunk:
+            return
+        shown.append(chunk)
+
+
+def phases(cell, folder, report):
+    report("surrogate", 1, 2, 0.25)
+    time.sleep(0.3)
+    report("inverse", 2, 2, None)
+    return by_name(cell, folder, report)
+
+
+def test_plain_runtime_errors_are_not_taken_for_exhausted_memory():
+    assert status_of(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) == "failed"
+    assert status_of(RuntimeError("CUDA error: out of memory")) == "out_of_memory"
+    assert status_of(ValueError("not enough memory cells")) == "failed"
+    assert status_of(OSError(12, "Cannot allocate memory")) == "out_of_memory"
+
+
+def test_paths_are_cut_off():
+    assert relative(f"{Path.home()}/x and {TESTS.parent}/harness/store.py", [TESTS.parent]).endswith("harness/store.py")
+    assert "/" + "private" not in relative("/private/results/a.npz", [Path("/private/results")])
+
+
+def test_lines_and_durations_read_well():
+    outcome = Outcome(make_cell(), "ok", 41.2)
+    assert line(outcome, 3, 36) == "[ 3/36] sinewave mdn ok 41 s"
+    assert [duration(value) for value in (0.42, 41, 720, 12_600)] == ["0.4 s", "41 s", "12 min", "3.5 h"]
+    assert Summary(2, [outcome]).exit_code == 0
+    assert Summary(2, [outcome, Outcome(make_cell(), "timeout", 1.0)]).exit_code == 1
+    assert Summary(2, [outcome], interrupted=True).exit_code == 130

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import config, presets
+from harness.errors import UsageError
+from harness.limits import check
+from harness.plan import plan
+from harness.selection import select
+
+
+@pytest.mark.parametrize("name", presets.BUILT_IN)
+def test_every_preset_can_be_planned_with_all_plugins(name: str) -> None:
+    preset = presets.load(name)
+    check(preset)
+    methods, tasks = select("methods", "all"), select("tasks", "all")
+    assert len(plan(methods, tasks, preset, [0])) == len(methods) * len(tasks)
+
+
+@pytest.mark.parametrize("name", presets.BUILT_IN)
+def test_presets_give_options_to_installed_methods_and_tasks_only(name: str) -> None:
+    methods = {selection.plugin.name for selection in select("methods", "all")}
+    tasks = {selection.plugin.name for selection in select("tasks", "all")}
+    for method, options in presets.load(name).methods.items():
+        assert method in methods
+        assert {key for key, value in options.items() if isinstance(value, dict)} <= tasks
+
+
+def test_an_unknown_preset_gets_close_matches() -> None:
+    with pytest.raises(UsageError, match=r"Unknown preset 'smok'. Did you mean smoke\?"):
+        presets.load("smok")
+
+
+def test_a_preset_file_may_start_from_a_built_in_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('preset = "smoke"\nbudget = 5000\n[schedule]\nepochs = 2\n')
+    preset, smoke = presets.load(str(path)), presets.load("smoke")
+    assert (preset.name, preset.budget, preset.schedule.epochs) == ("mine", 5000, 2)
+    assert preset.protocol == smoke.protocol
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[schedul]\nepochs = 2", "Did you mean schedule"),
+        ("[schedule]\nepoch = 2", "Did you mean epochs"),
+        ('[schedule]\nepochs = "2"', "must be of type int"),
+        ("[schedule", "cannot be read"),
+    ],
+)
+def test_a_preset_file_that_cannot_be_used_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        presets.load(str(path))
+
+
+def run_file(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_flags_win_over_the_run_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    file = run_file(
+        tmp_path, 'preset = "smoke"\nmethods = ["mdn", "na"]\nseeds = [0, 1]\ntimeout = "2m"\nfail-fast = true'
+    )
+    settings, preset = config.load({"methods": ["cvae"], "jobs": "3"}, file)
+    assert (settings.methods, settings.seeds, settings.timeout, settings.jobs) == ("cvae", (0, 1), 120.0, 3)
+    assert settings.fail_fast
+    assert preset == presets.load("smoke")
+
+
+def test_a_run_file_holds_the_tables_of_a_preset(tmp_path: Path) -> None:
+    file = run_file(
+        tmp_path,
+        '[run]\npreset = "smoke"\nmethods = "na"\nout = "here"\n[schedule]\nepochs = 9\n[protocol]\nrepeats = 2\n'
+        "[methods.na]\nsteps = 5\n[methods.na.sinewave]\nrate = 0.1",
+    )
+    settings, preset = config.load({}, file)
+    assert (settings.methods, settings.out) == ("na", Path("here"))
+    assert (preset.name, preset.schedule.epochs, preset.protocol.repeats) == ("study", 9, 2)
+    assert preset.method_options("na", "sinewave")["rate"] == 0.1
+    assert preset.method_options("na", "ballistics")["steps"] == 5
+
+
+def test_the_options_of_a_run_file_leave_the_presets_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = presets.Preset("base", 1, methods={"na": {"steps": 1, "sinewave": {"rate": 0.5, "depth": 2}}})
+    merged = config.method_tables(base, {"na": {"sinewave": {"rate": 0.25}}})
+    assert merged == {"na": {"steps": 1, "sinewave": {"rate": 0.25, "depth": 2}}}
+
+
+def test_flags_change_the_preset_and_its_name() -> None:
+    flags = {"preset": "smoke", "epochs": "2", "repeats": "1", "budget": "700", "targets": "5", "validation": True}
+    _, preset = config.load(flags)
+    assert preset.name == "smoke-budget700-epochs2-targets5-repeats1-validation"
+    assert (preset.budget, preset.schedule.epochs) == (700, 2)
+    assert (preset.protocol.repeats, preset.protocol.targets, preset.protocol.targets_from) == (1, 5, "validation")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sedes = 3", "Did you mean seeds"),
+        ("[run]\nsedes = 3", "Did you mean seeds"),
+        ("[shedule]\nepochs = 3", "Did you mean schedule"),
+        ("[methods.naa]\nsteps = 3", "Unknown method in table .* 'naa'. Did you mean na"),
+        ("[methods.na.sinewav]\nsteps = 3", "Did you mean sinewave"),
+        ("[methods]\nna = 3", "Write a table"),
+        ("run = 3", "a table .run. of flags"),
+        ("jobs = 0", "--jobs = 0 is not allowed. Allowed: 1 or more"),
+        ("jobs = true", "--jobs = on is not allowed. Allowed: int"),
+        ('force = "maybe"', "Allowed: on"),
+        ("methods = 3", "Allowed: str"),
+        ("x = [", "cannot be read"),
+    ],
+)
+def test_a_run_file_that_cannot_be_used_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        config.load({}, run_file(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("45", 45), ("0.5s", 0.5)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert config.duration(text, "--timeout") == seconds
+
+
+@pytest.mark.parametrize("text", ["", "fast", "3 d", "0s", "-1s", "m"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--timeout"):
+        config.duration(text, "--timeout")
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("3", (3,)), ("0,3", (0, 3)), ("0-2", (0, 1, 2)), ("4,0-1,4", (4, 0, 1)), (2, (2,))]
+)
+def test_seeds(text: object, seeds: tuple[int, ...]) -> None:
+    assert config.numbers(text, "--seeds") == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "2-0", "-1", "0,,1", "1.5"])
+def test_what_is_no_seed_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--seeds"):
+        config.numbers(text, "--seeds")
+
+
+@pytest.mark.parametrize(("text", "message"), [("gpu", "Unknown value of --device 'gpu'"), ("cuda:99", "CUDA devices")])
+def test_a_device_that_is_not_there_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        config.device(text, "--device")

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness import listing
+from harness.contracts import Method
+from harness.errors import UsageError
+from harness.plan import specification
+from harness.registry import build_method, build_task, discover, get, source_hash
+from harness.selection import select, split
+from tests.plugins import METHOD, install
+
+OWN_METHODS = {"mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "ipage", "ipage-lm", "prior", "lookup", "kernel"}
+
+
+def test_our_own_plugins_arrive_by_entry_point() -> None:
+    assert set(discover("methods")) >= OWN_METHODS
+    assert set(discover("tasks")) >= {"sinewave", "robotic_arm", "ballistics"}
+
+
+@pytest.mark.parametrize("name", sorted(OWN_METHODS))
+def test_every_method_can_be_built_from_its_specification(name: str) -> None:
+    (selection,) = select("methods", name)
+    assert isinstance(build_method(specification(selection)), selection.plugin.load())
+
+
+def test_a_task_is_built_with_its_options() -> None:
+    (selection,) = select("tasks", "robotic_arm[convention=kruse]")
+    assert build_task(specification(selection)).options.convention == "kruse"
+
+
+def test_a_strangers_plugin_is_one_like_any_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = install(monkeypatch, tmp_path, METHOD, methods={"copy": "Copy", "copy-far": "CopyFar"})
+    plugin = get("methods", "copy")
+    assert (plugin.distribution, plugin.release, plugin.version, plugin.error) == (module, "2.5", "1", None)
+    assert [selection.label for selection in select("methods", "strange")] == ["copy", "copy-far"]
+    specs = [specification(selection) for selection in select("methods", "copy-far,copy-far[mode=near]")]
+    assert [spec.options["mode"] for spec in specs] == ["far", "near"]
+    assert build_method(specs[0]).options.mode == "far"
+
+
+def test_a_function_becomes_a_method(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    install(monkeypatch, tmp_path, METHOD, methods={"plain": "function"})
+    (selection,) = select("methods", "plain")
+    method = build_method(specification(selection))
+    assert isinstance(method, Method)
+    assert not method.trainable
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("import surely_not_installed", "ModuleNotFoundError: No module named 'surely_not_installed'"),
+        ("nothing = 1", "has no attribute 'Broken'"),
+        ("Broken = 3", "TypeError: 3 is not a subclass of harness.contracts.Method or a function"),
+        ("class Broken: pass", "is not a subclass of harness.contracts.Method"),
+        ("def (", "SyntaxError"),
+    ],
+)
+def test_a_broken_plugin_is_listed_and_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str, reason: str
+) -> None:
+    install(monkeypatch, tmp_path, code, methods={"broken": "Broken"})
+    error = get("methods", "broken").error
+    assert error is not None
+    assert reason in error
+    assert "broken" not in [selection.plugin.name for selection in select("methods", "all")]
+    assert "Left out: method broken is broken" in capsys.readouterr().err
+    with pytest.raises(UsageError, match=r"is broken.*select others"):
+        select("methods", "mdn,broken")
+    text = listing.plugins("methods")
+    assert "broken  BROKEN" in text
+    assert "mdn  (version" in text
+    assert capsys.readouterr().err.count("warning: method broken") == 1
+
+
+def test_a_name_registered_twice_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    modules = [install(monkeypatch, tmp_path, METHOD, methods={"copy": "Copy"}) for _ in range(2)]
+    error = get("methods", "copy").error
+    assert error is not None
+    assert all(module in error for module in modules)
+    assert "uninstall all but one" in error
+
+
+def names(text: str) -> list[str]:
+    return [selection.label for selection in select("methods", text)]
+
+
+def test_selections_keep_their_order_and_name_nothing_twice() -> None:
+    assert names("na,mdn,na") == ["na", "mdn"]
+    assert names("na*") == ["na", "na-lm"]
+    assert names(" mdn , na-l? ") == ["mdn", "na-lm"]
+    assert set(names("all")) >= OWN_METHODS
+    assert set(names("baselines")) == {"prior", "lookup", "kernel"}
+    assert names("na[candidates=50,boundary_loss=off],na,na[boundary_loss=false,candidates=050]") == [
+        "na[boundary_loss=off,candidates=50]",
+        "na",
+    ]
+    assert names("na*[steps=3]") == ["na[steps=3]", "na-lm[steps=3]"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ipag", "Unknown method 'ipag'. Did you mean ipage"),
+        ("x*", "Unknown method 'x\\*'"),
+        ("na[boundary_los=off]", "Did you mean boundary_loss"),
+        ("na[boundary_loss=maybe]", "Allowed: on"),
+        ("na[boundary_loss]", "Write option=value"),
+        ("na[=off]", "Write option=value"),
+        ("na[steps=1,steps=2]", "gives the option steps twice"),
+        ("na[steps=1", "brackets"),
+        ("na]steps=1[", "brackets"),
+        ("na[[steps=1]]", "brackets"),
+        ("na[steps=1]x", "goes on after its options"),
+        (" , ", "names no methods"),
+        ("prior[steps=1]", "Unknown option of prior 'steps'"),
+    ],
+)
+def test_a_selection_that_cannot_be_used_is_explained(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        select("methods", text)
+
+
+def test_commas_inside_brackets_belong_to_their_item() -> None:
+    assert split("a[b=1,c=2],d,,e[]") == ["a[b=1,c=2]", "d", "e[]"]
+
+
+def test_the_source_hash_covers_every_file_of_a_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "hashed_package"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "inner" / "part.py").write_text("a = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    seen = {source_hash("hashed_package")}
+    for path, text in [("inner/part.py", "a = 2\n"), ("more.py", ""), ("moved.py", "")]:
+        (package / path).write_text(text)
+        source_hash.cache_clear()
+        seen.add(source_hash("hashed_package"))
+    (package / "data.csv").write_text("1")
+    source_hash.cache_clear()
+    assert source_hash("hashed_package") in seen
+    assert len(seen) == 4
+
+
+def test_discovery_leaves_global_random_states_alone() -> None:
+    before = torch.get_rng_state()
+    select("methods", "all")
+    assert torch.equal(before, torch.get_rng_state())
