@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from harness import __version__, verbs
 from harness.errors import UsageError, unknown
 
-INTERRUPTED = 130
 SELECTION = "a comma list of names, groups, globs or `all`, with options as in na[boundary_loss=off]"
 
 RUN_FLAGS = {
@@ -47,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("Interrupted. The same command continues.", file=sys.stderr)
-        return INTERRUPTED
+        return verbs.INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; what is still buffered must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

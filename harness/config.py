@@ -82,14 +82,12 @@ def read(file: str) -> tuple[dict[str, Any], dict[str, Any]]:
     within = content.get("run", {})
     if not isinstance(within, dict):
         raise UsageError(f"Run file {file!r}: run = {within!r} is not allowed. Allowed: a table [run] of flags.")
-    for key in tables:
-        if key not in TABLES:
-            raise unknown(f"table of run file {file!r}", key, {*TABLES, "run"})
-    known = {item.name for item in fields(Settings)}
     flags = {key.replace("-", "_"): value for key, value in {**plain, **within}.items()}
-    for key in flags:
-        if key not in known:
-            raise unknown(f"setting of run file {file!r}", key, {*known, *TABLES})
+    known = {item.name for item in fields(Settings)}
+    for key in tables.keys() - set(TABLES):
+        raise unknown(f"table of run file {file!r}", key, {*TABLES, "run"})
+    for key in flags.keys() - known:
+        raise unknown(f"setting of run file {file!r}", key, {*known, *TABLES})
     return flags, tables
 
 

@@ -60,10 +60,11 @@ def replace(folder: Path, final: Path) -> None:
     for path in folder.iterdir():
         _sync(path)
     _sync(folder)
+    aside: list[Path] = []
     while True:
         old = final.with_name(f".{final.name}-{secrets.token_hex(4)}.old")
         with suppress(FileNotFoundError):
-            final.rename(old)
+            aside.append(final.rename(old))
         try:
             folder.rename(final)
             break
@@ -72,7 +73,8 @@ def replace(folder: Path, final: Path) -> None:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
     _sync(final.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    for old in aside:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def sweep(root: Path, depth: str) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -124,24 +125,12 @@ def plan(
     """
     check(preset)
     cells: dict[str, Cell] = {}
-    for task in tasks:
-        described = specification(task)
-        for method in methods:
-            given = preset.method_options(method.plugin.name, task.plugin.name)
-            learner = specification(method, given)
-            for seed in seeds:
-                cell = Cell(
-                    task=described,
-                    method=learner,
-                    preset=preset.name,
-                    budget=preset.budget,
-                    schedule=preset.schedule,
-                    protocol=preset.protocol,
-                    seed=seed,
-                    device=device,
-                    threads=threads,
-                )
-                cells.setdefault(cell.key, cell)
+    for task, method in product(tasks, methods):
+        given = preset.method_options(method.plugin.name, task.plugin.name)
+        specs = specification(task), specification(method, given)
+        for seed in seeds:
+            cell = Cell(*specs, preset.name, preset.budget, preset.schedule, preset.protocol, seed, device, threads)
+            cells.setdefault(cell.key, cell)
     return list(cells.values())
 
 

@@ -90,6 +90,10 @@ class Store:
         with storage_errors(final):
             files = {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.name != RECORD}
             (folder / RECORD).write_bytes(serialise({**head, **record, "declared": declared, "files": files}))
+            # safetensors writes files that only their owner may read, which would spoil copying results.
+            mode = (folder / RECORD).stat().st_mode & 0o777
+            for name in files:
+                (folder / name).chmod(mode)
             replace(folder, final)
         return final
 

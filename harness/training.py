@@ -167,7 +167,7 @@ class _Loop:
 def _optimiser(parameters: list[nn.Parameter], schedule: Schedule, weight_decay: float) -> torch.optim.Optimizer:
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     return kinds[schedule.optimiser](
-        parameters, lr=schedule.learning_rate, betas=BETAS[schedule.optimiser], weight_decay=weight_decay, foreach=True
+        parameters, lr=schedule.learning_rate, betas=BETAS[schedule.optimiser], weight_decay=weight_decay, fused=True
     )
 
 

@@ -19,6 +19,8 @@ from harness.registry import Kind, Plugin, discover
 from harness.selection import named, select, split
 from harness.store import Store, verify
 
+INTERRUPTED = 130
+NOT_RUN = "not run"
 DEFAULT_OUT = Path("results") / "quick"
 LISTS = ("methods", "tasks", "presets", "results")
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
@@ -34,21 +36,33 @@ def run(arguments: Namespace) -> int:
     todo = pending(cells, store, settings)
     jobs = min(settings.jobs or default_jobs(settings.device), max(len(todo), 1))
     axes = [counted(methods, "method"), counted(tasks, "task"), counted(settings.seeds, "seed")]
-    print(
-        f"{counted(cells, 'cell')} ({' × '.join(axes)}), preset {preset.name}: {len(cells) - len(todo)} skipped because "
-        f"they have a record, {len(todo)} to run, {jobs} at a time. Results: {store.root}",
-        flush=True,
-    )
+    skipped = f"{len(cells) - len(todo)} skipped because they have a record"
+    to_run = f"{len(todo)} to run" + (f", {jobs} at a time" if todo else "")
+    print(f"{counted(cells, 'cell')} ({' × '.join(axes)}), preset {preset.name}: {skipped}, {to_run}.")
+    print(f"Results: {store.root}", flush=True)
     if settings.dry_run:
         from harness.estimate import describe
 
         print(describe(cells, todo, store, jobs))
         return 0
-    if todo:
-        from harness.execution import run_cells
+    return execute(todo, store, jobs, settings) or finish(cells, store)
 
-        run_cells(todo, store, jobs=jobs, timeout=settings.timeout, fail_fast=settings.fail_fast, quiet=settings.quiet)
-    return finish(cells, store)
+
+def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Settings) -> int:
+    """Run the cells; 0, or the exit code of an interrupted run. Failures are found in the records."""
+    if not todo:
+        return 0
+    from harness.execution import run_cells
+
+    summary = run_cells(
+        todo,
+        store,
+        jobs=jobs,
+        timeout=settings.timeout,
+        fail_fast=settings.fail_fast,
+        quiet=settings.quiet,
+    )
+    return INTERRUPTED if summary.interrupted else 0
 
 
 def counted(things: Sequence[object], noun: str) -> str:
@@ -67,33 +81,35 @@ def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> l
 
 
 def status(store: Store, cell: Cell) -> str:
-    """The status of a cell's record; `missing` where there is none."""
+    """The status of a cell's record; `not run` where there is none."""
     record = store.read(cell)
-    return "missing" if record is None else str(record["status"])
+    return NOT_RUN if record is None else str(record["status"])
 
 
 def default_jobs(device: str) -> int:
     """One job per core that this process may use; one where they would share a GPU."""
-    return len(os.sched_getaffinity(0)) if device == "cpu" else 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if device == "cpu" else 1
 
 
 def finish(cells: Sequence[Cell], store: Store) -> int:
     """Print and write the tables, name what failed, and return the exit code of the run."""
     states = {cell: status(store, cell) for cell in cells}
-    if all(state == "missing" for state in states.values()):
+    if all(state == NOT_RUN for state in states.values()):
         print("Nothing ran.", file=sys.stderr)
         return 3
-    write_tables(store.root)
+    write_tables(store.root, echo=True)
     bad = {cell: state for cell, state in states.items() if state != "ok"}
     for cell, state in bad.items():
-        print(f"{cell.label}: {state} (python -m harness show {store.path(cell)})", file=sys.stderr)
+        hint = "" if state == NOT_RUN else f" (python -m harness show {store.path(cell)})"
+        print(f"{cell.label}: {state}{hint}", file=sys.stderr)
     if bad:
         print(f"{len(bad)} of {len(cells)} cells are not ok; --retry runs them again.", file=sys.stderr)
     return 1 if bad else 0
 
 
-def write_tables(root: Path) -> None:
-    """Print all tables of a result folder and write them, in every format, into its folder `tables`."""
+def write_tables(root: Path, *, echo: bool) -> None:
+    """Write all tables of a result folder, in every format, into its folder `tables`; `echo` prints them too."""
     from harness.reporting import render
 
     folder = root / "tables"
@@ -101,7 +117,7 @@ def write_tables(root: Path) -> None:
     for form, suffix in SUFFIXES.items():
         text = render("all", root, format=form).rstrip("\n") + "\n"
         (folder / f"all.{suffix}").write_text(text)
-        if form == "markdown":
+        if form == "markdown" and echo:
             print(text)
     print(f"Tables: {folder}")
 
@@ -132,7 +148,9 @@ def check(arguments: Namespace) -> int:
     for plugin in plugins:
         findings = findings_of(plugin)
         broken += len(findings)
-        print(f"{plugin.kind.removesuffix('s')} {plugin.name}: {len(findings) or 'no'} findings")
+        print(
+            f"{plugin.kind.removesuffix('s')} {plugin.name}: {counted(findings, 'finding') if findings else 'conforms'}"
+        )
         for finding in findings:
             print(f"  {finding}")
     return 1 if broken else 0
@@ -182,20 +200,21 @@ def rescore(arguments: Namespace) -> int:
     """Compute all scores anew from the stored designs, without training."""
     from harness.rescore import rescore as work
 
-    return reported(work(existing(arguments.out)))
+    return revised(work, existing(arguments.out))
 
 
 def time(arguments: Namespace) -> int:
     """Measure inference anew from the stored models, one cell at a time; the machine should be idle."""
     from harness.retime import retime as work
 
-    return reported(work(existing(arguments.out)))
+    return revised(work, existing(arguments.out))
 
 
-def reported(lines: Iterable[str]) -> int:
-    """Print what was done, line by line, as it is done."""
-    for line in lines:
+def revised(work: Callable[[Path], Iterable[str]], root: Path) -> int:
+    """Change the records of a folder, print what was done as it is done, and write the tables anew."""
+    for line in work(root):
         print(line, flush=True)
+    write_tables(root, echo=False)
     return 0
 
 

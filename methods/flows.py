@@ -1,10 +1,11 @@
 """Invertible networks: affine couplings from FrEIA, rational-quadratic spline couplings from nflows.
 
-Both have one interface: `flow(x, condition)` returns the latent and log|det J|, `flow.inverse(z, condition)` the design.
+Both have one interface: `flow(x, condition)` gives the latent and log|det J|, `flow.inverse(z, condition)` the design.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -13,18 +14,19 @@ from FrEIA.framework import SequenceINN
 from FrEIA.modules import AllInOneBlock
 from nflows.transforms import CompositeTransform, PiecewiseRationalQuadraticCouplingTransform
 from nflows.transforms.base import InputOutsideDomain, Transform
+from nflows.transforms.splines.rational_quadratic import DEFAULT_MIN_DERIVATIVE, rational_quadratic_spline
 from torch import Tensor, nn
+from torch.nn import functional
 
 from methods.networks import mlp
 
 TAIL = 4.0  # splines act on [-4, 4], in standard deviations, and are the identity outside
+UNIT_SLOPE = math.log(math.expm1(1 - DEFAULT_MIN_DERIVATIVE))  # nflows turns this parameter into the slope 1 of the tails
 SOFT_PERMUTATION = 64  # dimensions up to which blocks are joined by rotations instead of permutations
 
 
 class Subnet(nn.Module):
     """The network inside a coupling; the condition is an input of every one."""
-
-    hidden_features = 1  # nflows divides its logits by the square root of this number
 
     def __init__(self, inputs: int, outputs: int, width: int, depth: int) -> None:
         super().__init__()
@@ -82,7 +84,7 @@ class SplineFlow(nn.Module):
         for block in range(blocks):
             mask = torch.arange(dim) >= dim // 2 if block % 2 == 0 else torch.arange(dim) < dim // 2
             transforms.append(
-                PiecewiseRationalQuadraticCouplingTransform(
+                SplineCoupling(
                     mask.int(),
                     lambda inputs, outputs: Subnet(inputs + condition, outputs, width, depth),
                     num_bins=bins,
@@ -104,6 +106,27 @@ class SplineFlow(nn.Module):
         return guarded(lambda rows, given: self.transform.inverse(rows, given)[0], z, condition)
 
 
+class SplineCoupling(PiecewiseRationalQuadraticCouplingTransform):
+    """nflows' spline coupling, with a clamp in place of its costly selection of the rows inside the spline."""
+
+    def _piecewise_cdf(self, inputs: Tensor, transform_params: Tensor, inverse: bool = False) -> tuple[Tensor, Tensor]:
+        widths, heights, slopes = transform_params.split([self.num_bins, self.num_bins, self.num_bins - 1], -1)
+        bound = self.tail_bound
+        outputs, log_det = rational_quadratic_spline(
+            inputs.clamp(-bound, bound),
+            widths,
+            heights,
+            functional.pad(slopes, (1, 1), value=UNIT_SLOPE),
+            inverse=inverse,
+            left=-bound,
+            right=bound,
+            bottom=-bound,
+            top=bound,
+        )
+        inside = inputs.abs() <= bound
+        return torch.where(inside, outputs, inputs), torch.where(inside, log_det, 0.0)
+
+
 class FixedRotation(Transform):
     """Multiplication by a fixed orthogonal matrix."""
 
@@ -119,7 +142,7 @@ class FixedRotation(Transform):
 
 
 def _orthogonal(dim: int) -> Tensor:
-    return torch.linalg.qr(torch.randn(dim, dim)).Q
+    return torch.linalg.qr(torch.randn(dim, dim, dtype=torch.float64)).Q.float()
 
 
 def guarded(inverse: Callable[[Tensor, Tensor | None], Tensor], z: Tensor, condition: Tensor | None = None) -> Tensor:

@@ -102,8 +102,8 @@ class IPage(Method):
     def validate_fit(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Validation error of f_y; the best state so far becomes the forward model."""
         error = squared_error(self.network.predict(x), y).mean()
-        if self.forward_model is not None and float(error) < self.best_fit:
-            self.best_fit = float(error)
+        if self.forward_model is not None and error.item() < self.best_fit:
+            self.best_fit = error.item()
             self.forward_model.load_state_dict(self.network.state_dict())
         return error
 

@@ -16,6 +16,7 @@ from methods.localisation import levenberg_marquardt, restart
 from methods.networks import repeat_targets, squared_error
 
 COARSE = 1000  # centres with which the whole grid is tried
+ROWS = 256  # designs compared with all centres at once: what fits a processor cache
 LENGTHS = tuple(2.0**power for power in range(-3, 6))
 RIDGES = tuple(10.0**power for power in range(-14, 0, 2))
 
@@ -92,12 +93,13 @@ class Kernel(Method):
         return None if int(failed) else torch.cholesky_solve(y, factor)
 
     def linearised(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """f(x) `(n, y_dim)` and its exact Jacobian `(n, y_dim, x_dim)`: one exponential, two products."""
-        kernel = gaussian(x, self.centres, float(self.length))
-        value = kernel @ self.weights
-        moments = kernel @ (self.weights[:, :, None] * self.centres[:, None]).flatten(1)
-        slope = (moments.view(*value.shape, -1) - value[..., None] * x[:, None]) / self.length**2
-        return value, slope
+        """f(x) `(n, y_dim)` and its exact Jacobian `(n, y_dim, x_dim)`: one exponential, one product."""
+        y_dim, x_dim = self.weights.shape[1], x.shape[1]
+        weighted = (self.weights[:, :, None] * self.centres[:, None]).flatten(1)
+        sums = torch.cat([self.weights, weighted], 1)
+        moments = torch.cat([gaussian(rows, self.centres, float(self.length)) @ sums for rows in x.split(ROWS)])
+        value, pulled = moments[:, :y_dim], moments[:, y_dim:].view(-1, y_dim, x_dim)
+        return value, (pulled - value[..., None] * x[:, None]) / self.length**2
 
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
@@ -107,8 +109,8 @@ class Kernel(Method):
             starts = self.problem.sample_prior(len(targets), generator)
 
         def solve(rows: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-            stop = options.tolerance * 1e-4
-            return levenberg_marquardt(self.linearised, rows, x, bounds, steps=options.steps, tolerance=stop)
+            settings = {"steps": options.steps, "tolerance": options.tolerance}
+            return levenberg_marquardt(self.linearised, rows, x, bounds, **settings)
 
         with self.stage("localisation"):
             x, error = solve(targets, starts)
@@ -118,6 +120,8 @@ class Kernel(Method):
 
 
 def gaussian(x: Tensor, centres: Tensor, length: float) -> Tensor:
-    """exp(-|x - c|^2 / (2 l^2)): `(n, x_dim)` and `(m, x_dim)` to `(n, m)`."""
-    squares = x.square().sum(1)[:, None] + centres.square().sum(1) - 2 * x @ centres.T
-    return squares.clamp_min_(0).mul_(-0.5 / length**2).exp_()
+    """exp(-|x - c|^2 / (2 l^2)): `(n, x_dim)` and `(m, x_dim)` to `(n, m)`, its exponent as a single product."""
+    norms = -0.5 * x.square().sum(1, keepdim=True), -0.5 * centres.square().sum(1, keepdim=True)
+    left = torch.cat([x, norms[0], torch.ones_like(norms[0])], 1)
+    right = torch.cat([centres, torch.ones_like(norms[1]), norms[1]], 1) / length**2
+    return (left @ right.T).exp_()

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.func import jvp
 
 from methods.networks import squared_error
 
@@ -154,11 +153,18 @@ def linearise(forward: Forward) -> Linearised:
             columns = [value[:, j].sum() for j in range(y_dim)]
             rows = [torch.autograd.grad(column, probe, retain_graph=True)[0] for column in columns]
             return value.detach(), torch.stack(rows, 1)
-        directions = torch.eye(x_dim, dtype=x.dtype, device=x.device)
-        slopes = [jvp(forward, (x,), (direction.expand_as(x),))[1] for direction in directions]
-        return value.detach(), torch.stack(slopes, 2).detach()
+        return value.detach(), _by_columns(value, probe)
 
     return linearised
+
+
+def _by_columns(value: Tensor, x: Tensor) -> Tensor:
+    """The Jacobian in x_dim instead of y_dim passes: J v is the derivative of (J^T u) v with respect to u."""
+    with torch.enable_grad():
+        weights = torch.zeros_like(value, requires_grad=True)
+        (pulled,) = torch.autograd.grad(value, x, weights, create_graph=True)
+        columns = [pulled[:, k].sum() for k in range(x.shape[1])]
+    return torch.stack([torch.autograd.grad(column, weights, retain_graph=True)[0] for column in columns], 2)
 
 
 def restart(

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Phase, Problem, Proposals
-from methods.localisation import adam, boundary_loss, levenberg_marquardt, linearise, restart
+from methods.localisation import adam, levenberg_marquardt, linearise, restart
 from methods.networks import mlp, repeat_targets, squared_error
 
 
@@ -73,13 +73,10 @@ class NeuralAdjoint(Method):
         with self.stage("localisation"):
             x = self.localise(targets, starts, generator)
         with torch.no_grad():
-            error = squared_error(self.surrogate(x), targets)
-            score = error
-            if self.options.boundary_loss:
-                score = error + self.options.boundary_weight * boundary_loss(x, self.problem.bounds)
-        x, error, score = x.view(len(y), pool, -1), error.view(len(y), pool), score.view(len(y), pool)
+            error = squared_error(self.surrogate(x), targets).view(len(y), pool)
+        x = x.view(len(y), pool, -1)
         if self.options.rank:
-            order = score.argsort(stable=True, dim=1)[:, :n]
+            order = error.argsort(stable=True, dim=1)[:, :n]
             x, error = x.gather(1, order[..., None].expand(-1, -1, x.shape[2])), error.gather(1, order)
         return Proposals(x, ranked=self.options.rank, believed=error)
 

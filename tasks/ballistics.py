@@ -137,9 +137,8 @@ def grid_duration(x: Tensor) -> Tensor:
     """Dimensionless time `(n,)` of the impact as published code finds it on a time grid, NaN where it finds none.
 
     It is the last grid point before the height changes sign, not interpolated. Heights count as positive where the
-    horizontal position is left of the apex: throws to the left find no impact, and a start below the ground whose
-    apex is below it too finds a false one at the apex. Flights longer than 6 s find none. Where several are found
-    the last counts, as in Ren et al.'s code.
+    horizontal position is left of the apex: throws to the left find no impact (from below the ground, their way up),
+    and a throw whose apex is below the ground finds a false one there. Flights longer than 6 s find none.
     """
     times = torch.linspace(*GRID, dtype=x.dtype, device=x.device)
     found = [times.new_empty(0)]
@@ -148,8 +147,8 @@ def grid_duration(x: Tensor) -> Tensor:
         apex = horizontal.gather(1, height.argmax(1, keepdim=True))
         below = torch.signbit(torch.where(horizontal < apex, 0.1, height))
         crossing = below[:, 1:] != below[:, :-1]
-        last = crossing.shape[1] - 1 - crossing.flip(1).to(torch.uint8).argmax(1)
-        found.append(torch.where(crossing.any(1), times[last], math.nan))
+        before = crossing.to(torch.uint8).argmax(1)
+        found.append(torch.where(crossing.any(1), times[before], math.nan))
     return torch.cat(found) * (DRAG / MASS)
 
 

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.cli import main
+from harness.execution import Summary
 from harness.plan import Cell, plan
 from harness.presets import load
 from harness.selection import select
@@ -76,7 +78,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys: pytest.CaptureFixt
     assert main([*arguments, "--seeds", "0-1", "--jobs", "8"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("4 cells (2 methods × 1 task × 2 seeds), preset smoke: 0 skipped")
-    assert "4 at a time. Results: results/smoke" in text
+    assert "4 to run, 4 at a time.\nResults: results/smoke" in text
     assert all(f"sinewave/{method}/{seed}" in text for method in ("mdn", "na") for seed in (0, 1))
     assert "By rule" in text
     assert "Nothing was run." in text
@@ -87,13 +89,28 @@ def cell_of(method: str = "mdn", seed: int = 0) -> Cell:
     return plan(select("methods", method), select("tasks", "sinewave"), load("smoke"), [seed])[0]
 
 
-def commit(root: Path, cell: Cell, status: str = "ok", seconds: float = 600.0) -> None:
-    body = record(cell.task.name, cell.method.name, cell.seed)
-    kept = {key: value for key, value in body.items() if key not in ("key", "declared", "files", "checksum")}
+def commit(root: Path, cell: Cell, status: str = "ok", seconds: float = 600.0, body: Any = None) -> None:
+    """Store a record of the cell, with made-up scores unless the body is given."""
+    if body is None:
+        made = record(cell.task.name, cell.method.name, cell.seed)
+        kept = {key: value for key, value in made.items() if key not in ("key", "declared", "files", "checksum")}
+        body = {**kept, "status": status, "timing": {**made["timing"], "total": seconds}}
     store = Store(root)
     store.prepare()
     with store.temporary(cell) as folder:
-        store.commit(cell, folder, {**kept, "status": status, "timing": {**body["timing"], "total": seconds}})
+        store.commit(cell, folder, body)
+
+
+def pretend_to_run(monkeypatch: pytest.MonkeyPatch, *, interrupted: bool = False) -> list[list[str]]:
+    """Let runs do nothing; returns the labels of the cells that each would have run."""
+    ran: list[list[str]] = []
+
+    def run_cells(cells: list[Cell], store: Store, **settings: object) -> Summary:
+        ran.append([cell.label for cell in cells])
+        return Summary(len(cells), interrupted=interrupted)
+
+    monkeypatch.setattr("harness.execution.run_cells", run_cells)
+    return ran
 
 
 RUN = ["run", "--preset", "smoke", "--methods", "mdn", "--tasks", "sinewave", "--out", "here"]
@@ -124,8 +141,7 @@ def test_what_has_a_record_is_skipped_and_tables_are_written(
 def test_failed_cells_are_run_again_only_when_asked(
     capsys: pytest.CaptureFixture[str], elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ran: list[list[str]] = []
-    monkeypatch.setattr("harness.execution.run_cells", lambda cells, store, **_: ran.append([c.label for c in cells]))
+    ran = pretend_to_run(monkeypatch)
     commit(elsewhere / "here", cell_of(seed=0))
     commit(elsewhere / "here", cell_of(seed=1), status="failed")
     assert main([*RUN, "--seeds", "0-1"]) == 1
@@ -136,26 +152,48 @@ def test_failed_cells_are_run_again_only_when_asked(
 
 
 def test_a_damaged_record_is_run_again(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[str] = []
-    monkeypatch.setattr("harness.execution.run_cells", lambda cells, store, **_: ran.extend(c.label for c in cells))
+    ran = pretend_to_run(monkeypatch)
     commit(elsewhere / "here", cell_of())
     path = next((elsewhere / "here").rglob("record.json"))
     path.write_bytes(path.read_bytes()[:100])
     assert main(RUN) == 3
-    assert ran == ["sinewave/mdn/0"]
+    assert ran == [["sinewave/mdn/0"]]
     assert main(["verify", "--out", "here"]) == 1
 
 
-def test_nothing_ran_is_three(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.execution.run_cells", lambda cells, store, **_: None)
+def test_nothing_ran_is_three(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pretend_to_run(monkeypatch)
     assert main(RUN) == 3
+    assert "Nothing ran." in capsys.readouterr().err
+
+
+def test_cells_that_were_not_reached_are_named(elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    pretend_to_run(monkeypatch)
+    commit(elsewhere / "here", cell_of())
+    assert main([*RUN, "--seeds", "0-1", "--fail-fast"]) == 1
+    assert "sinewave/mdn/1: not run\n" in capsys.readouterr().err
+
+
+def test_a_run_of_failures_still_has_a_table(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    body = {"preset": "smoke", "label": {"task": "sinewave", "method": "mdn"}, "groups": {}}
+    error = {"type": "ValueError", "message": "no", "traceback": ""}
+    commit(elsewhere / "here", cell_of(), body={**body, "status": "failed", "error": error})
+    assert main(RUN) == 1
+    captured = capsys.readouterr()
+    assert "1 of 1 cells are not ok" in captured.err
+    assert "failed" in captured.out
 
 
 def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*arguments: object, **settings: object) -> None:
+    pretend_to_run(monkeypatch, interrupted=True)
+    assert main(RUN) == 130
+
+
+def test_ctrl_c_while_planning_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.execution.run_cells", interrupt)
+    monkeypatch.setattr("harness.verbs.plan", interrupt)
     assert main(RUN) == 130
 
 

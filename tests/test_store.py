@@ -247,6 +247,15 @@ def test_a_missing_permission_is_one_clear_error(tmp_path):
         Store(tmp_path / "results").prepare()
 
 
+def test_all_files_are_as_readable_as_the_record(tmp_path):
+    store = Store(tmp_path)
+    with store.temporary(make_cell()) as folder:
+        (folder / "model").write_bytes(b"")
+        (folder / "model").chmod(0o600)
+        final = store.commit(make_cell(), folder, {})
+    assert (final / "model").stat().st_mode == (final / RECORD).stat().st_mode
+
+
 def test_names_of_plug_ins_cannot_leave_the_root(tmp_path):
     store = Store(tmp_path)
     folder = put(store, "../../.evil/name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -58,7 +58,10 @@ def require_shape(what: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
 def require_options(plugin: type) -> None:
     """`Options` must be a frozen dataclass whose fields all have defaults."""
     options: Any = getattr(plugin, "Options", None)
-    frozen = is_dataclass(options) and options.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    require(frozen, f"Options is {options!r}; make it a dataclass with @dataclass(frozen=True).")
+    settings = getattr(options, "__dataclass_params__", None)
+    require(
+        settings is not None and settings.frozen,
+        f"Options is {options!r}; make it a dataclass with @dataclass(frozen=True).",
+    )
     bare = [item.name for item in fields(options) if item.default is MISSING and item.default_factory is MISSING]
     require(not bare, f"the options {', '.join(bare)} have no default; give them one.")

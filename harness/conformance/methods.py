@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness import adapter
 from harness.budget import stored_numbers, trainable_parameters
@@ -126,7 +126,7 @@ def _devices(trial: Trial) -> None:
 def _honest_count(trial: Trial) -> None:
     counted = {id(parameter) for parameter in trial.counted}
     reached = (*trial.trained, *trainable_tensors(trial.method))
-    hidden = {id(tensor): tensor for tensor in reached if id(tensor) not in counted}
+    hidden: dict[int, Tensor] = {id(tensor): tensor for tensor in reached if id(tensor) not in counted}
     hidden |= {id(tensor): tensor for tensor in _changed_while_frozen(trial)}
     numbers = sum(tensor.numel() for tensor in hidden.values())
     require(
@@ -137,11 +137,11 @@ def _honest_count(trial: Trial) -> None:
     )
 
 
-def _changed_while_frozen(trial: Trial) -> list[Tensor]:
+def _changed_while_frozen(trial: Trial) -> list[nn.Parameter]:
     """Parameters that do not count but changed, less those that can be a copy of others, such as a best state."""
     counted = {id(parameter) for parameter in trial.counted}
     built = dict(trial.fresh(0).named_parameters())
-    changed: list[Tensor] = []
+    changed: list[nn.Parameter] = []
     originals: Counter[tuple[int, ...]] = Counter()
     for name, parameter in trial.method.named_parameters():
         same = name in built and built[name].shape == parameter.shape and not difference(built[name], parameter)

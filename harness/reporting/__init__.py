@@ -10,8 +10,9 @@ from typing import TypeAlias
 from harness.errors import UsageError, unknown
 from harness.reporting import cost, curves, errors, novelty, summary
 from harness.reporting.formats import FORMATS
+from harness.reporting.groups import Group, group
 from harness.reporting.notes import METRICS
-from harness.reporting.rows import Group, Record, group, groups_of
+from harness.reporting.rows import Record, groups_of
 from harness.reporting.table import Table
 
 Builder: TypeAlias = Callable[[Sequence[Group], str, bool], list[Table]]

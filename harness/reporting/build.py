@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harness.reporting import notes
-from harness.reporting.rows import Group, Row, dig
+from harness.reporting.groups import Group
+from harness.reporting.rows import Row, dig
 from harness.reporting.table import Column, Raw, Table, incomplete
 
 METHOD = Column("method", lambda raw: str(raw["method"]) + ("†" if incomplete(raw["status"]) else ""), status=None)
@@ -39,7 +40,14 @@ def chart(
         {"title": title, **notes.facts(group, metric)},
         (METHOD, *columns),
         tuple(rows),
-        (*extra, *notes.partial(group.rows), *notes.failures(group.rows), *best, *notes.settings([group])),
+        (
+            *extra,
+            *notes.partial(group.rows),
+            *notes.code(group.rows),
+            *notes.failures(group.rows),
+            *best,
+            *notes.settings([group]),
+        ),
     )
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from harness.reporting import notes
 from harness.reporting.build import base, chart
+from harness.reporting.groups import Group
 from harness.reporting.numbers import count, deviation, number, printed, size
 from harness.reporting.published import Published, find
-from harness.reporting.rows import Group, Row, dig
+from harness.reporting.rows import Row, dig
 from harness.reporting.table import Column, Raw, Table
 
 INFERENCE = ("timing", "inference_1000")
@@ -83,7 +84,7 @@ def _seconds(raw: Raw) -> str:
 
 def _stages(raw: Raw) -> str:
     seconds = [raw[f"{stage}_seconds"] for stage in STAGES]
-    return " + ".join(number(value) for value in seconds) if any(seconds) else number(None)
+    return " + ".join(number(value) for value in seconds if value is not None) or number(None)
 
 
 def _beside(raw: Raw) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from harness.reporting import notes
 from harness.reporting.build import base, chart, dimension
 from harness.reporting.errors import comparable
+from harness.reporting.groups import Group
 from harness.reporting.numbers import deviation, interval, number, printed
 from harness.reporting.published import Published, find
-from harness.reporting.rows import Group, Row, dig
+from harness.reporting.rows import Row, dig
 from harness.reporting.table import Column, Raw, Table
 
 

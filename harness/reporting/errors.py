@@ -7,9 +7,10 @@ from typing import Any
 
 from harness.reporting import notes
 from harness.reporting.build import base, chart, dimension
+from harness.reporting.groups import Group
 from harness.reporting.numbers import deviation, number, printed, share
 from harness.reporting.published import Published, find
-from harness.reporting.rows import Group, Row
+from harness.reporting.rows import Row
 from harness.reporting.table import Column, Table
 
 TITLES = {"multi_target": "Many targets, one proposal each", "fixed_target": "Many proposals for the fixed target y*"}

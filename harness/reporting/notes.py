@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.reporting.groups import OLDER, Group
 from harness.reporting.numbers import count, printed
 from harness.reporting.published import Published
-from harness.reporting.rows import Group, Row, dig
+from harness.reporting.rows import Row, dig
 
 METRICS = {
     "sse": "sse = ‖f(x) − y‖², summed over y, physical units",
@@ -82,6 +83,19 @@ def failures(rows: Iterable[Row]) -> Iterator[str]:
                 message = " ".join(str(dig(record, "error", "message") or "no message").split())
                 short = message if len(message) <= MESSAGE else message[:MESSAGE] + "…"
                 yield f"{row.label} on {record['label']['task']}, seed {record['declared']['seed']}: {what} ({short})"
+
+
+def code(rows: Sequence[Row]) -> Iterator[str]:
+    """Which rows were made by older code, and which by different code of the harness itself."""
+    if any(OLDER in row.label for row in rows):
+        yield f"{OLDER}: the sources of harness, task or method have changed since; remove such records to hide the row"
+    made: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if OLDER not in row.label:
+            made[str(dig(row.first, "declared", "harness", "source"))[:6]].append(row.label)
+    if len(made) > 1:
+        parts = (f"{', '.join(dict.fromkeys(labels))} by {source}" for source, labels in made.items())
+        yield f"The code of the harness changed between these rows: {'; '.join(parts)}"
 
 
 def partial(rows: Iterable[Row]) -> Iterator[str]:

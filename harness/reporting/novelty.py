@@ -7,8 +7,9 @@ from typing import Any
 
 from harness.reporting import notes
 from harness.reporting.build import METHOD, base, chart, several
+from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
-from harness.reporting.rows import Group, Row
+from harness.reporting.rows import Row
 from harness.reporting.table import Column, Table
 
 SCORES = ("scores", "novelty")

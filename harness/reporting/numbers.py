@@ -31,7 +31,8 @@ def deviation(value: float | None, spread: float | None, digits: int = 3) -> str
     """Mean ± deviation; the deviation has two significant digits."""
     if value is None or spread is None:
         return number(value, digits)
-    return f"{number(value, digits)} ± {number(spread)}"
+    rounding = abs(spread) <= 1e-12 * abs(value)
+    return f"{number(value, digits)} ± {number(0.0 if rounding else spread)}"
 
 
 def interval(value: float | None, low: float | None, high: float | None) -> str:

@@ -1,28 +1,18 @@
-"""From records to comparable rows: what may share a table, what may share a row, and in which order.
-
-Records share a table only with equal task, split, targets, budget, schedule and protocol. Records share a row only
-where nothing but the seed differs.
-"""
+"""A row of a table: one method on one task, with a record for each seed."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any, TypeAlias
 
-from harness.errors import UsageError
-from harness.reporting.numbers import count
-
 Record: TypeAlias = Mapping[str, Any]
 
-PAPER_TASKS = ("sinewave", "robotic_arm", "ballistics")
 PAPER_METHODS = ("mdn", "inn", "cinn", "cvae", "tandem", "na", "ipage")
 VARIANTS = ("na-lm", "ipage-lm")
 BASELINES = ("prior", "lookup", "kernel")
-SETTINGS = ("budget", "schedule", "protocol")
 
 
 @dataclass(frozen=True)
@@ -72,30 +62,6 @@ class Row:
         return stdev(values) if len(values) > 1 else None
 
 
-@dataclass(frozen=True)
-class Group:
-    """Rows that may stand under one heading."""
-
-    task: str
-    settings: str
-    """Canonical JSON of budget, schedule and protocol."""
-    heading: str
-    """The preset and budget, and whatever else tells these settings from the other ones."""
-    split: str | None
-    targets: str | None
-    rows: tuple[Row, ...]
-
-    @property
-    def records(self) -> tuple[Record, ...]:
-        """All records of the group."""
-        return tuple(record for row in self.rows for record in row.records)
-
-    @property
-    def first(self) -> Record:
-        """A record to read the settings from."""
-        return next((record for record in self.records if record["status"] == "ok"), self.records[0])
-
-
 def dig(record: Record, *path: str | int) -> Any:
     """The value at a path of keys and indices, or None where the path ends early."""
     value: Any = record
@@ -120,150 +86,6 @@ def groups_of(record: Record) -> tuple[str, ...]:
 def canonical(value: Any) -> str:
     """Canonical JSON, for comparing."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def group(records: Iterable[Record]) -> list[Group]:
-    """Sort records into groups that may share a table, in the order of tasks and settings.
-
-    Raises:
-        UsageError: two records of one cell, which only a careless merge of folders can cause.
-    """
-    buckets: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
-    unsplit: list[Record] = []
-    for record in records:
-        if dig(record, "data", "split") is None:
-            unsplit.append(record)
-        else:
-            buckets[_settings(record), _task(record), _data(record)].append(record)
-    for record in unsplit:
-        buckets[_home(record, buckets)].append(record)
-    headings = _headings(buckets)
-    labels = _task_labels(buckets)
-    groups = [
-        Group(
-            labels[key],
-            key[0],
-            headings[key[0]],
-            dig(members[0], "data", "split"),
-            dig(members[0], "data", "targets"),
-            tuple(_rows(members)),
-        )
-        for key, members in buckets.items()
-    ]
-    return sorted(groups, key=lambda item: (item.heading, _task_rank(item), item.task))
-
-
-def _task_rank(item: Group) -> int:
-    name = item.first["declared"]["task"]["name"]
-    return PAPER_TASKS.index(name) if name in PAPER_TASKS else len(PAPER_TASKS)
-
-
-def _settings(record: Record) -> str:
-    return canonical({key: record["declared"].get(key) for key in SETTINGS})
-
-
-def _task(record: Record) -> str:
-    task = record["declared"]["task"]
-    return canonical([task["name"], task.get("version"), task.get("options")])
-
-
-def _data(record: Record) -> str:
-    return canonical([record["data"]["split"], record["data"]["targets"], dig(record, "scores", "version")])
-
-
-def _home(record: Record, buckets: Mapping[tuple[str, str, str], Sequence[Record]]) -> tuple[str, str, str]:
-    """The bucket of a record that failed before its data were known: the one of the same declared task."""
-    for key, members in buckets.items():
-        same = any(item["declared"]["task"] == record["declared"]["task"] for item in members)
-        if same and key[0] == _settings(record):
-            return key
-    return _settings(record), _task(record), ""
-
-
-def _headings(buckets: Mapping[tuple[str, str, str], Sequence[Record]]) -> dict[str, str]:
-    """Preset and budget of each settings, with the differing fields where two settings would read the same."""
-    presets: dict[str, set[str]] = defaultdict(set)
-    for key, members in buckets.items():
-        presets[key[0]].update(record["preset"] for record in members)
-    plain = {
-        settings: f"{', '.join(sorted(names))}, {count(json.loads(settings)['budget'])} parameters"
-        for settings, names in presets.items()
-    }
-    headings = {}
-    for settings, text in plain.items():
-        twins = [json.loads(other) for other, heading in plain.items() if heading == text]
-        extra = "".join(f", {name} {value}" for name, value in _differing(json.loads(settings), twins))
-        headings[settings] = text + extra
-    return headings
-
-
-def _differing(value: Any, others: Sequence[Any]) -> list[tuple[str, Any]]:
-    """The leaves of nested tables, by name, at which `others` do not all agree."""
-    leaves, tables = _leaves(value), [_leaves(other) for other in others]
-    return [(path, leaf) for path, leaf in leaves.items() if len({canonical(table.get(path)) for table in tables}) > 1]
-
-
-def _leaves(value: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        return {path: value}
-    found: dict[str, Any] = {}
-    for key, item in value.items():
-        found.update(_leaves(item, f"{path}.{key}" if path else key))
-    return found
-
-
-def _task_labels(buckets: Mapping[tuple[str, str, str], Sequence[Record]]) -> dict[tuple[str, str, str], str]:
-    labels = {key: members[0]["label"]["task"] for key, members in buckets.items()}
-    named = {}
-    for key, label in labels.items():
-        twins = [other for other in buckets if other[0] == key[0] and labels[other] == label]
-        named[key] = label if len(twins) == 1 else f"{label} ({_data_name(buckets[key][0])})"
-    return named
-
-
-def _data_name(record: Record) -> str:
-    data = record.get("data")
-    if not data:
-        return "split unknown"
-    version = dig(record, "scores", "version")
-    return f"split {data['split'][:8]}, targets {data['targets'][:8]}, scores {version}"
-
-
-def _rows(members: Sequence[Record]) -> list[Row]:
-    """One row for each method, told apart by what differs where labels are equal; in a fixed order."""
-    identities: dict[str, list[Record]] = defaultdict(list)
-    for record in members:
-        identities[canonical(_identity(record))].append(record)
-    rows = []
-    for identity, records in identities.items():
-        _refuse_twins(records)
-        label = records[0]["label"]["method"]
-        twins = [json.loads(key) for key, items in identities.items() if items[0]["label"]["method"] == label]
-        differing = ", ".join(_difference(*pair) for pair in _differing(json.loads(identity), twins))
-        label += f" ({differing})" if differing else ""
-        rows.append(Row(label, tuple(sorted(records, key=lambda record: record["declared"]["seed"]))))
-    return sorted(rows, key=order)
-
-
-def _identity(record: Record) -> dict[str, Any]:
-    """Everything that a cell declares but its seed and the settings that its table has in common."""
-    return {key: value for key, value in record["declared"].items() if key not in (*SETTINGS, "seed")}
-
-
-def _difference(path: str, value: Any) -> str:
-    text = str(value)[:8] if "source" in path else str(value)
-    return text if path == "device" else f"{path} {text}"
-
-
-def _refuse_twins(records: Sequence[Record]) -> None:
-    seeds = [record["declared"]["seed"] for record in records]
-    for seed in seeds:
-        if seeds.count(seed) > 1:
-            label = records[0]["label"]
-            raise UsageError(
-                f"Two records of the same cell: {label['method']} on {label['task']}, seed {seed}, key "
-                f"{str(records[0].get('key'))[:16]}. A cell counts once: remove one, or show a single run's folder."
-            )
 
 
 def order(row: Row) -> tuple[int, int, str]:

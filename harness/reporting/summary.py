@@ -9,8 +9,9 @@ from typing import Any
 from harness.reporting import notes
 from harness.reporting.build import METHOD, several
 from harness.reporting.curves import bracket, curve, lookup, trials
+from harness.reporting.groups import Group
 from harness.reporting.numbers import number
-from harness.reporting.rows import Group, Row, order
+from harness.reporting.rows import Row, order
 from harness.reporting.table import Column, Raw, Table
 
 TASKS = 3
@@ -44,7 +45,7 @@ def _table(groups: Sequence[Group], metric: str, published: bool) -> Table:
     ]
     extra += ["[in brackets]: the published value", *notes.published(values)] if values else []
     facts = {**notes.facts(groups[0], metric), "title": "Summary", "task": None, "split": None, "targets": None}
-    closing = [*notes.partial(rows), *notes.failures(rows), notes.BEST, *notes.settings(groups)]
+    closing = [*notes.partial(rows), *notes.code(rows), *notes.failures(rows), notes.BEST, *notes.settings(groups)]
     return Table("summary", f"Summary ({groups[0].heading})", facts, columns, raws, (*extra, *closing))
 
 

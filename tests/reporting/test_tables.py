@@ -154,15 +154,14 @@ def test_records_with_other_settings_never_share_a_table(tmp_path, place):
 
 
 def test_rows_that_differ_in_more_than_the_seed_are_told_apart(tmp_path):
-    other = record("sinewave", "na", seed=1)
+    other, changed = record("sinewave", "na", seed=1), record("sinewave", "na", seed=2)
     other["declared"]["device"] = "cuda"
-    changed = record("sinewave", "na", seed=2)
     changed["declared"]["method"]["source"] = digest("edited")
     root = write(tmp_path, record("sinewave", "na"), other, changed)
     (table,) = json.loads(render("multi-target", root, format="json"))
-    names = [row["method"] for row in table["rows"]]
-    assert len({*names}) == 3 and any("cuda" in name for name in names)
-    assert any(digest("edited")[:8] in name for name in names)
+    first, second, third = sorted(row["method"] for row in table["rows"])
+    assert first == "na (cpu)" and second.startswith("na (cpu, older code ") and "cuda" in third
+    assert any(note.startswith("older code: ") for note in table["notes"])
 
 
 def test_two_records_of_one_cell_are_refused(tmp_path):
@@ -274,3 +273,11 @@ def test_all_contains_every_table_and_shared_notes_once(full):
 
 def test_the_declared_inputs_of_the_builder_are_those_of_a_cell():
     assert {"task", "method", "budget", "schedule", "protocol", "seed", "device"} <= {*declared("a", "b", 0)}
+
+
+def test_rows_by_different_code_of_the_harness_are_named(tmp_path):
+    other = record("sinewave", "mdn")
+    other["declared"]["harness"]["source"] = digest("edited")
+    root = write(tmp_path, record("sinewave", "na"), other)
+    assert f"mdn by {digest('edited')[:6]}" in render("multi-target", root)
+    assert "changed between these rows" not in render("multi-target", root, methods=["na"])

@@ -1,0 +1,160 @@
+"""The generative methods: samples against densities, losses against their definitions."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Problem
+from harness.seeds import seeded
+from methods.cinn import CINN, CINNOptions
+from methods.cvae import Autoencoder
+from methods.inn import INN, Bijection, INNOptions, bidirectional_loss, mmd
+from methods.mdn import Mixture
+
+
+def problem(x_dim: int, y_dim: int) -> Problem:
+    bounds = torch.stack([-3 * torch.ones(x_dim), 3 * torch.ones(x_dim)])
+    return Problem(x_dim, y_dim, bounds, lambda n, generator: torch.randn(n, x_dim, generator=generator))
+
+
+@pytest.fixture
+def mixture() -> Mixture:
+    with seeded("mixture"):
+        mixture = Mixture(3, 2, components=4, width=16, depth=1).double()
+        torch.nn.init.normal_(mixture.network[-1].weight, std=0.3)
+        torch.nn.init.normal_(mixture.network[-1].bias, std=0.5)
+    return mixture
+
+
+@torch.no_grad()
+def test_mixture_samples_have_the_moments_of_the_density(mixture: Mixture) -> None:
+    y = torch.tensor([[0.4, -1.0], [1.5, 0.3]]).double()
+    samples = mixture.sample(y, 200_000, Generator().manual_seed(0))
+    weights, means, scales, factor = mixture.parameters_of(y)
+    w = weights.exp()[..., None]
+    mean = (w * means).sum(1)
+    precision = factor.mT @ torch.diag_embed((2 * scales).exp()) @ factor
+    within = (w[..., None] * torch.linalg.inv(precision)).sum(1)
+    centred = means - mean[:, None]
+    covariance = within + (w[..., None] * centred[..., None] * centred[..., None, :]).sum(1)
+    for row in range(2):
+        deviation = covariance[row].diagonal().sqrt()
+        assert torch.allclose(samples[row].mean(0), mean[row], atol=float(6 * deviation.max() / math.sqrt(200_000)))
+        assert torch.allclose(torch.cov(samples[row].T), covariance[row], rtol=0.03, atol=0.03)
+
+
+@torch.no_grad()
+def test_mixture_density_integrates_to_one(mixture: Mixture) -> None:
+    y = torch.tensor([[0.4, -1.0]]).double()
+    generator = Generator().manual_seed(1)
+    proposals = 4 * torch.randn(400_000, 3, generator=generator).double()
+    log_proposal = -0.5 * (proposals / 4).square().sum(1) - 3 * math.log(4 * math.sqrt(2 * math.pi))
+    ratio = (mixture.log_density(proposals, y.expand(len(proposals), -1)) - log_proposal).exp()
+    assert float(ratio.mean()) == pytest.approx(1.0, abs=5 * float(ratio.std()) / math.sqrt(len(ratio)))
+
+
+def test_mixture_cost_is_linear_in_batch_times_components(mixture: Mixture) -> None:
+    """The published code forms a (batch x components)^2 product; no tensor here may be larger than linear."""
+    largest = 0
+    original = torch.Tensor.__matmul__
+
+    def watched(left: Tensor, right: Tensor) -> Tensor:
+        nonlocal largest
+        out = original(left, right)
+        largest = max(largest, out.numel())
+        return out
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.Tensor, "__matmul__", watched)
+        mixture.log_density(torch.randn(512, 3).double(), torch.randn(512, 2).double())
+    assert 0 < largest <= 512 * 4 * 3
+
+
+def test_the_likelihood_of_the_inn_is_equation_8_with_z_from_the_network() -> None:
+    with seeded("inn"):
+        method = INN(INNOptions(sigma=0.3, blocks=2))
+        method.build(problem(3, 1), 8)
+        method.double()
+        for parameter in method.parameters():
+            if parameter.requires_grad:
+                torch.nn.init.normal_(parameter, std=0.2)
+        x, y = torch.randn(16, 3).double(), torch.randn(16, 1).double()
+    expected = []
+    for i in range(16):
+        jacobian = torch.autograd.functional.jacobian(lambda v: method.network.flow(v)[0], x[i : i + 1])[0, :, 0]
+        out = method.network.flow(x[i : i + 1])[0][0].detach()
+        fit = float((out[0] - y[i, 0]) ** 2) / 0.3**2
+        expected.append(0.5 * (fit + float(out[1:].square().sum())) - float(torch.linalg.slogdet(jacobian).logabsdet))
+    assert method.loss(x, y, 0.0).item() == pytest.approx(np.mean(expected), rel=1e-6)
+
+
+def test_the_latent_of_the_inn_has_a_gradient() -> None:
+    """In the published code the z term is drawn noise, so that a latent of any size costs nothing."""
+    with seeded("inn latent"):
+        network = Bijection(problem(2, 1), 8, INNOptions(blocks=2))
+        x = torch.randn(32, 2)
+    _, z, _ = network(x)
+    z.square().sum().backward()
+    gradients = [p.grad for p in network.parameters() if p.requires_grad and p.grad is not None]
+    assert sum(float(g.abs().sum()) for g in gradients) > 1e-3
+
+
+def test_the_bidirectional_loss_drops_the_terms_whose_weight_is_zero() -> None:
+    with seeded("bidirectional"):
+        network = Bijection(problem(3, 1), 8, INNOptions(blocks=2, padding=1))
+        x, y = torch.randn(64, 3), torch.randn(64, 1)
+    with seeded("noise"):
+        fit_only = bidirectional_loss(network, x, y, (2.0, 0.0, 0.0))
+    with seeded("noise"):
+        predicted = network(x)[0]
+    assert fit_only.item() == pytest.approx(2 * (predicted - y).square().mean().item(), rel=1e-6)
+    with seeded("noise"):
+        everything = bidirectional_loss(network, x, y, (2.0, 1.0, 1.0))
+    assert everything.item() > fit_only.item()
+
+
+def test_mmd_is_near_zero_for_equal_distributions_and_large_for_others() -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(1000, 2, generator=generator) for _ in range(2))
+    assert float(mmd(a, a)) == pytest.approx(0.0, abs=1e-4)
+    assert 0 < float(mmd(a, b)) < 0.02
+    assert float(mmd(a, b + 2)) > 0.5
+
+
+def test_the_kl_term_of_the_cvae_is_the_divergence_of_the_two_normals() -> None:
+    with seeded("cvae"):
+        autoencoder = Autoencoder(3, 2, z_dim=2, width=8, depth=1)
+        x, y = torch.randn(50, 3), torch.randn(50, 2)
+    mean, log_variance = autoencoder.encoder(torch.cat([x, y], 1)).chunk(2, 1)
+    posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+    divergence = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
+    losses = []
+    for weight in (0.0, 1.0):
+        with seeded("same noise"):
+            losses.append(autoencoder.negative_elbo(x, y, weight).item())
+    assert losses[1] - losses[0] == pytest.approx(divergence.item(), rel=1e-4)
+
+
+def test_a_scalar_design_can_be_modelled_by_the_conditional_inn() -> None:
+    with seeded("scalar"):
+        method = CINN(CINNOptions(blocks=2))
+        method.build(problem(1, 1), 8)
+    proposals = method.propose(torch.zeros(3, 1), 5, Generator().manual_seed(0))
+    assert proposals.x.shape == (3, 5, 1)
+
+
+@pytest.mark.parametrize(("x_dim", "y_dim", "padding"), [(2, 1, 0), (2, 1, 2), (8, 12, 0)])
+def test_the_bijection_takes_x_to_y_and_z_and_back(x_dim: int, y_dim: int, padding: int) -> None:
+    with seeded("bijection"):
+        network = Bijection(problem(x_dim, y_dim), 8, INNOptions(blocks=2, padding=padding, padding_noise=0.0)).double()
+        x = torch.randn(20, x_dim).double()
+    y, z, _ = network(x)
+    assert y.shape == (20, y_dim)
+    assert z.shape == (20, network.z_dim)
+    assert torch.equal(network.predict(x), y)
+    restored, pad = network.inverse(y, z)
+    assert torch.allclose(restored, x, atol=1e-5)
+    assert torch.allclose(pad, torch.zeros_like(pad), atol=1e-5)

@@ -1,0 +1,165 @@
+"""The README's chapters and commands do what they say, as printed, in a fresh environment and another folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PACKAGED = ("harness", "methods", "tasks", "pyproject.toml", "README.md", "LICENSE")
+FILE = re.compile(r"`([\w./-]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
+LIMITS = {"gaussian-inverse": 30, "nearest-design": 30, "cantilever-task": 25}
+
+pytestmark = pytest.mark.slow
+
+
+def chapter(title: str) -> str:
+    """The text of one chapter."""
+    return re.split(r"^## ", README.split(f"\n## {title}\n")[1], flags=re.MULTILINE)[0]
+
+
+def commands(text: str) -> list[str]:
+    """The lines of the shell blocks."""
+    return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+
+
+def write_files(text: str, folder: Path) -> list[str]:
+    """Put the files that a text prints into a folder; returns the folders that it names."""
+    names = []
+    for name, body in FILE.findall(text):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(body, encoding="utf-8")
+        names.append(path.parent.name)
+    return list(dict.fromkeys(names))
+
+
+class Environment:
+    """A virtual environment with our wheel, and the heavy dependencies of the current one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.python = folder / "venv" / "bin" / "python"
+        call(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
+        (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
+        (site / "heavy.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        source = folder / "source"
+        source.mkdir()
+        for name in PACKAGED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, source / name)
+        self.pip("install", str(source), cwd=folder)
+
+    def pip(self, verb: str, *arguments: str, cwd: Path) -> str:
+        offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
+        return call(sys.executable, "-m", "pip", "--python", self.python, verb, *offline, *arguments, cwd=cwd)
+
+    def shell(self, line: str, cwd: Path, *extra: str) -> str:
+        """Run one line of the README."""
+        program, *arguments = shlex.split(line)
+        if program == "pip":
+            return self.pip(*arguments, cwd=cwd)
+        assert program == "python", line
+        return call(self.python, *arguments, *extra, cwd=cwd)
+
+
+def call(*command: object, cwd: Path | None = None) -> str:
+    """The output of a command, which must succeed."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PYTEST", "COV_"))}
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=clean, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    return Environment(tmp_path_factory.mktemp("readme"))
+
+
+def test_the_first_lines_are_make_run_and_make_test():
+    first, second = README.splitlines()[:2]
+    assert first.split()[:2] == ["make", "run"] and second.split()[:2] == ["make", "test"]
+
+
+def test_the_results_have_their_place():
+    assert README.index("<!-- results:begin -->") < README.index("<!-- results:end -->")
+
+
+@pytest.mark.parametrize(("folder", "limit"), LIMITS.items())
+def test_a_plug_in_is_small(folder, limit):
+    lines = [body.splitlines() for name, body in FILE.findall(README) if name.startswith(f"{folder}/")]
+    assert len(lines) == 2 and sum(map(len, lines)) <= limit
+
+
+def test_a_table_of_the_readme_names_every_table():
+    from harness.reporting import TABLES
+
+    for name in TABLES:
+        assert f"| `{name}` |" in chapter("Read the tables")
+
+
+def test_every_flag_of_run_is_explained():
+    from harness.cli import RUN_FLAGS, RUN_SWITCHES
+
+    for name in (*RUN_FLAGS, *RUN_SWITCHES):
+        assert f"--{name}" in chapter("Run")
+
+
+@pytest.mark.parametrize(("title", "kind"), [("Add a method", "methods"), ("Add a task", "tasks")])
+def test_a_chapter_works_as_printed(environment, tmp_path, title, kind):
+    text = chapter(title)
+    folders = write_files(text, tmp_path)
+    names = []
+    for folder in folders:
+        project = tomllib.loads((tmp_path / folder / "pyproject.toml").read_text())["project"]
+        names += project["entry-points"][f"harness.{kind}"]
+    for line in commands(text):
+        output = environment.shell(line, tmp_path)
+        shown = [name for name in names if re.search(rf"\b{name}\b", line)]
+        if " run " in line and kind == "methods":
+            assert all(re.search(rf"^\| {name} .*\d", output, re.MULTILINE) for name in shown), output
+        if " run " in line and kind == "tasks":
+            assert all(f"one proposal each: {name}" in output for name in shown), output
+    assert names
+
+
+def test_the_commands_run_as_printed(environment, tmp_path):
+    small = "python -m harness run --preset smoke --methods prior,lookup --tasks sinewave --out results/quick"
+    environment.shell(small, tmp_path)
+    for name, body in re.findall(r"`(run\.toml)`:\n\n```toml\n(.*?)```", README, re.DOTALL):
+        (tmp_path / name).write_text(body)
+    for line in commands(chapter("Run")) + commands(chapter("Records")):
+        sized = "--preset smoke" in line or "--dry-run" in line or " run" not in line
+        output = environment.shell(line, tmp_path, *([] if sized else ["--dry-run"]))
+        assert output.strip()
+    for line in commands(chapter("Read the tables")):
+        assert environment.shell(line.replace('"paper,lookup"', "baselines"), tmp_path).strip()
+
+
+def test_make_knows_the_targets_that_the_readme_names():
+    for target in {*re.findall(r"(?:`|^    )make (\w+)", README, re.MULTILINE)}:
+        call("make", "-n", target, cwd=ROOT)
+
+
+@pytest.mark.parametrize("name", ["smoke", "quick", "paper"])
+def test_the_table_of_presets_is_true(name):
+    from harness import presets
+    from harness.reporting.numbers import count
+
+    preset = presets.load(name)
+    (row,) = (line for line in chapter("Run").splitlines() if line.startswith(f"| `{name}`"))
+    protocol = preset.protocol
+    assert f"| {count(preset.budget)} |" in row and f"{preset.schedule.epochs} epochs" in row
+    assert f"| {protocol.targets} × {protocol.proposals}, {protocol.repeats} |" in row
