@@ -14,7 +14,7 @@ from harness.timing import Stopwatch, clock
 
 PROPOSALS = 1000
 ROUNDS = 6
-PATIENCE = 10.0  # seconds after which no further round begins
+PATIENCE = 3.0  # seconds after which no further round begins
 
 
 def measure(method: Method, data: Dataset, seed: int, device: str, *, exclusive: bool) -> dict[str, Any]:

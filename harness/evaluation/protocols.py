@@ -138,8 +138,9 @@ def _summaries(
 def _multi_repeats(errors: statistics.Array, designs: Designs, protocol: Protocol, seed: int) -> statistics.Array:
     """One proposal for each target in each repeat, `(repeats, targets)`."""
     if designs.pooled:
-        halves = statistics.random_halves(errors.shape[1], protocol.repeats, errors.shape[1] // 2, seed)
-        return errors[:, halves[:, 0]].T
+        targets, pool = errors.shape
+        best = statistics.first_of_random_half(pool, (protocol.repeats, targets), seed)
+        return errors[np.arange(targets), best]
     if designs.ranked:
         return np.repeat(errors[None, :, 0], protocol.repeats, 0)
     return errors[:, : protocol.repeats].T

@@ -78,3 +78,15 @@ def random_halves(pool: int, repeats: int, size: int, seed: int) -> NDArray[np.i
     generator = np.random.default_rng(seed)
     draws: Any = [np.sort(generator.permutation(pool)[:size]) for _ in range(repeats)]
     return np.stack(draws)
+
+
+def first_of_random_half(pool: int, shape: tuple[int, ...], seed: int) -> NDArray[np.int64]:
+    """For independent random halves of a ranked pool, the rank (from 0) of the best member: indices of this shape.
+
+    A half of h of n members misses the first k with probability C(n - k, h) / C(n, h).
+    """
+    half = max(1, pool // 2)
+    misses = np.cumprod([(pool - half - k) / (pool - k) for k in range(pool - half)])
+    draws = np.random.default_rng(seed).random(shape)
+    ranks: NDArray[np.int64] = np.searchsorted(-misses, -draws, side="right")
+    return ranks

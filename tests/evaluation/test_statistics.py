@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from harness.evaluation.statistics import best_of_first, bootstrap_interval, expected_best, random_halves, summary
+from harness.evaluation.statistics import (
+    best_of_first,
+    bootstrap_interval,
+    expected_best,
+    first_of_random_half,
+    random_halves,
+    summary,
+)
 
 FALLBACK = 7.0
 
@@ -91,3 +98,14 @@ def test_random_halves_keep_the_order_of_the_pool_and_hold_no_index_twice() -> N
     assert halves.shape == (30, 10)
     assert (np.diff(halves, axis=1) > 0).all()
     assert len({tuple(half) for half in halves}) > 25
+
+
+@pytest.mark.parametrize("pool", [2, 3, 8, 21])
+def test_the_best_of_a_random_half_has_the_rank_that_drawing_halves_gives(pool: int) -> None:
+    generator = np.random.default_rng(0)
+    half = max(1, pool // 2)
+    drawn = [generator.permutation(pool)[:half].min() for _ in range(20_000)]
+    ranks = first_of_random_half(pool, (20_000,), seed=1)
+    assert ranks.max() <= pool - half
+    expected = np.bincount(drawn, minlength=pool) / 20_000
+    np.testing.assert_allclose(np.bincount(ranks, minlength=pool) / 20_000, expected, atol=0.015)
