@@ -19,9 +19,10 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP)
 	$(BIN)/python -m harness run --methods all --tasks all $(ARGS)
 
-# One thread per test process: the processes share the cores.
+# One thread per test process: the processes share the cores. Stealing work keeps most tests of a file, which share
+# what they were prepared with, in one process.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/python -m ruff check .

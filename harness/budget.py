@@ -35,6 +35,11 @@ def find_width(count: Callable[[int], int], budget: int) -> int:
     """
     low, high = 1, 2
     while count(high) < budget:
+        if count(2 * high) <= count(high):
+            raise BudgetMissed(
+                f"Width {high} gives {count(high)} trainable parameters, {2 * high} no more; the budget is {budget}. "
+                "Let `build` use the width, or set `trainable = False` where there is nothing to train."
+            )
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,12 @@ from harness.training import PhaseLog, Report, train
 DESIGNS, MODEL, LOG = "designs.npz", "model.safetensors", "log.txt"
 
 
-def run_cell(cell: Cell, folder: Path, report: Report) -> dict[str, Any]:
+def run_cell(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
     """Train, propose, re-simulate and score; designs, model and log are written into the folder.
 
-    Returns:
-        The body of the record.
+    Yields:
+        Parts of the record as soon as they are known, so that a failure leaves those before it; a later part replaces
+        an earlier one of the same name.
 
     Raises:
         Diverged, BudgetMissed, or whatever the plug-ins raise.
@@ -38,9 +40,13 @@ def run_cell(cell: Cell, folder: Path, report: Report) -> dict[str, Any]:
         with watch("data"):
             task = registry.build_task(cell.task)
             dataset = data.draw(task, cell.protocol)
+        yield {"data": _data(dataset)}
         method, width = create(cell, task, dataset, watch)
+        yield {"parameters": _parameters(cell, method, width)}
         with watch("training"):
             logs = fit(cell, method, dataset, report)
+        phases = [asdict(log) for log in logs]
+        yield {"training": {"seconds": watch.seconds["training"], "phases": phases}}
         with watch("proposing"), seeded("propose", cell.seed):
             method.eval()
             designs = protocols.collect(
@@ -61,19 +67,12 @@ def run_cell(cell: Cell, folder: Path, report: Report) -> dict[str, Any]:
             scores = protocols.score(task, dataset, designs, cell.protocol, reached)
         with watch("writing"):
             write(folder, method, designs, logs)
-    seconds = dict(watch.seconds)
-    return {
-        "data": {
-            **dataset.hashes(),
-            "n_train": len(dataset.train.x),
-            "n_valid": len(dataset.valid.x),
-            "y_variance": dataset.y_variance.tolist(),
-        },
-        "parameters": _parameters(cell, method, width, folder),
-        "training": {"seconds": seconds["training"], "phases": [asdict(log) for log in logs]},
+    checkpoint = (folder / MODEL).stat().st_size
+    yield {
+        "parameters": {**_parameters(cell, method, width), "checkpoint_bytes": checkpoint},
         "candidates": _candidates(method, designs, cell),
         "scores": scores,
-        "timing": {**seconds, "inference_1000": timed, "peak_memory_bytes": _peak_memory(cell.device)},
+        "timing": {**watch.seconds, "inference_1000": timed, "peak_memory_bytes": _peak_memory(cell.device)},
     }
 
 
@@ -113,7 +112,8 @@ def write(folder: Path, method: Method, designs: protocols.Designs, logs: list[P
     arrays: dict[str, Any] = {"multi": designs.multi.numpy(), "fixed": designs.fixed.numpy()}
     if designs.multi_believed is not None:
         arrays["multi_believed"] = designs.multi_believed.numpy()
-    np.savez(folder / DESIGNS, flags=np.array([designs.ranked, designs.pooled]), **arrays)
+    flags = np.array([designs.ranked, designs.pooled])
+    np.savez(folder / DESIGNS, flags=flags, generated=np.array(designs.generated), **arrays)
     save_file({name: tensor.cpu().contiguous() for name, tensor in method.state_dict().items()}, folder / MODEL)
     lines = [f"{log.name}: epoch {e} training {t:.6g} validation {v:.6g}" for log in logs for e, t, v in log.curve]
     (folder / LOG).write_text("\n".join(lines) + "\n")
@@ -123,8 +123,10 @@ def read_designs(folder: Path) -> protocols.Designs:
     """The designs that `write` stored."""
     with np.load(folder / DESIGNS, allow_pickle=False) as stored:
         ranked, pooled = (bool(flag) for flag in stored["flags"])
-        tensors = {name: torch.from_numpy(stored[name]) for name in stored.files if name != "flags"}
-    return protocols.Designs(tensors["multi"], tensors["fixed"], ranked, pooled, tensors.get("multi_believed"))
+        generated = (float(stored["generated"][0]), float(stored["generated"][1]))
+        tensors = {name: torch.from_numpy(stored[name]) for name in stored.files if name not in ("flags", "generated")}
+    believed = tensors.get("multi_believed")
+    return protocols.Designs(tensors["multi"], tensors["fixed"], ranked, pooled, generated, believed)
 
 
 def restore(method: Method, state: dict[str, Tensor]) -> None:
@@ -137,7 +139,16 @@ def restore(method: Method, state: dict[str, Tensor]) -> None:
     method.load_state_dict(state)
 
 
-def _parameters(cell: Cell, method: Method, width: int | None, folder: Path) -> dict[str, Any]:
+def _data(dataset: data.Dataset) -> dict[str, Any]:
+    return {
+        **dataset.hashes(),
+        "n_train": len(dataset.train.x),
+        "n_valid": len(dataset.valid.x),
+        "y_variance": dataset.y_variance.tolist(),
+    }
+
+
+def _parameters(cell: Cell, method: Method, width: int | None) -> dict[str, Any]:
     trainable = budget.trainable_parameters(method)
     exempt = not method.trainable
     return {
@@ -146,7 +157,6 @@ def _parameters(cell: Cell, method: Method, width: int | None, folder: Path) -> 
         "budget": None if exempt else cell.budget,
         "ratio": None if exempt else trainable / cell.budget,
         "width": width,
-        "checkpoint_bytes": (folder / MODEL).stat().st_size,
     }
 
 
@@ -154,10 +164,17 @@ def _candidates(method: Method, designs: protocols.Designs, cell: Cell) -> dict[
     returned, fixed = designs.multi.shape[1], cell.protocol.fixed_proposals
     return {
         "ranked": designs.ranked,
-        "multi_target": {"generated": method.candidates(returned), "returned": returned},
-        "fixed_target": {"generated": method.candidates(fixed), "returned": fixed},
-        "repeats_from": "random halves of one candidate pool" if designs.pooled else "fresh proposals",
+        "multi_target": {"generated": round(designs.generated[0]), "returned": returned},
+        "fixed_target": {"generated": round(designs.generated[1]), "returned": fixed},
+        "repeats_from": repeats_from(designs),
     }
+
+
+def repeats_from(designs: protocols.Designs) -> str:
+    """What the repeats differ in, in words."""
+    if designs.pooled:
+        return "random halves of one candidate pool"
+    return "the same ranked proposals in every repeat" if designs.ranked else "fresh proposals"
 
 
 def _peak_memory(device: str) -> int:

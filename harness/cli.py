@@ -101,9 +101,12 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     table.add_argument("name", help="a table, or all")
     table.add_argument("--format", default="markdown", help="markdown, latex, csv or json (default: markdown)")
     table.add_argument("--metric", default=None, help="sse, mse or nmse (default: the table's own)")
-    table.add_argument("--published", action="store_true", help="show the papers' values beside ours")
+    beside = "show the papers' values beside ours, or leave them out (default: show)"
+    table.add_argument("--published", action=argparse.BooleanOptionalAction, default=True, help=beside)
     table.add_argument("--methods", default=None, help="only these methods: names, labels, groups or globs")
     table.add_argument("--tasks", default=None, help="only these tasks")
-    for name in ("list", "show", "table", "verify", "rescore", "time"):
+    each["export"].add_argument("target", help="the folder to copy to")
+    each["export"].add_argument("--largest", type=int, default=64, metavar="KB", help="leave out files above (64 KB)")
+    for name in ("list", "show", "table", "verify", "rescore", "export", "time"):
         default = "results" if name == "list" else str(verbs.DEFAULT_OUT)
         each[name].add_argument("--out", default=default, metavar="DIR", help=f"result folder (default: {default})")

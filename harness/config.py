@@ -176,25 +176,20 @@ def preset_from(settings: Settings, tables: Mapping[str, Any], stem: str) -> Pre
         "budget": flags.get("budget", base.budget),
         "schedule": {**tables.get("schedule", {}), **schedule},
         "protocol": {**tables.get("protocol", {}), **protocol},
-        "methods": method_tables(base, tables.get("methods", {})),
+        "methods": checked(tables.get("methods", {})),
     }
     parts = [stem if tables else base.name, *(f"{name}{value}" for name, value in flags.items())]
     return presets.from_table("-".join(parts + ["validation"] * settings.validation), changes)
 
 
-def method_tables(base: Preset, tables: Mapping[str, Any]) -> dict[str, Any]:
-    """The run file's `[methods.*]` on top of the preset's, task by task; an unknown method or task is refused."""
-    merged: dict[str, Any] = {}
+def checked(tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run file's `[methods.*]`; an unknown method or task is refused."""
     for method, options in tables.items():
         if method not in discover("methods"):
             raise unknown("method in table [methods]", method, discover("methods"))
         if not isinstance(options, dict):
             raise UsageError(f"methods.{method} = {options!r} is not allowed. Write a table [methods.{method}].")
-        before = base.methods.get(method, {})
-        merged[method] = {**before, **options}
         for task, values in options.items():
-            if isinstance(values, dict):
-                if task not in discover("tasks"):
-                    raise unknown(f"task in table [methods.{method}]", task, discover("tasks"))
-                merged[method][task] = {**before.get(task, {}), **values}
-    return merged
+            if isinstance(values, dict) and task not in discover("tasks"):
+                raise unknown(f"task in table [methods.{method}]", task, discover("tasks"))
+    return tables

@@ -95,7 +95,12 @@ class Proposals:
     ranked: bool = False
     """True where the n designs come best first, by the method's own estimate."""
     believed: Tensor | None = None
-    """`(b, n)`: the error that the method's own surrogate promises, squared, mean over standardised y."""
+    """`(b, n)`: the error that the method's own surrogate promises, squared, mean over standardised y.
+
+    Where the designs are ranked it must not decrease along n.
+    """
+    generated: int | None = None
+    """All candidates that were drawn or optimised for the batch; b x `candidates(n)` where omitted."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,8 @@ class Phase:
     weight_decay: float = 0.0
     clip: float | None = None
     """Bound on the gradient norm; None leaves gradients as they are."""
+    stationary: bool = True
+    """False where the loss changes with progress, so that a schedule must not take its rise for a plateau."""
 
 
 class Method(nn.Module):
@@ -158,7 +165,7 @@ class Method(nn.Module):
             run(phase)
 
     def candidates(self, n: int) -> int:
-        """How many candidates are drawn or optimised for one target to return n proposals."""
+        """How many candidates are at least drawn or optimised for one target to return n proposals."""
         return n
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:

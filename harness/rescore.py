@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cell import DESIGNS, read_designs, resimulated
+from harness.errors import UsageError
 from harness.evaluation import protocols
 from harness.replay import Unusable, cell_of, dataset_of, intact
 from harness.store import Store
@@ -21,7 +22,7 @@ def rescore(root: Path) -> Iterator[str]:
             continue
         try:
             yield f"{place}: {_rescore(root, folder, found)}"
-        except Unusable as reason:
+        except (Unusable, UsageError) as reason:
             yield f"{place}: left as it is: {reason}"
 
 

@@ -11,6 +11,10 @@ import torch
 
 from harness import inference
 from harness.cell import MODEL
+from harness.contracts import Method
+from harness.data import Dataset
+from harness.errors import UsageError
+from harness.plan import Cell
 from harness.replay import Unusable, cell_of, dataset_of, intact, trained_method
 from harness.seeds import seeded
 from harness.store import Store
@@ -31,7 +35,7 @@ def retime(root: Path) -> Iterator[str]:
             continue
         try:
             yield f"{place}: {_retime(root, folder, found, idle)}"
-        except Unusable as reason:
+        except (Unusable, UsageError) as reason:
             yield f"{place}: left as it is: {reason}"
 
 
@@ -39,7 +43,14 @@ def _retime(root: Path, folder: Path, record: dict[str, Any], idle: bool) -> str
     cell = cell_of(record)
     task, dataset = dataset_of(cell, record)
     method = trained_method(cell, task, dataset, folder)
-    with seeded("inference", cell.seed):
-        timed = inference.measure(method, dataset, cell.seed, cell.device, exclusive=idle)
+    timed = _measure(method, dataset, cell, idle)
     Store(root).revise(folder, {"timing": {**record["timing"], "inference_1000": timed}})
     return f"1000 proposals in {timed['seconds']:.4f} s, noise floor {timed['noise_floor']:.4f} s"
+
+
+def _measure(method: Method, dataset: Dataset, cell: Cell, idle: bool) -> dict[str, Any]:
+    try:
+        with seeded("inference", cell.seed):
+            return inference.measure(method, dataset, cell.seed, cell.device, exclusive=idle)
+    except Exception as error:  # a stranger's method may keep in memory what it needs
+        raise Unusable(f"{cell.method.name} cannot propose from its stored state: {error}") from error

@@ -22,6 +22,7 @@ def seeded(*axes: str | int) -> Iterator[int]:
 
     seed = derive(*axes)
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -31,3 +32,5 @@ def seeded(*axes: str | int) -> Iterator[int]:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
+        if gpus:
+            torch.cuda.set_rng_state_all(gpus)

@@ -31,20 +31,21 @@ class Selection:
 
 
 def select(kind: Kind, text: str) -> list[Selection]:
-    """The plug-ins that a selection names, in its order, without duplicates.
+    """The plug-ins that a selection names, in its order, without duplicates; none where all of them are broken.
 
     Raises:
         UsageError: an unknown name, option or value, a broken plug-in that was named, or unbalanced brackets.
     """
     plugins = discover(kind)
     chosen: dict[str, Selection] = {}
-    for item in split(text):
+    items = split(text)
+    if not items:
+        raise UsageError(f"The selection {text!r} names no {kind}. Allowed: {', '.join(plugins) or 'none installed'}.")
+    for item in items:
         name, given = parse(item)
         for plugin in named(kind, name, plugins):
             selection = validated(plugin, given)
             chosen.setdefault(selection.label, selection)
-    if not chosen:
-        raise UsageError(f"The selection {text!r} names no {kind}. Allowed: {', '.join(plugins) or 'none installed'}.")
     return list(chosen.values())
 
 

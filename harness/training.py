@@ -104,7 +104,7 @@ class _Loop:
             last = epoch + 1 == self.epochs
             if last or (epoch + 1) % self.schedule.validate_every == 0:
                 self._validate(epoch + 1, loss)
-            if self.schedule.decay == "plateau":
+            if self.schedule.decay == "plateau" and self.phase.stationary:
                 self._halve_on_plateau(loss)
             self.report(self.phase.name, epoch + 1, self.epochs, loss)
         if self.kept is not None:
@@ -141,7 +141,8 @@ class _Loop:
         state = self.average if self.average is not None else current
         _assign(self.parameters, state)
         measure = self.phase.validate or self.phase.loss
-        with torch.random.fork_rng(devices=[]):
+        device = self.valid.x.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             # The same noise at every validation, so that states are compared and not draws.
             torch.manual_seed(self.noise_seed)
             value = float(measure(self.valid.x, self.valid.y, 1.0))
@@ -152,8 +153,9 @@ class _Loop:
         if improved or self.phase.keep == "last":
             self.kept = [tensor.clone() for tensor in state]
         _assign(self.parameters, current)
-        if epoch == self.epochs and self.kept is None:
-            raise Diverged(f"{self.phase.name}: no validation value was finite; the last one is {value}.")
+        wanted = value if self.phase.keep == "last" else self.log.best
+        if epoch == self.epochs and not math.isfinite(wanted):
+            raise Diverged(f"{self.phase.name}: the {self.phase.keep} validation value is {wanted}.")
 
     def _halve_on_plateau(self, loss: float) -> None:
         if loss < self.plateau * (1 - 1e-4):

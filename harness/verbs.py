@@ -231,6 +231,15 @@ def existing(out: str) -> Path:
     raise unknown("result folder", out, beside)
 
 
+def export(arguments: Namespace) -> int:
+    """Copy the records and tables of a result folder without its large files, to publish them."""
+    store, target = Store(existing(arguments.out)), Path(arguments.target)
+    store.export(target, arguments.largest * 1024)
+    write_tables(target, echo=False)
+    print(f"{sum(1 for _ in target.glob('*/*/*/record.json'))} records in {target}")
+    return 0
+
+
 VERBS: dict[str, Callable[[Namespace], int]] = {
     "run": run,
     "list": list_,
@@ -239,5 +248,6 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "table": table,
     "verify": verify_,
     "rescore": rescore,
+    "export": export,
     "time": time,
 }

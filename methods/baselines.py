@@ -40,7 +40,7 @@ class Lookup(_Stored):
     """Look the answer up: the training designs whose y is nearest to the target, nearest first."""
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
-        """Repeats the list where n exceeds the training designs."""
+        """Names the nearest designs several times where n exceeds the number of training designs."""
         with self.stage("generation"):
             found = [self._nearest(part, n) for part in y.split(ROWS)]
         believed = torch.cat([part[0] for part in found])
@@ -48,8 +48,8 @@ class Lookup(_Stored):
         return Proposals(self.x[rows], ranked=True, believed=believed)
 
     def _nearest(self, y: Tensor, n: int) -> tuple[Tensor, Tensor]:
-        error = torch.cdist(y, self.y).square() / y.shape[1]
+        # The fast form of cdist loses the small distances that tell the nearest from its neighbours.
+        error = torch.cdist(y, self.y, compute_mode="donot_use_mm_for_euclid_dist").square() / y.shape[1]
         values, rows = error.topk(min(n, len(self.y)), largest=False)
         copies = -(-n // rows.shape[1])
-        order = torch.arange(rows.shape[1], device=y.device).repeat_interleave(copies)[:n]
-        return values[:, order], rows[:, order]
+        return values.repeat_interleave(copies, 1)[:, :n], rows.repeat_interleave(copies, 1)[:, :n]

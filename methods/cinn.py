@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from harness.contracts import Method, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
 from methods.flows import build_flow
-from methods.networks import normal, repeat_targets
+from methods.networks import REDRAWS, keep_inside, normal, repeat_targets
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class CINNOptions:
     weight_decay: float = 1e-5
     target_noise: float = 0.0
     """Standard deviation of the noise added to y in training, in standardised y."""
+    inside: bool = True
+    """Draw a design again that falls outside the range of the training designs, up to ten times."""
     augment: Literal["off", "surrogate"] = "off"
 
 
@@ -44,7 +46,7 @@ class CINN(Method):
 
     def build(self, problem: Problem, width: int) -> None:
         options = self.options
-        self.x_dim = problem.x_dim
+        self.x_dim, self.bounds = problem.x_dim, problem.bounds
         self.dim = max(2, problem.x_dim)  # a coupling needs two dimensions: a scalar x gets a noise dimension
         self.flow = build_flow(
             options.coupling,
@@ -78,6 +80,11 @@ class CINN(Method):
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
-            z = normal(len(y) * n, self.dim, generator, y)
-            x = self.flow.inverse(z, repeat_targets(y, n))[:, : self.x_dim]
-        return Proposals(x.view(len(y), n, self.x_dim))
+            targets = repeat_targets(y, n)
+
+            def draw(rows: Tensor | slice) -> Tensor:
+                z = normal(len(targets), self.dim, generator, y)[rows]
+                return self.flow.inverse(z, targets[rows])[:, : self.x_dim]
+
+            x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)
+        return Proposals(x.reshape(len(y), n, self.x_dim), generated=drawn)

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from harness.contracts import Method, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
-from methods.networks import mlp, normal, repeat_targets
+from methods.networks import REDRAWS, keep_inside, mlp, normal, repeat_targets
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class CVAEOptions:
     sample: Literal["mean", "full"] = "mean"
     """Propose the decoder's mean, or a draw from the decoder with its learned scale."""
     weight_decay: float = 0.0
+    inside: bool = True
+    """Draw a design again that falls outside the range of the training designs, up to ten times."""
     augment: Literal["off", "surrogate"] = "off"
 
 
@@ -41,14 +43,18 @@ class Autoencoder(nn.Module):
         mean: Tensor = self.decoder(torch.cat([z, y], 1))
         return mean
 
+    @property
+    def scale(self) -> Tensor:
+        """Standard deviations of p(x | z, y)."""
+        return self.log_scale.clamp(-7, 2).exp()
+
     def negative_elbo(self, x: Tensor, y: Tensor, kl_weight: float) -> Tensor:
         """-E_q log p(x | z, y) + KL(q || N(0, I)), summed over dimensions, mean over rows, up to a constant."""
         mean, log_variance = self.encoder(torch.cat([x, y], 1)).chunk(2, 1)
         log_variance = log_variance.clamp(-12, 4)
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-        log_scale = self.log_scale.clamp(-7, 2)
-        white = (x - self.decode(z, y)) * (-log_scale).exp()
-        reconstruction = (0.5 * white.square() + log_scale).sum(1)
+        white = (x - self.decode(z, y)) / self.scale
+        reconstruction = (0.5 * white.square() + self.scale.log()).sum(1)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
         return (reconstruction + kl_weight * divergence).mean()
 
@@ -69,6 +75,7 @@ class CVAE(Method):
     def build(self, problem: Problem, width: int) -> None:
         options = self.options
         self.autoencoder = Autoencoder(problem.x_dim, problem.y_dim, options.z_dim, width, options.depth)
+        self.bounds = problem.bounds
         self.augmentation = Augmentation(options.augment, problem, width)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
@@ -82,8 +89,14 @@ class CVAE(Method):
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
-            z = normal(len(y) * n, self.options.z_dim, generator, y)
-            x = self.autoencoder.decode(z, repeat_targets(y, n))
-            if self.options.sample == "full":
-                x = x + self.autoencoder.log_scale.exp() * normal(len(x), x.shape[1], generator, x)
-        return Proposals(x.view(len(y), n, -1))
+            targets = repeat_targets(y, n)
+
+            def draw(rows: Tensor | slice) -> Tensor:
+                z = normal(len(targets), self.options.z_dim, generator, y)[rows]
+                x = self.autoencoder.decode(z, targets[rows])
+                if self.options.sample == "mean":
+                    return x
+                return x + self.autoencoder.scale * normal(len(targets), x.shape[1], generator, x)[rows]
+
+            x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)
+        return Proposals(x.view(len(y), n, -1), generated=drawn)

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from harness.contracts import Method, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
 from methods.flows import build_flow
-from methods.networks import normal, repeat_targets, squared_error
+from methods.networks import REDRAWS, keep_inside, normal, repeat_targets, squared_error
 
 MMD_WIDTHS = (0.2, 0.5, 1.0, 2.0)
 
@@ -42,6 +42,8 @@ class INNOptions(BijectionOptions):
     """Maximum likelihood only: standard deviation of y around the network's prediction, in standardised y."""
     fit_weight: float = 10.0
     """MMD only: weight of the squared error of y beside the two MMD terms."""
+    inside: bool = True
+    """Draw a design again that falls outside the range of the training designs, up to ten times."""
     augment: Literal["off", "surrogate"] = "off"
 
 
@@ -128,10 +130,11 @@ class INN(Method):
 
     def build(self, problem: Problem, width: int) -> None:
         self.network = Bijection(problem, width, self.options)
+        self.bounds = problem.bounds
         self.augmentation = Augmentation(self.options.augment, problem, width)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Negative log likelihood per dimension, or the bidirectional MMD loss."""
+        """Negative log likelihood up to a constant, or the bidirectional MMD loss."""
         if self.options.loss == "mmd":
             return bidirectional_loss(self.network, x, y, (self.options.fit_weight, 1.0, 1.0))
         predicted, z, log_det = self.network(x)
@@ -145,6 +148,11 @@ class INN(Method):
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
-            z = normal(len(y) * n, self.network.z_dim, generator, y)
-            x, _ = self.network.inverse(repeat_targets(y, n), z)
-        return Proposals(x.reshape(len(y), n, -1))
+            targets = repeat_targets(y, n)
+
+            def draw(rows: Tensor | slice) -> Tensor:
+                z = normal(len(targets), self.network.z_dim, generator, y)[rows]
+                return self.network.inverse(targets[rows], z)[0]
+
+            x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)
+        return Proposals(x.reshape(len(y), n, -1), generated=drawn)

@@ -14,7 +14,7 @@ from harness.contracts import Method, Phase, Problem, Proposals
 from methods.inn import Bijection, BijectionOptions, bidirectional_loss
 from methods.latent import Sampling, latent_samples
 from methods.localisation import Forward, adam, levenberg_marquardt, linearise, restart
-from methods.networks import mlp, repeat_targets, squared_error
+from methods.networks import mlp, normal, repeat_targets, squared_error
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class IPageOptions(BijectionOptions):
     steps: int = 20
     rate: float = 0.02
     boundary_weight: float = 0.1
-    restarts: int = 4
+    restarts: int = 10
     """Levenberg-Marquardt only: rounds in which rows that did not converge start from a new latent sample."""
     tolerance: float = 1e-7
     surrogate: Literal["own", "mlp"] = "own"
@@ -83,7 +83,15 @@ class IPage(Method):
             yield Phase("surrogate", self.separate, self.surrogate_loss, share=1 - share)
         settings: dict[str, Any] = {"validate": self.validate_fit, "weight_decay": decay, "clip": 5.0}
         yield Phase("forward", self.network, self.fit_loss, share=share / 2, **settings)
-        yield Phase("bidirectional", self.network, self.scheduled_loss, share=share / 2, keep="last", **settings)
+        yield Phase(
+            "bidirectional",
+            self.network,
+            self.scheduled_loss,
+            share=share / 2,
+            keep="last",
+            stationary=False,
+            **settings,
+        )
 
     def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Mean squared error of the separate forward model."""
@@ -112,10 +120,10 @@ class IPage(Method):
         with self.stage("generation"):
             starts = self.posterior(y, n, generator)
         with self.stage("localisation"):
-            x = self.localise(targets, starts, y, n, generator)
+            x, generated = self.localise(targets, starts, generator)
         with torch.no_grad():
             believed = squared_error(self.forward_map(x), targets)
-        return Proposals(x.view(len(y), n, -1), believed=believed.view(len(y), n))
+        return Proposals(x.view(len(y), n, -1), believed=believed.view(len(y), n), generated=generated)
 
     @torch.no_grad()
     def posterior(self, y: Tensor, n: int, generator: Generator) -> Tensor:
@@ -123,23 +131,29 @@ class IPage(Method):
         z = latent_samples(self.options.sampling, len(y), n, self.network.z_dim, generator, y)
         return self.network.inverse(repeat_targets(y, n), z.flatten(0, 1))[0]
 
-    def localise(self, targets: Tensor, starts: Tensor, y: Tensor, n: int, generator: Generator) -> Tensor:
-        """Designs `(b * n, x_dim)` near the starts that the forward model maps to their targets."""
+    def localise(self, targets: Tensor, starts: Tensor, generator: Generator) -> tuple[Tensor, int]:
+        """Designs `(b * n, x_dim)` near the starts that the forward model maps to their targets, and the searches."""
         options, bounds = self.options, self.bounds
         if options.localise == "adam":
             weight = options.boundary_weight
-            return adam(
+            x, _ = adam(
                 self.forward_map, targets, starts, bounds, steps=options.steps, rate=options.rate, boundary=weight
-            )[0]
+            )
+            return x, len(x)
         linearised = linearise(self.forward_map)
 
         def solve(rows: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
             stop = options.tolerance * 1e-4
             return levenberg_marquardt(linearised, rows, x, bounds, steps=options.steps, tolerance=stop)
 
+        @torch.no_grad()
+        def draw(rows: Tensor) -> Tensor:
+            z = normal(len(targets), self.network.z_dim, generator, targets)
+            return self.network.inverse(targets[rows], z[rows])[0]
+
         x, error = solve(targets, starts)
-        fresh = lambda rows: self.posterior(y, n, generator)  # noqa: E731
-        return restart(solve, targets, x, error, fresh, rounds=options.restarts, tolerance=options.tolerance)[0]
+        x, _, searches = restart(solve, targets, x, error, draw, rounds=options.restarts, tolerance=options.tolerance)
+        return x, searches
 
 
 class IPageLM(IPage):

@@ -27,9 +27,9 @@ class KernelOptions:
 
     centres: int = 4000
     steps: int = 10
-    restarts: int = 4
-    tolerance: float = 1e-12
-    """Squared error, in standardised y, above which a row is started afresh."""
+    restarts: int = 10
+    tolerance: float = 1e-2
+    """A row has converged when its error is this share of the validation error: the rest is the surrogate's own."""
 
 
 class Kernel(Method):
@@ -52,6 +52,7 @@ class Kernel(Method):
         self.register_buffer("centres", torch.empty(0, problem.x_dim))
         self.register_buffer("weights", torch.empty(0, problem.y_dim))
         self.register_buffer("length", torch.ones(()))
+        self.register_buffer("error", torch.ones(()))
 
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
         """Choose l and the ridge on the validation part, then solve for the weights.
@@ -70,7 +71,7 @@ class Kernel(Method):
         weights = self._solve(train, all_centres, length, ridge)
         assert weights is not None
         self.centres, self.weights = train.x[:all_centres].clone(), weights
-        self.length = torch.tensor(length, dtype=train.x.dtype, device=train.x.device)
+        self.length, self.error = (train.x.new_tensor(value) for value in (length, error))
 
     def _choose(
         self, train: Pairs, valid: Pairs, centres: int, grid: list[tuple[float, float]]
@@ -105,18 +106,20 @@ class Kernel(Method):
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         options, bounds = self.options, self.problem.bounds
         targets = repeat_targets(y, n)
+        tolerance = options.tolerance * float(self.error)
         with self.stage("generation"):
             starts = self.problem.sample_prior(len(targets), generator)
 
         def solve(rows: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-            settings = {"steps": options.steps, "tolerance": options.tolerance}
-            return levenberg_marquardt(self.linearised, rows, x, bounds, **settings)
+            return levenberg_marquardt(self.linearised, rows, x, bounds, steps=options.steps, tolerance=tolerance)
+
+        def draw(rows: Tensor) -> Tensor:
+            return self.problem.sample_prior(len(targets), generator)[rows]
 
         with self.stage("localisation"):
             x, error = solve(targets, starts)
-            draw = lambda rows: self.problem.sample_prior(rows, generator)  # noqa: E731
-            x, error = restart(solve, targets, x, error, draw, rounds=options.restarts, tolerance=options.tolerance)
-        return Proposals(x.view(len(y), n, -1), believed=error.view(len(y), n))
+            x, error, searches = restart(solve, targets, x, error, draw, rounds=options.restarts, tolerance=tolerance)
+        return Proposals(x.view(len(y), n, -1), believed=error.view(len(y), n), generated=searches)
 
 
 def gaussian(x: Tensor, centres: Tensor, length: float) -> Tensor:

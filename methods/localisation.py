@@ -172,21 +172,26 @@ def restart(
     y: Tensor,
     x: Tensor,
     error: Tensor,
-    draw: Callable[[int], Tensor],
+    draw: Callable[[Tensor], Tensor],
     *,
     rounds: int,
     tolerance: float,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, int]:
     """Solve rows whose error stays above the tolerance again from fresh starts, keeping the better of the two.
 
-    Fresh starts are drawn for every row, also for those that need none: what a row is given must not depend on others.
+    `draw(rows)` gives a fresh start for each of these rows. What it draws for a row must not depend on which others
+    there are, or a row's result would depend on its batch.
+
+    Returns:
+        x, its error, and how many searches there were in all, the first included.
     """
+    searches = len(y)
     for _ in range(rounds):
-        starts = draw(len(y))
         stuck = (error > tolerance).nonzero()[:, 0]
         if not len(stuck):
-            continue
-        retried, reached = solve(y[stuck], starts[stuck])
+            break
+        searches += len(stuck)
+        retried, reached = solve(y[stuck], draw(stuck))
         better = reached < error[stuck]
         x[stuck[better]], error[stuck[better]] = retried[better], reached[better]
-    return x, error
+    return x, error, searches

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from harness.contracts import Method, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
-from methods.networks import mlp, normal
+from methods.networks import REDRAWS, keep_inside, mlp, normal
 
 LOG_SCALE = 7.0  # bound on |log precision diagonal|: standard deviations of 1e-3 to 1e3 in standardised x
 
@@ -26,6 +26,8 @@ class MDNOptions:
     weight_decay: float = 1e-4
     target_noise: float = 0.0
     """Standard deviation of the noise added to y in training, in standardised y."""
+    inside: bool = True
+    """Draw a design again that falls outside the range of the training designs, up to ten times."""
     augment: Literal["off", "surrogate"] = "off"
 
 
@@ -89,6 +91,7 @@ class MDN(Method):
 
     def build(self, problem: Problem, width: int) -> None:
         self.mixture = Mixture(problem.x_dim, problem.y_dim, self.options.components, width, self.options.depth)
+        self.bounds = problem.bounds
         self.augmentation = Augmentation(self.options.augment, problem, width)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
@@ -109,4 +112,10 @@ class MDN(Method):
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
-            return Proposals(self.mixture.sample(y, n, generator))
+
+            def draw() -> Tensor:
+                return self.mixture.sample(y, n, generator).flatten(0, 1)
+
+            rounds = REDRAWS * self.options.inside
+            x, drawn = keep_inside(draw(), self.bounds, lambda rows: draw()[rows], rounds=rounds)
+        return Proposals(x.view(len(y), n, -1), generated=drawn)

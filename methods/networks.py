@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+
+REDRAWS = 10  # rounds in which designs outside the range of the training designs are drawn again
 
 
 def mlp(inputs: int, outputs: int, width: int, depth: int, *, zero: bool = False) -> nn.Sequential:
@@ -33,3 +37,27 @@ def repeat_targets(y: Tensor, n: int) -> Tensor:
 def normal(rows: int, columns: int, generator: torch.Generator, like: Tensor) -> Tensor:
     """Standard normal noise `(rows, columns)` from a CPU generator, in the dtype and on the device of `like`."""
     return torch.randn(rows, columns, generator=generator, dtype=like.dtype).to(like.device)
+
+
+def keep_inside(x: Tensor, bounds: Tensor, redraw: Callable[[Tensor], Tensor], *, rounds: int) -> tuple[Tensor, int]:
+    """Draw again the designs outside the range of the training designs, up to `rounds` times.
+
+    A density model has learned nothing out there, and a few such draws can make up most of a mean error.
+
+    Args:
+        x: `(n, x_dim)`; changed in place. NaN counts as outside.
+        bounds: `(2, x_dim)`.
+        redraw: gives a fresh draw for each of these rows; it must not depend on which other rows there are.
+        rounds: how often at most.
+
+    Returns:
+        x, and how many designs were drawn in all, the first included.
+    """
+    drawn = len(x)
+    for _ in range(rounds):
+        outside = (~((x >= bounds[0]) & (x <= bounds[1])).all(1)).nonzero()[:, 0]
+        if not len(outside):
+            break
+        drawn += len(outside)
+        x[outside] = redraw(outside)
+    return x, drawn

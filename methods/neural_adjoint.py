@@ -29,7 +29,7 @@ class NeuralAdjointOptions:
     rate: float = 0.05
     """First step of Adam, in standardised x; it falls to zero along a cosine."""
     boundary_weight: float = 0.1
-    restarts: int = 4
+    restarts: int = 10
     """Levenberg-Marquardt only: rounds in which rows that did not converge start afresh."""
     tolerance: float = 1e-7
     """Levenberg-Marquardt only: squared error, in standardised y, at which a row has converged."""
@@ -71,14 +71,14 @@ class NeuralAdjoint(Method):
         with self.stage("generation"):
             starts = self.draw_starts(len(targets), generator)
         with self.stage("localisation"):
-            x = self.localise(targets, starts, generator)
+            x, generated = self.localise(targets, starts, generator)
         with torch.no_grad():
             error = squared_error(self.surrogate(x), targets).view(len(y), pool)
         x = x.view(len(y), pool, -1)
         if self.options.rank:
             order = error.argsort(stable=True, dim=1)[:, :n]
             x, error = x.gather(1, order[..., None].expand(-1, -1, x.shape[2])), error.gather(1, order)
-        return Proposals(x, ranked=self.options.rank, believed=error)
+        return Proposals(x, ranked=self.options.rank, believed=error, generated=generated)
 
     def draw_starts(self, rows: int, generator: Generator) -> Tensor:
         """Starting designs `(rows, x_dim)`."""
@@ -87,12 +87,13 @@ class NeuralAdjoint(Method):
         low, high = self.problem.bounds
         return low + (high - low) * torch.rand(rows, len(low), generator=generator, dtype=low.dtype).to(low.device)
 
-    def localise(self, y: Tensor, starts: Tensor, generator: Generator) -> Tensor:
-        """Designs `(rows, x_dim)` that the surrogate maps to y."""
+    def localise(self, y: Tensor, starts: Tensor, generator: Generator) -> tuple[Tensor, int]:
+        """Designs `(rows, x_dim)` that the surrogate maps to y, and how many searches they took."""
         options, bounds = self.options, self.problem.bounds
         if options.solver == "adam":
             weight = options.boundary_weight if options.boundary_loss else 0.0
-            return adam(self.surrogate, y, starts, bounds, steps=options.steps, rate=options.rate, boundary=weight)[0]
+            x, _ = adam(self.surrogate, y, starts, bounds, steps=options.steps, rate=options.rate, boundary=weight)
+            return x, len(x)
         # A hard box takes the place of the boundary loss; without it the search is free.
         box = bounds if options.boundary_loss else torch.stack([bounds[0] - torch.inf, bounds[1] + torch.inf])
         linearised = linearise(self.surrogate)
@@ -103,15 +104,16 @@ class NeuralAdjoint(Method):
             )
 
         x, error = solve(y, starts)
-        return restart(
+        x, _, searches = restart(
             solve,
             y,
             x,
             error,
-            lambda rows: self.draw_starts(rows, generator),
+            lambda rows: self.draw_starts(len(y), generator)[rows],
             rounds=options.restarts,
             tolerance=options.tolerance,
-        )[0]
+        )
+        return x, searches
 
 
 class NeuralAdjointLM(NeuralAdjoint):

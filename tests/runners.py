@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +19,42 @@ from harness.training import Diverged, Report
 
 def make_cell(method: str = "mdn", seed: int = 0, task: str = "sinewave") -> Cell:
     """A cell of plug-ins that need not exist."""
-    specs = [PluginSpec(name, "1", {"width": 3}, name, "0" * 64) for name in (task, method)]
+    specs = [
+        PluginSpec(name, "1", {"width": 3}, name, "0" * 64, groups)
+        for name, groups in ((task, ("analytic",)), (method, ()))
+    ]
     return Cell(specs[0], specs[1], "smoke", 1000, Schedule(), Protocol(), seed)
 
 
-def compute(cell: Cell, folder: Path, report: Report) -> dict[str, Any]:
+def compute(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
     """Behave: numbers that depend on the seed alone."""
+    yield {"threads": torch.get_num_threads()}
     for epoch in range(3):
         report("training", epoch + 1, 3, 1 / (epoch + 1))
     values = torch.rand(5, generator=torch.Generator().manual_seed(cell.seed))
     (folder / "designs.txt").write_text(str(values.tolist()))
-    return {"scores": {"mean": float(values.mean()), "worst": float("nan")}, "threads": torch.get_num_threads()}
+    yield {"scores": {"mean": float(values.mean()), "worst": float("nan")}}
 
 
-def by_name(cell: Cell, folder: Path, report: Report) -> dict[str, Any]:
+def by_name(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
     """Do what the method's name says."""
+    yield {"data": {"n_train": 1}, "parameters": {"trainable": 2}}
+    yield {"parameters": {"trainable": 3}}
     misbehave = MISBEHAVIOUR.get(cell.method.name)
     if misbehave is not None:
         (folder / "log.txt").write_text("so far so good\n")
         report("misbehaving", 0, 1, None)
         misbehave()
-    return compute(cell, folder, report)
+    yield from compute(cell, folder, report)
 
 
-def slow(cell: Cell, folder: Path, report: Report) -> dict[str, Any]:
+def slow(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
     """Take a moment, and leave a sign of life that holds the process id."""
     Path(os.environ["SIGNS"], f"{cell.seed}-{os.getpid()}").touch()
     for step in range(10):
         time.sleep(0.05)
         report("waiting", step, 10, None)
-    return compute(cell, folder, report)
+    yield from compute(cell, folder, report)
 
 
 def _raise() -> None:
@@ -89,13 +95,6 @@ def _stubborn() -> None:
     time.sleep(1000)
 
 
-def _breed() -> None:
-    Path(os.environ["SIGNS"], "child").write_text(
-        str(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]).pid)
-    )
-    os._exit(1)
-
-
 def _fill_disk() -> None:
     raise OSError(28, "No space left on device")
 
@@ -111,6 +110,5 @@ MISBEHAVIOUR = {
     "leaves": sys.exit,
     "sleeps": _sleep,
     "stubborn": _stubborn,
-    "breeds": _breed,
     "fills": _fill_disk,
 }

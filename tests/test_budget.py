@@ -36,7 +36,9 @@ def test_the_width_is_the_one_that_brute_force_finds(square: int, linear: int, b
 def test_every_method_meets_its_budget_by_an_independent_count(name: str, dims: tuple[int, int], budget: int) -> None:
     method, width = build_to_budget(discover("methods")[name].load(), problem(*dims), budget, seed=0)
     counted = 0
-    for parameter in {id(p): p for module in method.modules() for p in module._parameters.values() if p is not None}.values():
+    for parameter in {
+        id(p): p for module in method.modules() for p in module._parameters.values() if p is not None
+    }.values():
         counted += parameter.numel() if parameter.requires_grad else 0
     assert counted == trainable_parameters(method)
     assert abs(counted / budget - 1) <= 0.05

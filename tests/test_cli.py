@@ -229,6 +229,9 @@ def test_tables_of_a_folder(capsys: pytest.CaptureFixture[str], elsewhere: Path)
     text = capsys.readouterr().out
     assert '"mdn"' in text
     assert '"na"' not in text
+    for flag, shown in (([], True), (["--published"], True), (["--no-published"], False)):
+        assert main(["table", "multi-target", "--out", "here", *flag]) == 0
+        assert ("published" in capsys.readouterr().out) is shown
     assert main(["table", "multi-targt", "--out", "here"]) == 2
     assert "Did you mean multi-target" in capsys.readouterr().err
 

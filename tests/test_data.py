@@ -68,5 +68,3 @@ def test_a_method_is_told_nothing_but_dimensions_range_and_prior() -> None:
     draws = problem.sample_prior(1000, torch.Generator().manual_seed(0))
     assert draws.dtype == torch.float32
     assert (draws.mean(0).abs() < 0.2).all()
-
-

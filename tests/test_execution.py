@@ -100,6 +100,8 @@ def test_every_misbehaviour_becomes_a_record_and_the_others_go_on(tmp_path, name
     assert re.search(message, record["error"]["message"])
     assert "log.txt" in record["files"] and record["provenance"]["started"] and "scores" not in record
     assert record["label"] == {"task": "sinewave", "method": name} and record["preset"] == "smoke"
+    assert record["groups"] == {"task": ["analytic"], "method": []}
+    assert record["data"] == {"n_train": 1} and record["parameters"] == {"trainable": 3}
     assert str(TESTS.parent) not in json.dumps(record)
     assert store.has(good) and store.verify() == []
 
@@ -119,16 +121,16 @@ def test_a_cell_that_ignores_sigterm_is_killed_at_its_timeout(tmp_path):
     assert store.read(make_cell("stubborn"))["status"] == "timeout" and time.monotonic() - began < 15
 
 
-def test_processes_that_a_cell_has_started_end_with_it(tmp_path, monkeypatch):
-    code = SCRIPT.replace("make_cell, slow", "by_name, make_cell")
-    code = re.sub(r"cells = .*", 'cells = [make_cell("breeds")]', code)
-    code = re.sub(r"runner=.*", "runner=by_name, quiet=True)", code)
-    path = str(TESTS.parent)
-    environment = {**os.environ, "PYTHONPATH": path, "SIGNS": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], env=environment, check=False)
-    assert done.returncode == 1
-    child = int((tmp_path / "child").read_text())
-    wait_for(lambda: not alive(child))
+def test_processes_that_a_cell_has_started_end_with_it(tmp_path):
+    run_cells([make_cell()], Store(tmp_path), quiet=True, runner=breed)
+    record = Store(tmp_path).read(make_cell())
+    assert record["status"] == "killed"
+    wait_for(lambda: not alive(record["child"]))
+
+
+def breed(cell, folder, report):
+    yield {"child": subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]).pid}
+    os._exit(1)
 
 
 def test_any_number_of_jobs_gives_the_same_records(tmp_path):
@@ -151,7 +153,7 @@ def test_workers_are_forked_from_a_server_with_torch_loaded(tmp_path):
 def kind_of_process(cell, folder, report):
     import multiprocessing
 
-    return {"process": type(multiprocessing.current_process()).__name__, "torch": "torch" in sys.modules}
+    yield {"process": type(multiprocessing.current_process()).__name__, "torch": "torch" in sys.modules}
 
 
 def test_warnings_and_prints_of_a_cell_are_kept_beside_its_record(tmp_path, capfd):
@@ -165,7 +167,7 @@ def test_warnings_and_prints_of_a_cell_are_kept_beside_its_record(tmp_path, capf
 def chatty(cell, folder, report):
     print("hello", folder)
     os.write(2, b"from C\n")
-    return {}
+    yield {}
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path):
@@ -194,18 +196,16 @@ def test_nothing_to_do_is_exit_code_3(tmp_path):
     assert run_cells([], Store(tmp_path)).exit_code == 3
 
 
-@pytest.mark.parametrize("after", [0.0, 0.8])
-def test_kill_9_loses_only_running_cells_leaves_no_orphans_and_the_same_command_continues(tmp_path, after):
+def test_kill_9_loses_only_running_cells_leaves_no_orphans_and_the_same_command_continues(tmp_path):
     root, signs = tmp_path / "killed", tmp_path / "signs"
     signs.mkdir()
     first = start_script(root, signs)
-    wait_for(lambda: pids(signs))
-    time.sleep(after)
+    wait_for(lambda: len(pids(signs)) > 2)
     first.kill()
     first.communicate()
     wait_for(lambda: not any(alive(pid) for pid in pids(signs)))
     finished = {record["key"] for record in Store(root).records()}
-    assert Store(root).verify() == [] and len(finished) < 6
+    assert Store(root).verify() == [] and 1 <= len(finished) < 6
 
     for path in signs.iterdir():
         path.unlink()
@@ -281,7 +281,7 @@ def phases(cell, folder, report):
     report("surrogate", 1, 2, 0.25)
     time.sleep(0.3)
     report("inverse", 2, 2, None)
-    return by_name(cell, folder, report)
+    yield from by_name(cell, folder, report)
 
 
 def test_plain_runtime_errors_are_not_taken_for_exhausted_memory():

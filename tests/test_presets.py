@@ -86,10 +86,15 @@ def test_a_run_file_holds_the_tables_of_a_preset(tmp_path: Path) -> None:
     assert preset.method_options("na", "ballistics")["steps"] == 5
 
 
-def test_the_options_of_a_run_file_leave_the_presets_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    base = presets.Preset("base", 1, methods={"na": {"steps": 1, "sinewave": {"rate": 0.5, "depth": 2}}})
-    merged = config.method_tables(base, {"na": {"sinewave": {"rate": 0.25}}})
-    assert merged == {"na": {"steps": 1, "sinewave": {"rate": 0.25, "depth": 2}}}
+def test_options_leave_those_of_the_preset_below_alone(tmp_path: Path) -> None:
+    base = tmp_path / "base.toml"
+    base.write_text("[methods.na]\nsteps = 1\n[methods.na.sinewave]\nrate = 0.5\ndepth = 2\n[methods.mdn]\ndepth = 1\n")
+    changes = f'preset = "{base}"\n[methods.na.sinewave]\nrate = 0.25\n'
+    expected = {"na": {"steps": 1, "sinewave": {"rate": 0.25, "depth": 2}}, "mdn": {"depth": 1}}
+    above = tmp_path / "above.toml"
+    above.write_text(changes)
+    assert presets.load(str(above)).methods == expected
+    assert config.load({}, run_file(tmp_path, changes))[1].methods == expected
 
 
 def test_flags_change_the_preset_and_its_name() -> None:

@@ -84,7 +84,10 @@ def test_validation_draws_the_same_noise_every_time_and_leaves_the_training_stre
         return noise[-1].sum()
 
     states = []
-    for phase in (Phase("fit", method.fitted, method.loss), Phase("fit", method.fitted, method.loss, validate=validate)):
+    for phase in (
+        Phase("fit", method.fitted, method.loss),
+        Phase("fit", method.fitted, method.loss, validate=validate),
+    ):
         with seeded("train"):
             train(method, phase, pairs(320, 0), pairs(80, 1), SCHEDULE, 0, silent)
             states.append(torch.get_rng_state())
@@ -103,7 +106,15 @@ def test_a_loss_that_is_not_finite_is_divergence(bad: float) -> None:
 def test_shares_split_the_passes_over_the_data() -> None:
     method = Line()
     logs = [
-        train(method, Phase(name, method.fitted, method.loss, share=share), pairs(320, 0), pairs(80, 1), SCHEDULE, 0, silent)
+        train(
+            method,
+            Phase(name, method.fitted, method.loss, share=share),
+            pairs(320, 0),
+            pairs(80, 1),
+            SCHEDULE,
+            0,
+            silent,
+        )
         for name, share in (("a", 0.25), ("b", 0.75))
     ]
     assert [log.epochs for log in logs] == [10, 30]

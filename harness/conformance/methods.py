@@ -13,11 +13,10 @@ from harness import adapter
 from harness.budget import stored_numbers, trainable_parameters
 from harness.cell import restore
 from harness.conformance.findings import Finding, ViolationError, examine, require, require_options, require_shape
-from harness.conformance.trial import Fold, Trial, Valley, difference, trainable_tensors
+from harness.conformance.trial import PROPOSALS, TARGETS, Fold, Trial, Valley, difference, trainable_tensors
 from harness.contracts import Method, Proposals
 from harness.seeds import seeded
 
-TARGETS, PROPOSALS = 8, 16
 FINITE = 0.9  # least share of finite designs after a short training
 SAME_ROWS = 0.95  # of the proposals for unchanged targets: a batched search may stop some rows differently
 SAME_DESIGN = 1e-3  # largest difference, in standardised x, that counts as the same proposal
@@ -114,7 +113,7 @@ def _devices(trial: Trial) -> None:
         trials[1].build()
         trials[1].fit()
     for each in trials:
-        proposals = each.propose(each.method, each.targets, PROPOSALS)
+        proposals = each.proposals
         for name, tensor in (("x", proposals.x), ("believed", proposals.believed)):
             require(
                 tensor is None or tensor.device == each.targets.device,
@@ -158,7 +157,7 @@ def _changed_while_frozen(trial: Trial) -> list[nn.Parameter]:
 
 
 def _finite(trial: Trial) -> None:
-    x = trial.propose(trial.method, trial.targets, PROPOSALS).x
+    x = trial.proposals.x
     share = float(x.isfinite().all(-1).double().mean())
     require(share >= FINITE, f"only {share:.0%} of the proposals are finite after a short training; guard the inverse.")
 
@@ -203,23 +202,22 @@ def _state(trial: Trial) -> None:
         return  # a plain function keeps its answer in memory, and the adapter says so
     fresh = trial.fresh(1)
     restore(fresh, {name: tensor.clone() for name, tensor in trial.method.state_dict().items()})
-    one, other = (trial.propose(each.eval(), trial.targets, PROPOSALS).x for each in (trial.method, fresh))
+    other = trial.propose(fresh.eval(), trial.targets, PROPOSALS)
     require(
-        difference(one, other) <= EXACT,
+        difference(trial.proposals.x, other.x) <= EXACT,
         f"a freshly built method with the stored state ({stored_numbers(fresh)} numbers) proposes other designs; keep "
         "all that training finds in parameters or registered buffers.",
     )
 
 
 def _arguments(trial: Trial) -> None:
-    trial.propose(trial.method, trial.targets, PROPOSALS)
     if difference(trial.problem.bounds, trial.bounds):
         trial.changed.add("problem.bounds")
     require(not trial.changed, f"the method changes its arguments {', '.join(sorted(trial.changed))}; work on copies.")
 
 
 def _ranking(trial: Trial) -> None:
-    proposals = trial.propose(trial.method, trial.targets, PROPOSALS)
+    proposals = trial.proposals
     if proposals.believed is None:
         return
     believed = proposals.believed.nan_to_num(nan=math.inf)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 import torch
 from torch import Generator, Tensor, nn
@@ -17,7 +18,8 @@ from harness.training import train
 
 BUDGET = 10_000  # trainable parameters, as in the smoke preset
 SCHEDULE = Schedule(epochs=3, batch=64, validate_every=1)
-PROTOCOL = Protocol(targets=16, n_train=500)
+TARGETS, PROPOSALS = 8, 16
+PROTOCOL = Protocol(targets=TARGETS + TARGETS // 2, n_train=500)
 
 
 class Valley(Task):
@@ -113,6 +115,11 @@ class Trial:
             if difference(given.x, original.x) or difference(given.y, original.y):
                 self.changed.add(name)
         return method.eval()
+
+    @cached_property
+    def proposals(self) -> Proposals:
+        """Proposals of the trained method for all targets; a search may take its time for them."""
+        return self.propose(self.method, self.targets, PROPOSALS)
 
     def propose(self, method: Method, y: Tensor, n: int, pollution: int = 0) -> Proposals:
         """Proposals, n for each target of y, always with the same generator, under a chosen global random state."""

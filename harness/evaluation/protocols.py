@@ -38,6 +38,8 @@ class Designs:
     ranked: bool
     pooled: bool
     """True where repeats are random halves of one ranked pool of candidates."""
+    generated: tuple[float, float]
+    """Candidates drawn or optimised for each target, and for y* in each repeat or for the pool."""
     multi_believed: Tensor | None = None
     """`(targets, n)`: squared error that the method's surrogate promises, mean over standardised y."""
 
@@ -53,7 +55,8 @@ def collect(method: Method, data: Dataset, protocol: Protocol, seed: int, device
         fixed = ask("fixed target", data.fixed_target, 2 * method.candidates(protocol.fixed_proposals))
     else:
         fixed = ask("fixed target", data.fixed_target.repeat(protocol.repeats, 1), protocol.fixed_proposals)
-    return Designs(multi.x, fixed.x, multi.ranked, pooled, multi.believed)
+    generated = tuple((item.generated or 0) / len(item.x) for item in (multi, fixed))
+    return Designs(multi.x, fixed.x, multi.ranked, pooled, (generated[0], generated[1]), multi.believed)
 
 
 class _Asker:
@@ -70,14 +73,24 @@ class _Asker:
         for done, rows in enumerate(y.split(chunk)):
             self.advance(done * chunk, len(y))
             part = self.method.propose(rows, n, generator)
+            self._check(part, len(rows), n)
             x = self.data.x_scale.undo(part.x.detach().cpu().double()).to(self.method.dtype)
-            if x.shape != (len(rows), n, self.data.train.x.shape[1]):
-                raise ValueError(f"propose returned x of shape {tuple(x.shape)} for {len(rows)} targets and n = {n}.")
             believed = None if part.believed is None else part.believed.detach().cpu()
-            parts.append(Proposals(x, part.ranked, believed))
+            generated = part.generated or len(rows) * self.method.candidates(n)
+            parts.append(Proposals(x, part.ranked, believed, generated))
         known = [part.believed for part in parts if part.believed is not None]
         believed = torch.cat(known) if len(known) == len(parts) else None
-        return Proposals(torch.cat([part.x for part in parts]), parts[0].ranked, believed)
+        generated = sum(part.generated or 0 for part in parts)
+        return Proposals(torch.cat([part.x for part in parts]), parts[0].ranked, believed, generated)
+
+    def _check(self, part: Proposals, targets: int, n: int) -> None:
+        wanted = (targets, n, self.data.train.x.shape[1])
+        if tuple(part.x.shape) != wanted:
+            raise ValueError(f"propose returned x of shape {tuple(part.x.shape)}; {wanted} was asked for.")
+        if part.believed is not None and tuple(part.believed.shape) != wanted[:2]:
+            raise ValueError(
+                f"propose returned believed of shape {tuple(part.believed.shape)}; it must be {wanted[:2]}."
+            )
 
 
 @torch.no_grad()

@@ -40,7 +40,13 @@ def expected_best(errors: Array, trials: int, fallback: float) -> Array:
 
 
 def best_of_first(errors: Array, trials: int, fallback: float) -> Array:
-    """Least error among the first `trials` proposals of each target, for methods that rank; NaN never wins."""
+    """Least error among the first `trials` proposals of each target, for methods that rank; NaN never wins.
+
+    Raises:
+        ValueError: T is not in 1 to n.
+    """
+    if not 1 <= trials <= errors.shape[1]:
+        raise ValueError(f"T = {trials} is not in 1 to {errors.shape[1]}, the number of proposals.")
     first = np.where(np.isnan(errors[:, :trials]), np.inf, errors[:, :trials]).min(1)
     return np.where(np.isinf(first), fallback, first)
 

@@ -35,7 +35,7 @@ def record(item: Running, error: BaseException, timeout: float | None, store: St
             item.job.environment, device=cell.device, threads=cell.threads, started=item.started, details=False
         )
         result = {"status": status, "error": described, "provenance": origin}
-        store.commit(cell, folder, {**item.job.known, **result})
+        store.commit(cell, folder, {**item.job.known, **item.known, **result})
     return Done(status, seconds, described["message"])
 
 

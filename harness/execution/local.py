@@ -102,8 +102,13 @@ class _Engine:
                     self._release(item)
 
     def _start(self, cell: Cell) -> None:
-        label = {"task": cell.task.label, "method": cell.method.label}
-        known = {"key": cell.key, "preset": cell.preset, "label": label, "declared": cell.declared()}
+        known = {
+            "key": cell.key,
+            "preset": cell.preset,
+            "label": {"task": cell.task.label, "method": cell.method.label},
+            "groups": {"task": list(cell.task.groups), "method": list(cell.method.groups)},
+            "declared": cell.declared(),
+        }
         job = Job(cell, self.store.root, known, self.environment, self.runner)
         reader, writer = self.context.Pipe(duplex=False)
         self.running.append(Running(job, self.launch(job, writer), reader))

@@ -22,8 +22,8 @@ from harness import provenance
 from harness.execution.worker import Done, Job, work
 from harness.store import Store
 
-PRELOAD = ["torch", "scipy.stats", "harness.cell"]
-"""Imported once, by the server that every worker is forked from."""
+PRELOAD = ["torch", "torch._dynamo", "scipy.stats", "harness.cell"]
+"""Imported once, by the server that every worker is forked from. An optimiser imports the second: a second a cell."""
 
 Launch = Callable[[Job, Connection], Future[Done]]
 Hear = Callable[["Running", str, int, int, float | None], None]
@@ -39,6 +39,8 @@ class Running:
     started: datetime = field(default_factory=provenance.now)
     pid: int | None = None
     folder: str | None = None
+    known: dict[str, Any] = field(default_factory=dict)
+    """The parts of the record that the process has told so far."""
 
     @property
     def seconds(self) -> float:
@@ -67,6 +69,8 @@ class Running:
                         self.pid = pid
                     case ("folder", folder):
                         self.folder = folder
+                    case ("known", part):
+                        self.known.update(part)
                     case ("progress", phase, done, total, loss):
                         hear(self, phase, done, total, loss)
         except (EOFError, OSError):

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -17,13 +17,15 @@ from harness import provenance
 from harness.durable import storage_error
 from harness.execution.console import captured
 from harness.execution.failures import describe, is_disk_full, status_of
+from harness.records import plain
 from harness.store import Store
 
 if TYPE_CHECKING:
     from harness.plan import Cell
 
 Report = Callable[[str, int, int, float | None], None]
-Runner = Callable[["Cell", Path, Report], dict[str, Any]]
+Runner = Callable[["Cell", Path, Report], Iterable[Mapping[str, Any]]]
+"""Gives parts of the record's body, each as soon as it is known."""
 
 REPORT_EVERY = 0.1  # seconds
 
@@ -63,7 +65,7 @@ def work(job: Job, messages: Connection) -> Done:
     with store.temporary(job.cell) as folder:
         messages.send(("folder", folder.name))
         with captured(folder, private):
-            result = _attempt(job, folder, reporter(messages), private)
+            result = _attempt(job, folder, messages, private)
         cell = job.cell
         origin = provenance.stamp(job.environment, device=cell.device, threads=cell.threads, started=started)
         store.commit(cell, folder, {**job.known, **result, "provenance": origin})
@@ -71,15 +73,19 @@ def work(job: Job, messages: Connection) -> Done:
     return Done(result["status"], time.perf_counter() - clock, error["message"] if error else "")
 
 
-def _attempt(job: Job, folder: Path, report: Report, private: list[Path]) -> dict[str, Any]:
-    """The body of the record: what the runner returns, or the error that it raised."""
+def _attempt(job: Job, folder: Path, messages: Connection, private: list[Path]) -> dict[str, Any]:
+    """The body of the record: the parts that the runner gave, and the error where it raised one."""
+    body: dict[str, Any] = {}
     try:
         runner = job.runner or _default_runner()
-        return {**runner(job.cell, folder, report), "status": "ok", "error": None}
+        for part in runner(job.cell, folder, reporter(messages)):
+            body.update(plain(part))
+            send(messages, "known", plain(part))
+        return {**body, "status": "ok", "error": None}
     except BaseException as error:
         if is_disk_full(error):
             raise storage_error(job.root, error) from error
-        return {"status": status_of(error), "error": describe(error, private)}
+        return {**body, "status": status_of(error), "error": describe(error, private)}
 
 
 def _default_runner() -> Runner:
@@ -97,12 +103,17 @@ def reporter(messages: Connection) -> Report:
         moment = time.monotonic()
         if phase != last_phase or moment - last_time >= REPORT_EVERY:
             last_phase, last_time = phase, moment
-            try:
-                messages.send(("progress", phase, done, total, loss))
-            except OSError:
-                os._exit(1)  # the parent is gone
+            send(messages, "progress", phase, done, total, loss)
 
     return report
+
+
+def send(messages: Connection, *message: Any) -> None:
+    """Send a message; end this process at once where nobody is left to read it."""
+    try:
+        messages.send(message)
+    except OSError:
+        os._exit(1)
 
 
 def _use_threads(threads: int) -> None:

@@ -100,17 +100,24 @@ def from_table(name: str, table: Mapping[str, Any]) -> Preset:
     for key in table:
         if key not in known:
             raise unknown(f"setting of preset {name!r}", key, known)
-    methods = {key: dict(value) for key, value in base.methods.items()}
-    for method, options in table.get("methods", {}).items():
-        methods[method] = {**methods.get(method, {}), **options}
     return replace(
         base,
         name=name,
         budget=table.get("budget", base.budget),
         schedule=override(base.schedule, table.get("schedule", {}), "schedule"),
         protocol=override(base.protocol, table.get("protocol", {}), "protocol"),
-        methods=methods,
+        methods=merge(base.methods, table.get("methods", {})),
     )
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables on top of others: tables of the same name are merged, other values replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            value = merge(merged[key], value)
+        merged[key] = value
+    return merged
 
 
 def override(settings: Any, values: Mapping[str, Any], kind: str) -> Any:

@@ -117,5 +117,4 @@ def _matching(records: Sequence[Record], kind: str, wanted: Sequence[str]) -> li
 
 def _matches(record: Record, kind: str, pattern: str) -> bool:
     name: str = record["declared"][kind]["name"]
-    groups = groups_of(record) if kind == "method" else ()
-    return pattern in ("all", name, record["label"][kind], *groups) or fnmatchcase(name, pattern)
+    return pattern in ("all", name, record["label"][kind], *groups_of(record, kind)) or fnmatchcase(name, pattern)

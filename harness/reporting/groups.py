@@ -53,27 +53,20 @@ def group(records: Iterable[Record]) -> list[Group]:
         UsageError: two records of one cell, which only a careless merge of folders can cause.
     """
     buckets: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
-    unsplit: list[Record] = []
+    unscored: list[Record] = []
     for record in records:
-        if dig(record, "data", "split") is None:
-            unsplit.append(record)
-        else:
+        if record["status"] == "ok":
             buckets[_settings(record), _task(record), _data(record)].append(record)
-    for record in unsplit:
+        else:
+            unscored.append(record)
+    for record in unscored:
         buckets[_home(record, buckets)].append(record)
     headings = _headings(buckets)
     labels = _task_labels(buckets)
-    groups = [
-        Group(
-            labels[key],
-            key[0],
-            headings[key[0]],
-            dig(members[0], "data", "split"),
-            dig(members[0], "data", "targets"),
-            tuple(_rows(members)),
-        )
-        for key, members in buckets.items()
-    ]
+    groups = []
+    for key, members in buckets.items():
+        split, targets = next((hashes for hashes in map(_hashes, members) if hashes), (None, None))
+        groups.append(Group(labels[key], key[0], headings[key[0]], split, targets, tuple(_rows(members))))
     return sorted(groups, key=lambda item: (item.heading, _task_rank(item), item.task))
 
 
@@ -92,16 +85,24 @@ def _task(record: Record) -> str:
 
 
 def _data(record: Record) -> str:
-    return canonical([record["data"]["split"], record["data"]["targets"], dig(record, "scores", "version")])
+    return canonical([_hashes(record), dig(record, "scores", "version")])
+
+
+def _hashes(record: Record) -> tuple[str, str] | None:
+    """The hashes of the split and of the targets; None where the cell failed before they were known."""
+    data = record.get("data")
+    return (data["split"], data["targets"]) if data else None
 
 
 def _home(record: Record, buckets: Mapping[tuple[str, str, str], Sequence[Record]]) -> tuple[str, str, str]:
-    """The bucket of a record that failed before its data were known: the one of the same declared task."""
+    """The bucket of a record without scores: the one of the same declared task and, where known, the same data."""
+    hashes = _hashes(record)
     for key, members in buckets.items():
         same = any(item["declared"]["task"] == record["declared"]["task"] for item in members)
-        if same and key[0] == _settings(record):
+        known = {_hashes(item) for item in members} - {None}
+        if same and key[0] == _settings(record) and (hashes is None or not known or hashes in known):
             return key
-    return _settings(record), _task(record), ""
+    return _settings(record), _task(record), _data(record)
 
 
 def _headings(buckets: Mapping[tuple[str, str, str], Sequence[Record]]) -> dict[str, str]:

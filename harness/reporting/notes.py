@@ -20,6 +20,7 @@ METRICS = {
 INVALID = "an invalid design counts with the variance of y"
 BEST = "bold: best of the column; italic: best without the baselines, where a baseline is best"
 MESSAGE = 110
+FRESH = "fresh proposals"
 
 
 def facts(group: Group, metric: str | None = None) -> dict[str, Any]:
@@ -68,10 +69,12 @@ def spread(rows: Iterable[Row], groups: Sequence[Group]) -> Iterator[str]:
         yield f"± {over}"
     elif seeds:
         yield f"± {within}"
-    pooled = [row.label for row in rows if "pool" in str(dig(row.first, "candidates", "repeats_from"))]
-    if pooled and not several:
-        origin = dig(next(row for row in rows if row.label == pooled[0]).first, "candidates", "repeats_from")
-        yield f"Repeats are {origin}: {', '.join(pooled)}"
+    origins: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        origins[str(dig(row.first, "candidates", "repeats_from"))].append(row.label)
+    for origin, labels in origins.items():
+        if origin not in (FRESH, "None") and not several:
+            yield f"Repeats are {origin}: {', '.join(labels)}"
 
 
 def failures(rows: Iterable[Row]) -> Iterator[str]:

@@ -44,7 +44,7 @@ class Row:
     @property
     def baseline(self) -> bool:
         """Whether the method is one of the baselines."""
-        return "baselines" in groups_of(self.records[0])
+        return "baselines" in groups_of(self.records[0], "method")
 
     def values(self, *path: str | int) -> list[float]:
         """The finite values found at a path such as `("scores", "multi_target", "sse", "mean")`, one a seed."""
@@ -73,14 +73,9 @@ def dig(record: Record, *path: str | int) -> Any:
     return value
 
 
-def groups_of(record: Record) -> tuple[str, ...]:
-    """The groups of a record's method; where the record does not tell, those of our own methods by name."""
-    told = dig(record, "groups", "method")
-    if told is not None:
-        return tuple(told)
-    name = record["declared"]["method"]["name"]
-    ours = {"paper": PAPER_METHODS, "variants": VARIANTS, "baselines": BASELINES}
-    return tuple(group for group, names in ours.items() if name in names)
+def groups_of(record: Record, kind: str) -> tuple[str, ...]:
+    """The groups of a record's `method` or `task`."""
+    return tuple(dig(record, "groups", kind) or ())
 
 
 def canonical(value: Any) -> str:

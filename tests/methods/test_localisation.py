@@ -96,7 +96,8 @@ def test_restart_retries_only_stuck_rows_and_keeps_the_better_answer() -> None:
 
     y, x, error = torch.zeros(4, 1), torch.tensor([[9.0], [0.0], [9.0], [0.0]]), torch.tensor([9.0, 0.0, 9.0, 0.0])
     draws = iter([torch.tensor([[5.0], [1.0], [10.0], [1.0]]), torch.tensor([[0.0], [1.0], [0.0], [1.0]])])
-    x, error = restart(solve, y, x, error, lambda rows: next(draws), rounds=2, tolerance=0.1)
+    x, error, searches = restart(solve, y, x, error, lambda rows: next(draws)[rows], rounds=3, tolerance=0.1)
     assert asked == [2, 2]
+    assert searches == 4 + 2 + 2
     assert error.tolist() == [0.0, 0.0, 0.0, 0.0]
     assert x[:, 0].tolist() == [0.0, 0.0, 0.0, 0.0]

@@ -12,7 +12,13 @@ from harness.records import content_key, serialise
 
 TASKS: Mapping[str, tuple[float, ...]] = {"sinewave": (1.0,), "robotic_arm": (0.2, 0.34), "ballistics": (9.9,)}
 METHODS = ("mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "ipage", "ipage-lm", "prior", "lookup", "kernel")
-GROUPS = {"prior": ["baselines"], "lookup": ["baselines"], "kernel": ["baselines"], "na-lm": [], "ipage-lm": []}
+GROUPS = {
+    "prior": ["baselines"],
+    "lookup": ["baselines"],
+    "kernel": ["baselines"],
+    "na-lm": ["variants"],
+    "ipage-lm": ["variants"],
+}
 TRIALS = [1, 10, 20, 30, 40, 50, 100, 200]
 RANKED = ("na", "na-lm", "kernel")
 
@@ -54,7 +60,7 @@ def record(task: str = "sinewave", method: str = "na", seed: int = 0, **changes:
         "error": None,
         "preset": "quick",
         "label": {"task": task, "method": method},
-        "groups": {"method": GROUPS.get(method, ["paper"])},
+        "groups": {"task": ["analytic"], "method": GROUPS.get(method, ["paper"])},
         "declared": declared(task, method, seed),
         "data": {
             "split": digest(f"split of {task}"),
@@ -145,11 +151,12 @@ def write(root: Path, *records: Mapping[str, Any]) -> Path:
 def _candidates(method: str) -> dict[str, Any]:
     ranked = method in RANKED
     generated = 256 if ranked else 200
+    origins = {"lookup": "the same ranked proposals in every repeat"}
     return {
-        "ranked": ranked,
+        "ranked": ranked or method == "lookup",
         "multi_target": {"generated": generated, "returned": 200},
         "fixed_target": {"generated": 1100 if ranked else 1000, "returned": 1000},
-        "repeats_from": "random halves of one candidate pool" if ranked else "fresh proposals",
+        "repeats_from": origins.get(method, "random halves of one candidate pool" if ranked else "fresh proposals"),
     }
 
 

@@ -62,6 +62,15 @@ def test_a_failed_cell_is_shown_with_its_status_and_message(tmp_path, status):
         assert "the cell ran longer than 30 m" in text
 
 
+@pytest.mark.parametrize("kept", [("data",), ("data", "parameters"), ("data", "parameters", "training")])
+def test_a_failed_cell_may_have_the_parts_that_were_known(tmp_path, kept):
+    whole, part = record("sinewave", "cinn"), failed("sinewave", "cinn")
+    root = write(tmp_path, record("sinewave", "na"), {**part, **{name: whole[name] for name in kept}})
+    for name in TABLES:
+        assert name == "surrogate-gap" or "timeout" in line(render(name, root), "cinn")
+    assert len(json.loads(render("multi-target", root, format="json"))) == 1
+
+
 def test_a_folder_with_failed_cells_only_still_has_tables(tmp_path):
     root = write(tmp_path, failed("sinewave", "cinn"))
     assert "timeout" in render("all", root)
@@ -112,8 +121,11 @@ def test_an_error_that_is_not_finite_is_a_dash_and_cannot_be_best(tmp_path):
     assert "| – |" in re.sub(" +", " ", line(text, "na")) and "**0.300" in line(text, "mdn")
 
 
-def test_pooled_repeats_are_named(full):
-    assert "Repeats are random halves of one candidate pool: na, na-lm, kernel" in render("multi-target", full)
+def test_repeats_without_fresh_proposals_are_named(full):
+    text = render("multi-target", full)
+    assert "Repeats are random halves of one candidate pool: na, na-lm, kernel" in text
+    assert "Repeats are the same ranked proposals in every repeat: lookup" in text
+    assert "Repeats are fresh" not in text
 
 
 def test_error_and_novelty_stand_together(full):
@@ -207,6 +219,7 @@ def test_the_gap_is_the_ratio_of_the_medians(full):
 
 def test_a_selection_narrows_rows_and_tasks(full):
     text = render("multi-target", full, methods="na*,baselines", tasks=["sinewave"])
+    assert render("multi-target", full, tasks="analytic") == render("multi-target", full)
     assert line(text, "na-lm") and line(text, "prior") and "| mdn" not in text and "robotic_arm" not in text
 
 

@@ -1,0 +1,124 @@
+"""A small forward problem of any dimensions, and methods trained on it for a moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+import torch
+from torch import Generator, Tensor
+
+from harness import data
+from harness.contracts import Method, Pairs, Phase, Problem, Task
+from harness.plan import specification
+from harness.presets import Protocol, Schedule
+from harness.registry import build_method
+from harness.seeds import seeded
+from harness.selection import select
+from harness.training import PhaseLog, train
+
+State = dict[str, Tensor]
+
+
+class Waves(Task):
+    """y = sin(x A) + x B / 2 with x ~ N(0, I): smooth, and not one-to-one."""
+
+    def __init__(self, x_dim: int, y_dim: int) -> None:
+        super().__init__()
+        self.x_dim, self.y_dim, self.fixed_target = x_dim, y_dim, (0.3,) * y_dim
+        generator = Generator().manual_seed(10 * x_dim + y_dim)
+        shape = 2, x_dim, y_dim
+        self.inner, self.outer = torch.randn(shape, generator=generator, dtype=torch.float64) / math.sqrt(x_dim)
+
+    @property
+    def bounds(self) -> Tensor:
+        return torch.tensor([[-2.0] * self.x_dim, [2.0] * self.x_dim], dtype=torch.float64)
+
+    def sample_prior(self, n: int, generator: Generator) -> Tensor:
+        return torch.randn(n, self.x_dim, generator=generator, dtype=torch.float64)
+
+    def simulate(self, x: Tensor) -> Tensor:
+        return (x @ self.inner).sin() + x @ self.outer / 2
+
+
+@dataclass
+class Trained:
+    """A method that was trained for a moment, with what it was given and what it passed through."""
+
+    method: Method
+    problem: Problem
+    train: Pairs
+    valid: Pairs
+    targets: Tensor
+    """Standardised targets `(b, y_dim)`."""
+    dataset: data.Dataset
+    logs: list[PhaseLog] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
+    """The state of the method after each phase."""
+
+    def propose(self, n: int = 5, seed: int = 0, y: Tensor | None = None):
+        """Proposals for the targets, or for others."""
+        return self.method.propose(self.targets if y is None else y, n, Generator().manual_seed(seed))
+
+
+@cache
+def trained(
+    selection: str,
+    x_dim: int = 2,
+    y_dim: int = 1,
+    *,
+    epochs: int = 4,
+    width: int = 12,
+    n_train: int = 160,
+    box: float = 1.0,
+) -> Trained:
+    """The method that a selection names, built at a width and trained; shared between tests, so leave it as it is.
+
+    `box` shrinks the range that the method takes for that of the designs.
+    """
+    made = untrained(selection, x_dim, y_dim, width=width, n_train=n_train, box=box)
+    method, schedule = made.method, Schedule(epochs=epochs, batch=32, learning_rate=1e-2, validate_every=1)
+
+    def run(phase: Phase) -> float:
+        made.logs.append(train(method, phase, made.train, made.valid, schedule, 0, lambda *_: None))
+        made.states.append(snapshot(method))
+        return made.logs[-1].best
+
+    with seeded("train"):
+        method.fit(made.train, made.valid, run)
+    method.eval()
+    return made
+
+
+def untrained(
+    selection: str, x_dim: int = 2, y_dim: int = 1, *, width: int = 12, n_train: int = 160, box: float = 1.0
+) -> Trained:
+    """The method that a selection names, built and not trained."""
+    (chosen,) = select("methods", selection)
+    method = build_method(specification(chosen))
+    task = Waves(x_dim, y_dim)
+    dataset = data.draw(task, Protocol(targets=6, n_train=n_train))
+    posed = data.pose(task, dataset, method, "cpu")
+    problem = Problem(x_dim, y_dim, posed.bounds * box, posed.sample_prior)
+    with seeded("build"):
+        method.build(problem, width)
+    method.to(method.dtype)
+    pairs = [data.standardised(dataset, part, method.dtype, "cpu") for part in (dataset.train, dataset.valid)]
+    # From mild to extreme: a surrogate that has hardly been trained can reach some and not others.
+    mild = torch.linspace(0.1, 1.2, len(dataset.targets), dtype=torch.float64)[:, None]
+    targets = (mild * dataset.y_scale.apply(dataset.targets)).to(method.dtype)
+    return Trained(method, problem, *pairs, targets, dataset)
+
+
+def snapshot(module: torch.nn.Module) -> State:
+    """A copy of a module's state."""
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], prefix: str = "") -> bool:
+    """Whether two states hold the same bits below a prefix."""
+    names = [name for name in one if name.startswith(prefix)]
+    assert names
+    return all(torch.equal(one[name], other[name]) for name in names)
