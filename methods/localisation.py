@@ -18,7 +18,7 @@ Forward = Callable[[Tensor], Tensor]
 Linearised = Callable[[Tensor], tuple[Tensor, Tensor]]
 """x `(n, x_dim)` to f(x) `(n, y_dim)` and its Jacobian `(n, y_dim, x_dim)`."""
 
-CHUNK = 4096  # rows; smaller and larger chunks were slower on CPU
+CHUNK = 1024  # rows; on CPU a fifth faster than 4096
 STEP = 0.5  # longest Levenberg-Marquardt step, in standardised x
 DAMPING = 1e-2, 1e-6, 1e4  # first, smallest and largest
 
