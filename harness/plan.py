@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
@@ -15,7 +15,7 @@ from harness.limits import check
 from harness.options import resolve
 from harness.presets import Preset, Protocol, Schedule
 from harness.records import content_key
-from harness.registry import hash_files
+from harness.registry import PluginSpec, hash_files
 from harness.selection import Selection
 
 DETERMINING = (
@@ -29,25 +29,6 @@ DETERMINING = (
     "evaluation/*.py",
 )
 """The modules of the harness that determine numbers: a record made with others has another key."""
-
-
-@dataclass(frozen=True)
-class PluginSpec:
-    """A method or task with everything that decides what it does; plain values that can be pickled."""
-
-    name: str
-    version: str
-    options: Mapping[str, Any] = field(hash=False)
-    """All options, resolved: defaults, then the preset's, then the user's."""
-    label: str
-    """The name with the options that the user gave."""
-    source: str
-    """SHA-256 of the plug-in's Python files."""
-    groups: tuple[str, ...] = ()
-
-    def declared(self) -> dict[str, Any]:
-        """What is hashed into a cell's key."""
-        return {"name": self.name, "version": self.version, "options": dict(self.options), "source": self.source}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Finds methods and tasks by entry point, and turns what a user wrote into a selection of them.
+"""Finds methods and tasks by entry point, and builds them from a specification.
 
 Our own plug-ins arrive here exactly like a stranger's: by the groups `harness.methods` and `harness.tasks`.
 """
@@ -9,6 +9,8 @@ import hashlib
 import inspect
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -20,7 +22,6 @@ from harness.options import instantiate
 
 if TYPE_CHECKING:
     from harness.contracts import Method, Task
-    from harness.plan import PluginSpec
 
 Kind = Literal["methods", "tasks"]
 
@@ -81,6 +82,25 @@ class Plugin:
     def source(self) -> str:
         """SHA-256 of the `.py` files of the top-level package or module that the entry point names."""
         return source_hash(self.entry.module.partition(".")[0])
+
+
+@dataclass(frozen=True)
+class PluginSpec:
+    """A method or task with everything that decides what it does; plain values that can be pickled."""
+
+    name: str
+    version: str
+    options: Mapping[str, Any] = field(hash=False)
+    """All options, resolved: defaults, then the preset's, then the user's."""
+    label: str
+    """The name with the options that the user gave."""
+    source: str
+    """SHA-256 of the plug-in's Python files."""
+    groups: tuple[str, ...] = ()
+
+    def declared(self) -> dict[str, Any]:
+        """What is hashed into a cell's key."""
+        return {"name": self.name, "version": self.version, "options": dict(self.options), "source": self.source}
 
 
 def plugin_class(kind: Kind, name: str, found: Any) -> type:

@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 from harness import data, registry
 from harness.cell import MODEL, create, restore
 from harness.contracts import Method, Task
-from harness.plan import Cell, PluginSpec
+from harness.plan import Cell
 from harness.presets import Protocol, Schedule
 from harness.records import Damaged, read
+from harness.registry import PluginSpec
 from harness.seeds import seeded
 from harness.store import RECORD, cell_folders, problems
 from harness.timing import Stopwatch

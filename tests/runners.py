@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
-from harness.plan import Cell, PluginSpec
+from harness.plan import Cell
 from harness.presets import Protocol, Schedule
+from harness.registry import PluginSpec
 from harness.training import Diverged, Report
 
 

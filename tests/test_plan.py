@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from harness import presets
 from harness.errors import UsageError
-from harness.plan import Cell, PluginSpec, plan
+from harness.plan import Cell, plan
 from harness.presets import Preset, Protocol, Schedule
+from harness.registry import PluginSpec
 from harness.selection import select
 
 SMOKE = presets.load("smoke")
