@@ -18,7 +18,7 @@ Forward = Callable[[Tensor], Tensor]
 Linearised = Callable[[Tensor], tuple[Tensor, Tensor]]
 """x `(n, x_dim)` to f(x) `(n, y_dim)` and its Jacobian `(n, y_dim, x_dim)`."""
 
-CHUNK = 1024  # rows; on CPU a fifth faster than 4096
+CHUNK = 1024  # rows; on CPU a seventh to a third faster than 4096
 STEP = 0.5  # longest Levenberg-Marquardt step, in standardised x
 DAMPING = 1e-2, 1e-6, 1e4  # first, smallest and largest
 
@@ -133,7 +133,7 @@ def _solve(matrix: Tensor, damping: Tensor, right: Tensor) -> Tensor:
     if matrix.shape[-1] == 1:
         return right / (diagonal + shift[:, None])
     matrix = matrix + torch.diag_embed(shift[:, None].expand_as(diagonal))
-    if matrix.shape[-1] == 2:  # the closed form is ten times faster than batched LAPACK on 2 x 2 blocks
+    if matrix.shape[-1] == 2:  # the closed form takes half the time of batched LAPACK on 2 x 2 blocks
         (a, b), (c, d) = (row.unbind(1) for row in matrix.unbind(1))
         r, s = right.unbind(1)
         return torch.stack([d * r - b * s, a * s - c * r], 1) / (a * d - b * c).clamp_min(1e-12)[:, None]
