@@ -25,8 +25,8 @@ class IPageOptions(BijectionOptions):
     sampling: Sampling = "maximin"
     """How the latent is sampled: simple random, Latin hypercube, maximin Latin hypercube, or Sobol."""
     localise: Literal["adam", "lm"] = "adam"
-    steps: int = 20
-    rate: float = 0.02
+    steps: int = 10
+    rate: float = 0.1
     boundary_weight: float = 0.1
     restarts: int = 10
     """Levenberg-Marquardt only: rounds in which rows that did not converge start from a new latent sample."""

@@ -25,8 +25,8 @@ class NeuralAdjointOptions:
     """Return the candidates best first by surrogate error, of at least `candidates` per target."""
     candidates: int = 200
     solver: Literal["adam", "lm"] = "adam"
-    steps: int = 100
-    rate: float = 0.05
+    steps: int = 50
+    rate: float = 0.2
     """First step of Adam, in standardised x; it falls to zero along a cosine."""
     boundary_weight: float = 0.1
     restarts: int = 10
