@@ -8,7 +8,7 @@ from torch import Generator
 from workload import TASKS
 
 from harness import registry
-from harness.evaluation.protocols import resimulate
+from harness.evaluation.resimulation import resimulate
 
 DESIGNS = 100_000
 

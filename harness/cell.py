@@ -17,6 +17,7 @@ from torch import Tensor
 from harness import budget, data, inference, registry
 from harness.contracts import Method, Phase, Task
 from harness.evaluation import protocols
+from harness.evaluation.resimulation import resimulate
 from harness.plan import Cell
 from harness.seeds import seeded
 from harness.timing import Stopwatch
@@ -104,7 +105,7 @@ def fit(cell: Cell, method: Method, dataset: data.Dataset, report: Report) -> li
 
 def resimulated(task: Task, designs: protocols.Designs) -> tuple[Tensor, Tensor]:
     """The true forward model of all designs: for the targets and for y*."""
-    return protocols.resimulate(task, designs.multi), protocols.resimulate(task, designs.fixed)
+    return resimulate(task, designs.multi), resimulate(task, designs.fixed)
 
 
 def write(folder: Path, method: Method, designs: protocols.Designs, logs: list[PhaseLog]) -> None:

@@ -96,6 +96,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     each["list"].add_argument("what", nargs="?", help=f"one of {', '.join(verbs.LISTS)} (default: all but results)")
     each["show"].add_argument("what", help="a key or its beginning, the path of a record, or TASK/METHOD")
+    each["show-task"].add_argument("task", help="a task, with options as in robotic_arm[convention=kruse]")
+    each["show-task"].add_argument("--picture", metavar="FILE", help="PNG file to draw (default: NAME.png)")
     each["check"].add_argument("names", nargs="+", help="methods or tasks: names, groups, globs or all")
     table = each["table"]
     table.add_argument("name", help="a table, or all")
@@ -107,6 +109,9 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     table.add_argument("--tasks", default=None, help="only these tasks")
     each["export"].add_argument("target", help="the folder to copy to")
     each["export"].add_argument("--largest", type=int, default=64, metavar="KB", help="leave out files above (64 KB)")
+    other = "re-simulate with another forward model of the task, such as `full`, and record both errors"
+    each["rescore"].add_argument("--operator", default=None, help=other)
+    each["rescore"].add_argument("--designs", type=int, default=100, help="how many with --operator (default: 100)")
     for name in ("list", "show", "table", "verify", "rescore", "export", "time"):
         default = "results" if name == "list" else str(verbs.DEFAULT_OUT)
         each[name].add_argument("--out", default=default, metavar="DIR", help=f"result folder (default: {default})")

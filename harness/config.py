@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from harness.options import value_of
 from harness.presets import Preset
 from harness.registry import discover
 
-TABLES = ("schedule", "protocol", "methods")
+TABLES = ("schedule", "protocol", "methods", "tasks")
 SIZES = ("budget", "epochs", "targets", "repeats")
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 SWITCHES = ("validation", "force", "retry", "fail_fast", "dry_run", "quiet")
@@ -177,9 +177,20 @@ def preset_from(settings: Settings, tables: Mapping[str, Any], stem: str) -> Pre
         "schedule": {**tables.get("schedule", {}), **schedule},
         "protocol": {**tables.get("protocol", {}), **protocol},
         "methods": checked(tables.get("methods", {})),
+        "tasks": checked_tasks(tables.get("tasks", {})),
     }
     parts = [stem if tables else base.name, *(f"{name}{value}" for name, value in flags.items())]
-    return presets.from_table("-".join(parts + ["validation"] * settings.validation), changes)
+    preset = presets.from_table("-".join(parts + ["validation"] * settings.validation), changes)
+    return replace(preset, tasks={task: _without(table, flags) for task, table in preset.tasks.items()})
+
+
+def _without(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """A task's table without the settings that a flag gives for all tasks."""
+    return {
+        key: _without(value, names) if isinstance(value, Mapping) else value
+        for key, value in table.items()
+        if key not in names
+    }
 
 
 def checked(tables: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -192,4 +203,14 @@ def checked(tables: Mapping[str, Any]) -> Mapping[str, Any]:
         for task, values in options.items():
             if isinstance(values, dict) and task not in discover("tasks"):
                 raise unknown(f"task in table [methods.{method}]", task, discover("tasks"))
+    return tables
+
+
+def checked_tasks(tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run file's `[tasks.*]`; an unknown task is refused."""
+    for task, table in tables.items():
+        if task not in discover("tasks"):
+            raise unknown("task in table [tasks]", task, discover("tasks"))
+        if not isinstance(table, dict):
+            raise UsageError(f"tasks.{task} = {table!r} is not allowed. Write a table [tasks.{task}].")
     return tables

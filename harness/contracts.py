@@ -17,6 +17,8 @@ from torch import Generator, Tensor, nn
 
 Loss: TypeAlias = Callable[[Tensor, Tensor, float], Tensor]
 
+ATTEMPTS = 100  # rounds of prior draws after which a task counts as one that cannot be simulated
+
 
 @dataclass(frozen=True)
 class NoOptions:
@@ -42,6 +44,12 @@ class Task(ABC):
     y_labels: ClassVar[tuple[str, ...]] = ()
     n_train: ClassVar[int] = 10_000
     """Pairs (x, y) that a method may learn from, validation part included."""
+    cost: ClassVar[float] = 0.0
+    """CPU seconds of 1000 simulations on one core; a preset asks a slow simulator for fewer proposals."""
+    x_shape: ClassVar[tuple[int, ...] | None] = None
+    """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
+    y_axis: ClassVar[tuple[str, tuple[float, ...]] | None] = None
+    """Label and values of the axis along which y is a curve, such as a spectrum's wavelengths."""
 
     Options: ClassVar[type] = NoOptions
 
@@ -65,6 +73,49 @@ class Task(ABC):
         """Mask `(n,)` of the designs inside the hard domain; all finite designs unless a task says otherwise."""
         return torch.isfinite(x).all(-1)
 
+    def pairs(self, n: int, generator: Generator) -> Pairs:
+        """At most n pairs to learn from, physical and float64: `draw`, unless a task has data of its own."""
+        return self.draw(n, generator)
+
+    def draw(self, n: int, generator: Generator) -> Pairs:
+        """N prior draws that can be simulated, with their y, physical and float64.
+
+        Raises:
+            ValueError: too few prior draws can be simulated.
+        """
+        xs, ys, found = [], [], 0
+        for _ in range(ATTEMPTS):
+            x = self.sample_prior(n, generator)
+            y = self.simulate(x)
+            valid = torch.isfinite(y).all(1)
+            xs.append(x[valid])
+            ys.append(y[valid])
+            found += int(valid.sum())
+            if found >= n:
+                return Pairs(torch.cat(xs)[:n], torch.cat(ys)[:n])
+        raise ValueError(f"Only {found} of {ATTEMPTS * n} prior draws of {type(self).__name__} could be simulated.")
+
+    def images(self, x: Tensor) -> Tensor:
+        """All designs known to have exactly the y of x `(n, x_dim)`, x itself first: `(k, n, x_dim)`."""
+        return x[None]
+
+    def diagnose(self, x: Tensor) -> dict[str, Tensor]:
+        """Further named numbers of each design x `(n, x_dim)`, `(n,)` each, that a record shows beside its errors."""
+        return {}
+
+    @property
+    def operators(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
+        """Other forward models by name, such as the operator behind a proxy; each has the signature of `simulate`."""
+        return {}
+
+    def sketch(self, axes: Any, x: Tensor) -> None:
+        """Draw the design x `(x_dim,)` on matplotlib axes: where in its range each coordinate lies, or better."""
+        low, high = self.bounds
+        labels = self.x_labels or tuple(f"x{i + 1}" for i in range(self.x_dim))
+        axes.barh(range(self.x_dim), ((x - low) / (high - low)).tolist(), tick_label=labels)
+        axes.set(xlim=(0, 1), xlabel="share of the range")
+        axes.invert_yaxis()
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -76,11 +127,13 @@ class Problem:
     """Range of the training designs `(2, x_dim)`, in the method's dtype."""
     sample_prior: Callable[[int, Generator], Tensor]
     """Draws `(n, x_dim)` fresh designs from the design distribution, in the method's dtype."""
+    x_shape: tuple[int, ...] | None = None
+    """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Standardised designs x `(n, x_dim)` and their targets y `(n, y_dim)`, in the method's dtype."""
+    """Designs x `(n, x_dim)` and their targets y `(n, y_dim)`; to a method standardised and in its dtype."""
 
     x: Tensor
     y: Tensor

@@ -13,7 +13,6 @@ from harness.presets import Protocol
 from harness.seeds import derive
 
 VALIDATION = 0.2  # share of the training pairs
-ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -68,32 +67,19 @@ def draw(task: Task, protocol: Protocol) -> Dataset:
     Raises:
         ValueError: too few prior draws can be simulated.
     """
-    n_train = protocol.n_train or task.n_train
-    x, y = _simulated(task, n_train, "train", protocol.data_seed)
-    held = round(VALIDATION * n_train)
-    train, valid = Pairs(x[held:], y[held:]), Pairs(x[:held], y[:held])
+    pairs = task.pairs(protocol.n_train or task.n_train, _stream("train", protocol))
+    held = round(VALIDATION * len(pairs.x))
+    train, valid = Pairs(pairs.x[held:], pairs.y[held:]), Pairs(pairs.x[:held], pairs.y[:held])
     if protocol.targets_from == "validation":
         targets = valid.y[: protocol.targets]
     else:
-        targets = _simulated(task, protocol.targets, "targets", protocol.data_seed)[1]
+        targets = task.draw(protocol.targets, _stream("targets", protocol)).y
     fixed = torch.tensor([task.fixed_target], dtype=torch.float64)
     return Dataset(train, valid, targets, fixed, Standardisation.of(train.x), Standardisation.of(train.y))
 
 
-def _simulated(task: Task, n: int, purpose: str, seed: int) -> tuple[Tensor, Tensor]:
-    """N prior draws that can be simulated, and their y."""
-    generator = Generator().manual_seed(derive("data", purpose, seed))
-    xs, ys, found = [], [], 0
-    for _ in range(ATTEMPTS):
-        x = task.sample_prior(n, generator)
-        y = task.simulate(x)
-        valid = torch.isfinite(y).all(1)
-        xs.append(x[valid])
-        ys.append(y[valid])
-        found += int(valid.sum())
-        if found >= n:
-            return torch.cat(xs)[:n], torch.cat(ys)[:n]
-    raise ValueError(f"Only {found} of {ATTEMPTS * n} prior draws of {type(task).__name__} could be simulated.")
+def _stream(purpose: str, protocol: Protocol) -> Generator:
+    return Generator().manual_seed(derive("data", purpose, protocol.data_seed))
 
 
 def pose(task: Task, data: Dataset, method: type[Method] | Method, device: str) -> Problem:
@@ -104,7 +90,7 @@ def pose(task: Task, data: Dataset, method: type[Method] | Method, device: str) 
 
     x = data.x_scale.apply(data.train.x)
     bounds = torch.stack([x.min(0).values, x.max(0).values]).to(device, method.dtype)
-    return Problem(task.x_dim, task.y_dim, bounds, sample_prior)
+    return Problem(task.x_dim, task.y_dim, bounds, sample_prior, task.x_shape)
 
 
 def standardised(data: Dataset, pairs: Pairs, dtype: torch.dtype, device: str) -> Pairs:

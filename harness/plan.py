@@ -107,10 +107,13 @@ def plan(
     check(preset)
     cells: dict[str, Cell] = {}
     for task, method in product(tasks, methods):
+        loaded: Any = task.plugin.load()
+        own = preset.for_task(task.plugin.name, loaded.cost)
+        check(own)
         given = preset.method_options(method.plugin.name, task.plugin.name)
         specs = specification(task), specification(method, given)
         for seed in seeds:
-            cell = Cell(*specs, preset.name, preset.budget, preset.schedule, preset.protocol, seed, device, threads)
+            cell = Cell(*specs, preset.name, own.budget, own.schedule, own.protocol, seed, device, threads)
             cells.setdefault(cell.key, cell)
     return list(cells.values())
 

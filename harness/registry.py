@@ -80,7 +80,7 @@ class Plugin:
 
     @property
     def source(self) -> str:
-        """SHA-256 of the `.py` files of the top-level package or module that the entry point names."""
+        """SHA-256 of the files of the top-level package or module that the entry point names."""
         return source_hash(self.entry.module.partition(".")[0])
 
 
@@ -95,7 +95,7 @@ class PluginSpec:
     label: str
     """The name with the options that the user gave."""
     source: str
-    """SHA-256 of the plug-in's Python files."""
+    """SHA-256 of the files of the plug-in's package: source, data and weights."""
     groups: tuple[str, ...] = ()
 
     def declared(self) -> dict[str, Any]:
@@ -159,15 +159,21 @@ def _build(kind: Kind, spec: PluginSpec) -> Any:
 
 @cache
 def source_hash(package: str) -> str:
-    """SHA-256 over the names and contents of the Python files of a top-level package or module."""
+    """SHA-256 over the names and contents of the files of a top-level package or module: source, data and weights."""
     spec = find_spec(package)
     if spec is None:
         raise ModuleNotFoundError(f"No module named {package!r} on {sys.path}")
     if spec.submodule_search_locations:
         roots = [Path(location) for location in spec.submodule_search_locations]
-        return hash_files([(root, path) for root in roots for path in sorted(root.rglob("*.py"))])
+        return hash_files([(root, path) for root in roots for path in sorted(root.rglob("*")) if _shipped(path, root)])
     origin = Path(str(spec.origin))
     return hash_files([(origin.parent, origin)])
+
+
+def _shipped(path: Path, root: Path) -> bool:
+    """Whether a file is a part of the package rather than a trace of an editor or of the interpreter."""
+    parts = path.relative_to(root).parts
+    return path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in parts)
 
 
 def hash_files(located: list[tuple[Path, Path]]) -> str:

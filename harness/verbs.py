@@ -10,6 +10,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from harness import config, listing
@@ -139,6 +140,19 @@ def show(arguments: Namespace) -> int:
     return 0
 
 
+def show_task(arguments: Namespace) -> int:
+    """Describe a task, and draw a few of its designs and their responses."""
+    (selection, *more) = select("tasks", arguments.task)
+    if more:
+        raise UsageError(f"{arguments.task!r} names {len(more) + 1} tasks. Give one.")
+    from harness.portrait import portray
+
+    picture = Path(arguments.picture or f"{selection.plugin.name}.png")
+    print(portray(selection, picture))
+    print(f"Picture: {picture}")
+    return 0
+
+
 def check(arguments: Namespace) -> int:
     """Check methods and tasks for the properties that every plug-in must have."""
     plugins = [plugin for item in split(",".join(arguments.names)) for plugin in of_any_kind(item)]
@@ -200,7 +214,9 @@ def rescore(arguments: Namespace) -> int:
     """Compute all scores anew from the stored designs, without training."""
     from harness.rescore import rescore as work
 
-    return revised(work, existing(arguments.out))
+    if arguments.designs < 1:
+        raise UsageError(f"--designs {arguments.designs} is not allowed. Allowed: 1 or more.")
+    return revised(partial(work, operator=arguments.operator, designs=arguments.designs), existing(arguments.out))
 
 
 def time(arguments: Namespace) -> int:
@@ -244,6 +260,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "run": run,
     "list": list_,
     "show": show,
+    "show-task": show_task,
     "check": check,
     "table": table,
     "verify": verify_,

@@ -86,17 +86,15 @@ class Bijection(nn.Module):
 
 def mmd(a: Tensor, b: Tensor) -> Tensor:
     """Squared maximum mean discrepancy (biased), inverse multi-quadratic kernels of `MMD_WIDTHS`."""
+    return _mean_kernel(a, a) + _mean_kernel(b, b) - 2 * _mean_kernel(a, b)
 
-    def squared_distances(left: Tensor, right: Tensor) -> Tensor:
-        cross = left @ right.T
-        return (left.square().sum(1)[:, None] + right.square().sum(1) - 2 * cross).clamp_min(0)
 
-    within_a, within_b, between = squared_distances(a, a), squared_distances(b, b), squared_distances(a, b)
-    terms = []
-    for width in MMD_WIDTHS:
-        kernel_a, kernel_b, kernel = (1 / (1 + d / width**2) for d in (within_a, within_b, between))
-        terms.append(kernel_a.mean() + kernel_b.mean() - 2 * kernel.mean())
-    return torch.stack(terms).sum()
+def _mean_kernel(left: Tensor, right: Tensor) -> Tensor:
+    """Mean over all pairs of the sum of w^2 / (w^2 + d^2) over the widths w."""
+    cross = left @ right.T
+    distances = (left.square().sum(1)[:, None] + right.square().sum(1) - 2 * cross).clamp_min(0)
+    sums = [width**2 * (distances + width**2).reciprocal().sum() for width in MMD_WIDTHS]
+    return torch.stack(sums).sum() / distances.numel()
 
 
 def bidirectional_loss(network: Bijection, x: Tensor, y: Tensor, weights: tuple[float, float, float]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Mixture density network (Bishop 1994) with full covariances."""
+"""Mixture density network (Bishop 1994) with full covariances, or diagonal ones where x has many dimensions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from harness.contracts import Method, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
 from methods.networks import REDRAWS, keep_inside, mlp, normal
 
+FULL = 32  # dimensions of x up to which `covariance=auto` is full: beyond, the factor would take the whole budget
 LOG_SCALE = 7.0  # bound on |log precision diagonal|: standard deviations of 1e-3 to 1e3 in standardised x
 
 
@@ -22,6 +23,8 @@ class MDNOptions:
     """Options of the mixture density network."""
 
     components: int = 32
+    covariance: Literal["auto", "full", "diagonal"] = "auto"
+    """`auto`: full for up to 32 dimensions of x."""
     depth: int = 3
     weight_decay: float = 1e-4
     target_noise: float = 0.0
@@ -35,13 +38,14 @@ class Mixture(nn.Module):
     """p(x | y) = sum_k w_k N(x; m_k, (L_k^T D_k^2 L_k)^-1), L unit lower triangular and D diagonal.
 
     The triangular factor of the precision costs time linear in batch x components and cannot lose positive
-    definiteness. Samples are drawn from the very density whose likelihood is trained.
+    definiteness. Samples are drawn from the very density whose likelihood is trained. With diagonal covariances L is
+    the identity and is left out.
     """
 
-    def __init__(self, x_dim: int, y_dim: int, components: int, width: int, depth: int) -> None:
+    def __init__(self, x_dim: int, y_dim: int, components: int, width: int, depth: int, *, full: bool = True) -> None:
         super().__init__()
-        self.x_dim, self.components = x_dim, components
-        self.lower = torch.tril_indices(x_dim, x_dim, -1)
+        self.x_dim, self.components, self.full = x_dim, components, full
+        self.lower = torch.tril_indices(x_dim, x_dim, -1)[:, : None if full else 0]
         size = 1 + 2 * x_dim + self.lower.shape[1]
         self.network = mlp(y_dim, components * size, width, depth)
         with torch.no_grad():  # spread the first means over the standardised designs
@@ -51,12 +55,14 @@ class Mixture(nn.Module):
             bias.zero_()
             bias[:, 1 : 1 + x_dim] = torch.randn(components, x_dim)
 
-    def parameters_of(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Log weights `(n, k)`, means `(n, k, d)`, log D `(n, k, d)` and L `(n, k, d, d)`."""
+    def parameters_of(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Log weights `(n, k)`, means `(n, k, d)`, log D `(n, k, d)`, and L `(n, k, d, d)` where it is full."""
         out = self.network(y).view(len(y), self.components, -1)
         d = self.x_dim
         weights, means = out[..., 0].log_softmax(-1), out[..., 1 : 1 + d]
         scales = out[..., 1 + d : 1 + 2 * d].clamp(-LOG_SCALE, LOG_SCALE)
+        if not self.full:
+            return weights, means, scales, None
         factor = torch.eye(d, dtype=out.dtype, device=out.device).repeat(*out.shape[:2], 1, 1)
         factor[..., self.lower[0], self.lower[1]] = out[..., 1 + 2 * d :]
         return weights, means, scales, factor
@@ -64,7 +70,8 @@ class Mixture(nn.Module):
     def log_density(self, x: Tensor, y: Tensor) -> Tensor:
         """Log p(x | y) `(n,)`."""
         weights, means, scales, factor = self.parameters_of(y)
-        white = (factor @ (x[:, None] - means)[..., None])[..., 0] * scales.exp()
+        offset = x[:, None] - means
+        white = (offset if factor is None else (factor @ offset[..., None])[..., 0]) * scales.exp()
         log_normal = scales.sum(-1) - 0.5 * white.square().sum(-1) - 0.5 * self.x_dim * math.log(2 * math.pi)
         return torch.logsumexp(weights + log_normal, 1)
 
@@ -74,9 +81,11 @@ class Mixture(nn.Module):
         choice = torch.multinomial(weights.exp().cpu(), n, replacement=True, generator=generator).to(y.device)
         rows = torch.arange(len(y), device=y.device)[:, None]
         noise = normal(len(y) * n, self.x_dim, generator, y).view(len(y), n, -1)
-        white = (noise * (-scales[rows, choice]).exp())[..., None]
-        solved = torch.linalg.solve_triangular(factor[rows, choice], white, upper=False, unitriangular=True)
-        return means[rows, choice] + solved[..., 0]
+        offset = noise * (-scales[rows, choice]).exp()
+        if factor is not None:
+            white = offset[..., None]
+            offset = torch.linalg.solve_triangular(factor[rows, choice], white, upper=False, unitriangular=True)[..., 0]
+        return means[rows, choice] + offset
 
 
 class MDN(Method):
@@ -90,7 +99,9 @@ class MDN(Method):
     Options: ClassVar[type] = MDNOptions
 
     def build(self, problem: Problem, width: int) -> None:
-        self.mixture = Mixture(problem.x_dim, problem.y_dim, self.options.components, width, self.options.depth)
+        options, x_dim = self.options, problem.x_dim
+        full = options.covariance == "full" or (options.covariance == "auto" and x_dim <= FULL)
+        self.mixture = Mixture(x_dim, problem.y_dim, options.components, width, options.depth, full=full)
         self.bounds = problem.bounds
         self.augmentation = Augmentation(self.options.augment, problem, width)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -91,6 +91,14 @@ class Ballistics(Task):
         start, _, angle, speed = safe.unbind(-1)
         y = start - speed * angle.cos() * (MASS / DRAG) * torch.expm1(-torch.where(lands, duration, 1.0))
         return torch.where(finite & lands & y.isfinite(), y, math.nan)[:, None]
+
+    def sketch(self, axes: Any, x: Tensor) -> None:
+        """The trajectory from the start to the ground."""
+        duration = exact_duration(x[None]) * (MASS / DRAG)
+        horizontal, height = _trajectories(x[None], torch.linspace(0, 1, 100, dtype=x.dtype) * duration)
+        axes.axhline(0, color="0.8")
+        axes.plot(horizontal[0], height[0], color="C0")
+        axes.set(xlabel="horizontal [m]", ylabel="height [m]", xlim=(-2, 17), ylim=(-0.5, 10))
 
 
 def exact_duration(x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -73,3 +73,13 @@ class RoboticArm(Task):
         horizontal = (lengths * angles.cos()).sum(-1)
         vertical = safe[:, 0] + (lengths * angles.sin()).sum(-1)
         return torch.where(valid, torch.stack([horizontal, vertical], -1), math.nan)
+
+    def sketch(self, axes: Any, x: Tensor) -> None:
+        """The rail, the links and the tip."""
+        angles = self.link_angles(x[None, 1:])[0]
+        links = x.new_tensor(LENGTHS)[:, None] * torch.stack([angles.cos(), angles.sin()], 1)
+        base = torch.stack([x.new_zeros(()), x[0]])[None]
+        joints = base + torch.cat([torch.zeros_like(base), links.cumsum(0)])
+        axes.axvline(0, color="0.8")
+        axes.plot(*joints.T.tolist(), "o-", color="C0")
+        axes.set(xlim=(-0.5, 2.2), ylim=(-1.6, 1.6), aspect="equal")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -42,3 +42,12 @@ class Sinewave(Task):
         valid = self.in_support(x)[:, None]
         angle = 3 * math.pi * torch.where(valid, x, 0.0)
         return torch.where(valid, angle[:, :1].sin() + angle[:, 1:].cos(), math.nan)
+
+    def sketch(self, axes: Any, x: Tensor) -> None:
+        """The design in the box, on the curves of all designs with its y."""
+        line = torch.linspace(-1, 1, 201, dtype=torch.float64)
+        plane = torch.cartesian_prod(line, line)
+        y = self.simulate(plane).view(201, 201).T  # a contour takes rows for the vertical axis
+        axes.contour(line, line, y, levels=[float(self.simulate(x[None]))], colors="C0", linestyles="solid")
+        axes.plot(*x[:, None].tolist(), "o", color="C0")
+        axes.set(xlabel=self.x_labels[0], ylabel=self.x_labels[1], aspect="equal")

@@ -165,6 +165,39 @@ class Fragile(Line):
         return torch.where(x[:, :1] > 0.8, super().simulate(x), math.nan)
 
 
+class Squared(Line):
+    x_shape = (2, 2)
+
+
+class ShortAxis(Line):
+    y_axis = ("wavelength [nm]", (1.0, 2.0))
+
+
+class Generous(Line):
+    def pairs(self, n, generator):
+        return self.draw(n + 1, generator)
+
+
+class Shuffled(Line):
+    def pairs(self, n, generator):
+        return self.draw(n, Generator().manual_seed(random.randrange(2**31)))
+
+
+class WrongImage(Line):
+    def images(self, x):
+        return torch.stack([x, x.flip(-1)])
+
+
+class ImagesAlone(Line):
+    def images(self, x):
+        return (x + 0.1)[None]
+
+
+class FlatDiagnosis(Line):
+    def diagnose(self, x):
+        return {"distance": x.norm()}
+
+
 BROKEN_TASKS = [
     (BadLabels, "declaration", "3 entries"),
     (BadOptions, "declaration", "frozen=True"),
@@ -186,6 +219,13 @@ BROKEN_TASKS = [
     (NoTarget, "fixed target", "not finite"),
     (StrictDomain, "prior", "outside the hard domain"),
     (Fragile, "prior", "can be simulated"),
+    (Squared, "declaration", "x_shape (2, 2)"),
+    (ShortAxis, "declaration", "y_axis has 2 values"),
+    (Generous, "pairs", "33 pairs"),
+    (Shuffled, "pairs", "same seed"),
+    (WrongImage, "images", "another y"),
+    (ImagesAlone, "images", "first image"),
+    (FlatDiagnosis, "diagnosis", "return (32,)"),
 ]
 
 

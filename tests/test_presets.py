@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,10 @@ def test_flags_change_the_preset_and_its_name() -> None:
         ("[methods.naa]\nsteps = 3", "Unknown method in table .* 'naa'. Did you mean na"),
         ("[methods.na.sinewav]\nsteps = 3", "Did you mean sinewave"),
         ("[methods]\nna = 3", "Write a table"),
+        ("[tasks.sinewav]\nbudget = 3", "Unknown task in table .* 'sinewav'. Did you mean sinewave"),
+        ("[run]\npreset = 'smoke'\n[tasks]\nsinewave = 3", "Write a table"),
+        ("[tasks.sinewave]\nbugdet = 3", "Did you mean budget"),
+        ("[tasks.sinewave.schedule]\nepoch = 3", "Did you mean epochs"),
         ("run = 3", "a table .run. of flags"),
         ("jobs = 0", "--jobs = 0 is not allowed. Allowed: 1 or more"),
         ("jobs = true", "--jobs = on is not allowed. Allowed: int"),
@@ -125,6 +130,34 @@ def test_flags_change_the_preset_and_its_name() -> None:
 def test_a_run_file_that_cannot_be_used_is_explained(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         config.load({}, run_file(tmp_path, text))
+
+
+def test_a_task_may_have_its_own_sizes_and_flags_win_over_them(tmp_path: Path) -> None:
+    text = (
+        '[run]\npreset = "smoke"\n[tasks.sinewave]\nbudget = 20000\n[tasks.sinewave.schedule]\nepochs = 7\n'
+        "[tasks.sinewave.protocol]\nproposals = 30"
+    )
+    _, preset = config.load({}, run_file(tmp_path, text))
+    own, other = preset.for_task("sinewave", 0.0), preset.for_task("ballistics", 0.0)
+    assert (own.budget, own.schedule.epochs, own.protocol.proposals) == (20000, 7, 30)
+    assert (other.budget, other.schedule, other.protocol) == (preset.budget, preset.schedule, preset.protocol)
+    sizes = {
+        (cell.task.name, cell.budget) for cell in plan(select("methods", "prior"), select("tasks", "all"), preset, [0])
+    }
+    assert {size for task, size in sizes if task != "sinewave"} == {preset.budget}
+    assert ("sinewave", 20000) in sizes
+    _, preset = config.load({"budget": "900", "epochs": "1"}, run_file(tmp_path, text))
+    own = preset.for_task("sinewave", 0.0)
+    assert (own.budget, own.schedule.epochs, own.protocol.proposals) == (900, 1, 30)
+
+
+@pytest.mark.parametrize(("cost", "proposals"), [(0.0, 200), (0.5, 200), (1.25, 110), (10.0, 50)])
+def test_a_slow_simulator_is_asked_for_fewer_proposals_but_never_for_fewer_repeats(cost: float, proposals: int) -> None:
+    preset = replace(presets.load("quick"), simulation_seconds=200.0)
+    protocol = preset.for_task("sinewave", cost).protocol
+    assert protocol.proposals == proposals
+    assert protocol.trials == tuple(trial for trial in preset.protocol.trials if trial <= proposals)
+    assert (protocol.targets, protocol.repeats) == (preset.protocol.targets, preset.protocol.repeats)
 
 
 @pytest.mark.parametrize(

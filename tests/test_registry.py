@@ -137,14 +137,16 @@ def test_the_source_hash_covers_every_file_of_a_package(monkeypatch: pytest.Monk
     (package / "inner" / "part.py").write_text("a = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     seen = {source_hash("hashed_package")}
-    for path, text in [("inner/part.py", "a = 2\n"), ("more.py", ""), ("moved.py", "")]:
+    for path, text in [("inner/part.py", "a = 2\n"), ("more.py", ""), ("moved.py", ""), ("inner/weights", "1")]:
         (package / path).write_text(text)
         source_hash.cache_clear()
         seen.add(source_hash("hashed_package"))
-    (package / "data.csv").write_text("1")
+    (package / "__pycache__").mkdir()
+    for trace in ("__pycache__/part.pyc", ".swap"):
+        (package / trace).write_text("1")
     source_hash.cache_clear()
     assert source_hash("hashed_package") in seen
-    assert len(seen) == 4
+    assert len(seen) == 5
 
 
 def test_discovery_leaves_global_random_states_alone() -> None:

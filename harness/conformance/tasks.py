@@ -22,7 +22,7 @@ def check_task(task: Task) -> list[Finding]:
     """All properties of a task, in order; the later ones are examined only where shapes, types and devices are right.
 
     Properties: declaration, shapes, dtypes, devices, batch equals loop, same seed, arguments, invalid rows, bounds,
-    fixed target, prior.
+    fixed target, prior, pairs, images, diagnosis.
     """
     first = {"declaration": _declaration, "shapes": _shapes, "dtypes": _dtypes, "devices": _devices}
     findings = [examine(name, holds, [task]) for name, holds in first.items()]
@@ -36,6 +36,9 @@ def check_task(task: Task) -> list[Finding]:
         "bounds": _bounds,
         "fixed target": _fixed_target,
         "prior": _prior,
+        "pairs": _pairs,
+        "images": _images,
+        "diagnosis": _diagnosis,
     }
     return findings + [examine(name, holds, [task]) for name, holds in later.items()]
 
@@ -55,6 +58,11 @@ def _declaration(task: Task) -> None:
     for name, size in (("x_labels", task.x_dim), ("y_labels", task.y_dim)):
         labels = getattr(task, name)
         require(len(labels) in (0, size), f"{name} has {len(labels)} entries; give {size} or none.")
+    shape = task.x_shape
+    require(shape is None or math.prod(shape) == task.x_dim, f"x_shape {shape} does not hold x_dim = {task.x_dim}.")
+    points = task.y_dim if task.y_axis is None else len(task.y_axis[1])
+    require(points == task.y_dim, f"y_axis has {points} values; give y_dim = {task.y_dim}.")
+    require(task.cost >= 0, f"cost is {task.cost!r}; give the CPU seconds of 1000 simulations.")
     require_options(type(task))
 
 
@@ -177,3 +185,34 @@ def _prior(task: Task) -> None:
     require(
         valid >= VALID, f"only {valid:.0%} of the prior draws can be simulated; draw at least {VALID:.0%} that can."
     )
+
+
+def _pairs(task: Task) -> None:
+    pairs = task.pairs(ROWS, Generator().manual_seed(0))
+    rows = len(pairs.x)
+    require(1 <= rows <= ROWS, f"pairs({ROWS}) gives {rows} pairs; give at least one, and no more than asked for.")
+    require_shape("x of pairs", pairs.x, (rows, task.x_dim))
+    require_shape("y of pairs", pairs.y, (rows, task.y_dim))
+    for name, part in (("x", pairs.x), ("y", pairs.y)):
+        require(part.dtype == torch.float64, f"{name} of pairs is {part.dtype}; return torch.float64.")
+        require(bool(part.isfinite().all()), f"{name} of pairs is not finite; leave such pairs out.")
+    if type(task).pairs is not Task.pairs:  # otherwise they are prior draws, whose seed is a property of its own
+        again = task.pairs(ROWS, Generator().manual_seed(0))
+        same = torch.equal(pairs.x, again.x) and torch.equal(pairs.y, again.y)
+        require(same, "pairs with the same seed differ; draw from the generator alone.")
+
+
+def _images(task: Task) -> None:
+    x = _draw(task, ROWS)
+    images = task.images(x.clone())
+    require_shape(f"images of {ROWS} designs", images, (len(images), ROWS, task.x_dim))
+    require(torch.equal(images[0], x), "the first image of a design is not the design itself.")
+    y = task.simulate(x.clone())
+    for index, image in enumerate(images):
+        same = _close(task.simulate(image.clone()), y)
+        require(same, f"image {index} of a design has another y; give only designs with exactly the same y.")
+
+
+def _diagnosis(task: Task) -> None:
+    for name, values in task.diagnose(_draw(task, ROWS)).items():
+        require_shape(f"{name!r} of diagnose", values, (ROWS,))

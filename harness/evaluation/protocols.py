@@ -21,8 +21,8 @@ from harness.seeds import derive
 
 SCORES_VERSION = 1
 ROWS_PER_CALL = 20_000
-SIMULATED_PER_CALL = 100_000
 DIVERSITY_TARGETS = 100
+DIAGNOSED = 1000
 
 Advance = Callable[[int, int], None]
 
@@ -93,20 +93,6 @@ class _Asker:
             )
 
 
-@torch.no_grad()
-def resimulate(task: Task, x: Tensor) -> Tensor:
-    """The true forward model of designs `(..., x_dim)`, float64; invalid ones are NaN: not finite, outside the hard
-    domain, or not to be simulated.
-    """
-    flat = x.double().reshape(-1, x.shape[-1])
-    parts = []
-    for rows in flat.split(SIMULATED_PER_CALL):
-        y = task.simulate(rows)
-        valid = torch.isfinite(rows).all(-1) & torch.isfinite(y).all(-1) & task.in_support(rows)
-        parts.append(torch.where(valid[:, None], y, torch.nan))
-    return torch.cat(parts).reshape(*x.shape[:-1], -1)
-
-
 def score(
     task: Task, data: Dataset, designs: Designs, protocol: Protocol, reached: tuple[Tensor, Tensor]
 ) -> dict[str, Any]:
@@ -134,6 +120,7 @@ def score(
         "r_T": _trials(multi, fallback, designs.ranked, protocol, seed),
         "surrogate_gap": _surrogate_gap(designs, multi["nmse"]),
         "novelty": _novelty(data, designs, multi["nmse"]),
+        "diagnosis": _diagnosis(task, designs.fixed),
     }
 
 
@@ -204,4 +191,15 @@ def _novelty(data: Dataset, designs: Designs, nmse: Tensor) -> dict[str, float]:
         "copies": float((nearest < metrics.COPY).double().mean()) if len(nearest) else float("nan"),
         "diversity": float(metrics.mean_pairwise_distance(x, accurate).nanmean()),
         "accurate": float(accurate.double().mean()),
+    }
+
+
+@torch.no_grad()
+def _diagnosis(task: Task, fixed: Tensor) -> dict[str, dict[str, float]]:
+    """What the task itself has to say of the first proposals for y*: mean and median of each of its numbers."""
+    x = fixed.double().flatten(0, 1)[:DIAGNOSED]
+    found = task.diagnose(x[torch.isfinite(x).all(1) & task.in_support(x)])
+    return {
+        name: {"designs": len(value), "mean": float(value.mean()), "median": float(value.nanmedian())}
+        for name, value in found.items()
     }

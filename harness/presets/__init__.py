@@ -6,8 +6,9 @@ these with `preset = "quick"`. Method options chosen per task live here, never i
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
@@ -52,6 +53,13 @@ class Protocol:
     n_train: int | None = None
     """Training pairs; None takes the task's own number."""
 
+    def shortened(self, proposals: float) -> Protocol:
+        """The protocol with at most so many proposals for r_T, but no fewer than the repeats need."""
+        pool = max(self.repeats, math.floor(min(self.proposals, proposals)))
+        if pool >= self.proposals:
+            return self
+        return replace(self, proposals=pool, trials=tuple(trial for trial in self.trials if trial <= pool))
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -64,12 +72,30 @@ class Preset:
     protocol: Protocol = field(default_factory=Protocol)
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of a method, by method name; a nested table named like a task holds that task's."""
+    tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """`budget`, `schedule` and `protocol` of a task, by task name, where they differ."""
+    simulation_seconds: float = math.inf
+    """CPU seconds for re-simulating the designs of one cell; a slower task is asked for fewer proposals for r_T."""
 
     def method_options(self, method: str, task: str) -> dict[str, Any]:
         """The options that this preset gives a method on a task."""
         table = self.methods.get(method, {})
         common = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
         return {**common, **table.get(task, {})}
+
+    def for_task(self, task: str, cost: float) -> Preset:
+        """The preset as it holds for a task whose 1000 simulations take `cost` CPU seconds.
+
+        Raises:
+            UsageError: an unknown or mistyped setting in the task's table.
+        """
+        table = self.tasks.get(task, {})
+        own = _override(self, table, f"task {task!r} of preset {self.name!r}", ("budget",))
+        protocol = own.protocol
+        if cost > 0:
+            simulations = 1000 * self.simulation_seconds / cost - protocol.repeats * protocol.fixed_proposals
+            protocol = protocol.shortened(simulations / protocol.targets)
+        return replace(own, protocol=protocol)
 
 
 BUILT_IN = ("smoke", "quick", "paper")
@@ -94,19 +120,32 @@ def load(name: str) -> Preset:
 
 
 def from_table(name: str, table: Mapping[str, Any]) -> Preset:
-    """A preset from the tables `budget`, `schedule`, `protocol` and `methods`, on top of `preset` where given."""
+    """A preset from its settings and tables, on top of `preset` where given.
+
+    Raises:
+        UsageError: an unknown or mistyped setting.
+    """
     base = load(str(table["preset"])) if "preset" in table else Preset(name=name, budget=150_000)
-    known = {"preset", "budget", "schedule", "protocol", "methods"}
+    rest = {key: value for key, value in table.items() if key != "preset"}
+    preset = _override(base, rest, f"preset {name!r}", ("budget", "simulation_seconds", "methods", "tasks"))
+    for task in preset.tasks:
+        preset.for_task(task, cost=0.0)
+    return replace(preset, name=name)
+
+
+def _override(base: Preset, table: Mapping[str, Any], owner: str, settings: Sequence[str]) -> Preset:
+    """The preset with a table's values: of these settings, and of `schedule` and `protocol`."""
+    known = (*settings, "schedule", "protocol")
     for key in table:
         if key not in known:
-            raise unknown(f"setting of preset {name!r}", key, known)
+            raise unknown(f"setting of {owner}", key, known)
+    single = {key: table[key] for key in ("budget", "simulation_seconds") if key in table}
     return replace(
-        base,
-        name=name,
-        budget=table.get("budget", base.budget),
+        override(base, single, owner),
         schedule=override(base.schedule, table.get("schedule", {}), "schedule"),
         protocol=override(base.protocol, table.get("protocol", {}), "protocol"),
         methods=merge(base.methods, table.get("methods", {})),
+        tasks=merge(base.tasks, table.get("tasks", {})),
     )
 
 

@@ -13,7 +13,8 @@ from torch import Generator, Tensor
 
 from harness import data
 from harness.contracts import Method, Proposals, Task
-from harness.evaluation import protocols
+from harness.evaluation import protocols, resimulation
+from harness.evaluation.resimulation import resimulate
 from harness.presets import Protocol
 
 PROTOCOL = Protocol(
@@ -77,7 +78,7 @@ def dataset() -> data.Dataset:
 def run(method: Method, dataset: data.Dataset, protocol: Protocol = PROTOCOL, seed: int = 0):
     designs = protocols.collect(method, dataset, protocol, seed, "cpu", lambda done, total: None)
     task = Scales()
-    reached = protocols.resimulate(task, designs.multi), protocols.resimulate(task, designs.fixed)
+    reached = resimulate(task, designs.multi), resimulate(task, designs.fixed)
     return designs, protocols.score(task, dataset, designs, protocol, reached)
 
 
@@ -114,7 +115,7 @@ def test_the_fixed_target_is_averaged_over_all_its_proposals_in_each_repeat(data
 
 def test_r_t_of_exchangeable_proposals_is_the_mean_over_all_subsets(dataset: data.Dataset) -> None:
     designs, scores = run(Shifted(dataset, drawn), dataset)
-    reached = protocols.resimulate(Scales(), designs.multi)
+    reached = resimulate(Scales(), designs.multi)
     errors = (reached - dataset.targets[:, None]).square().sum(-1).numpy()
     assert scores["r_T"]["estimator"] == "expected best of random T"
     for trials, value in zip(scores["r_T"]["T"], scores["r_T"]["sse"]["value"], strict=True):
@@ -268,7 +269,7 @@ def test_targets_keep_their_order_when_they_are_asked_for_in_chunks(
 ) -> None:
     whole, scores = run(Shifted(dataset, counting), dataset)
     monkeypatch.setattr(protocols, "ROWS_PER_CALL", 30)
-    monkeypatch.setattr(protocols, "SIMULATED_PER_CALL", 11)
+    monkeypatch.setattr(resimulation, "ROWS_PER_CALL", 11)
     method, told = Shifted(dataset, counting), []
     designs = protocols.collect(method, dataset, PROTOCOL, 0, "cpu", lambda done, total: told.append((done, total)))
     assert torch.equal(designs.multi, whole.multi)
@@ -298,4 +299,4 @@ def test_designs_are_stored_in_the_precision_of_the_method(dataset: data.Dataset
 
     designs, _ = run(Single(dataset, counting), dataset)
     assert designs.multi.dtype == designs.fixed.dtype == torch.float32
-    assert protocols.resimulate(Scales(), designs.multi).dtype == torch.float64
+    assert resimulate(Scales(), designs.multi).dtype == torch.float64

@@ -12,7 +12,7 @@ from harness.seeds import seeded
 from methods.cinn import CINN, CINNOptions
 from methods.cvae import Autoencoder
 from methods.inn import INN, Bijection, INNOptions, bidirectional_loss, mmd
-from methods.mdn import Mixture
+from methods.mdn import MDN, MDNOptions, Mixture
 
 
 def problem(x_dim: int, y_dim: int) -> Problem:
@@ -20,10 +20,10 @@ def problem(x_dim: int, y_dim: int) -> Problem:
     return Problem(x_dim, y_dim, bounds, lambda n, generator: torch.randn(n, x_dim, generator=generator))
 
 
-@pytest.fixture
-def mixture() -> Mixture:
+@pytest.fixture(params=[True, False], ids=["full", "diagonal"])
+def mixture(request: pytest.FixtureRequest) -> Mixture:
     with seeded("mixture"):
-        mixture = Mixture(3, 2, components=4, width=16, depth=1).double()
+        mixture = Mixture(3, 2, components=4, width=16, depth=1, full=request.param).double()
         torch.nn.init.normal_(mixture.network[-1].weight, std=0.3)
         torch.nn.init.normal_(mixture.network[-1].bias, std=0.5)
     return mixture
@@ -36,6 +36,7 @@ def test_mixture_samples_have_the_moments_of_the_density(mixture: Mixture) -> No
     weights, means, scales, factor = mixture.parameters_of(y)
     w = weights.exp()[..., None]
     mean = (w * means).sum(1)
+    factor = torch.eye(3).double() if factor is None else factor
     precision = factor.mT @ torch.diag_embed((2 * scales).exp()) @ factor
     within = (w[..., None] * torch.linalg.inv(precision)).sum(1)
     centred = means - mean[:, None]
@@ -70,7 +71,22 @@ def test_mixture_cost_is_linear_in_batch_times_components(mixture: Mixture) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.Tensor, "__matmul__", watched)
         mixture.log_density(torch.randn(512, 3).double(), torch.randn(512, 2).double())
-    assert 0 < largest <= 512 * 4 * 3
+    assert largest <= 512 * 4 * 3
+    assert largest > 0 or not mixture.full
+
+
+def test_covariances_are_full_up_to_32_dimensions_unless_the_options_say_otherwise() -> None:
+    for x_dim, covariance, full in (
+        (32, "auto", True),
+        (33, "auto", False),
+        (33, "full", True),
+        (4, "diagonal", False),
+    ):
+        method = MDN(MDNOptions(covariance=covariance, components=2, depth=1))
+        method.build(problem(x_dim, 1), 4)
+        assert method.mixture.full == full
+        draws = method.propose(torch.zeros(2, 1), 5, Generator().manual_seed(0)).x
+        assert draws.shape == (2, 5, x_dim) and draws.isfinite().all()
 
 
 def test_the_likelihood_of_the_inn_is_equation_8_with_z_from_the_network() -> None:

@@ -1,0 +1,93 @@
+"""`show-task`: what a task is in words, and a picture of a few designs above their responses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Generator, Tensor
+
+from harness.contracts import Task
+from harness.errors import UsageError
+from harness.options import text_of
+from harness.plan import specification
+from harness.registry import build_task
+from harness.selection import Selection
+
+SHOWN = 4  # designs in the picture
+BACKGROUND = 500  # prior draws behind a scalar response
+SEED = 0
+
+
+def portray(selection: Selection, picture: Path) -> str:
+    """Draw the task into a PNG file; returns its description.
+
+    Raises:
+        UsageError: the picture cannot be written there.
+    """
+    task = build_task(specification(selection))
+    draw(task, selection.label, picture)
+    return describe(task, selection.label)
+
+
+def describe(task: Task, label: str) -> str:
+    """Name, dimensions, ranges, y*, options and sources of a task."""
+    text = " ".join((type(task).__doc__ or "").split("References:")[0].split())
+    low, high = task.bounds
+    labels = task.x_labels or tuple(f"x{i + 1}" for i in range(task.x_dim))
+    ranges = [f"  {name}: {a:.6g} to {b:.6g}" for name, a, b in zip(labels, low.tolist(), high.tolist(), strict=True)]
+    if task.x_shape is not None:
+        ranges = [f"  {task.x_dim} values, {' × '.join(map(str, task.x_shape))}: {low.min():.6g} to {high.max():.6g}"]
+    target = ", ".join(f"{value:.6g}" for value in task.fixed_target[:3]) + ", …" * (task.y_dim > 3)
+    options = vars(task.options) if hasattr(task.options, "__dict__") else {}
+    lines = [
+        f"{label}: {task.x_dim} → {task.y_dim}, {task.n_train} training pairs, y* = {target}",
+        text,
+        "Designs:",
+        *ranges,
+        f"Response: {', '.join(task.y_labels) or (task.y_axis or ('y',))[0]}",
+        *(f"Option {name} = {text_of(value)}" for name, value in options.items()),
+        *(f"Source: {reference}" for reference in task.references),
+    ]
+    return "\n".join(lines)
+
+
+def draw(task: Task, label: str, path: Path) -> None:
+    """A few prior draws and their responses, as a PNG file."""
+    if path.suffix != ".png" or not path.parent.is_dir():
+        raise UsageError(
+            f"--picture {str(path)!r} is not allowed. Allowed: a name that ends in .png, in a folder that exists."
+        )
+    pairs = task.draw(BACKGROUND if task.y_axis is None else SHOWN, Generator().manual_seed(SEED))
+    figure = Figure(figsize=(3.2 * SHOWN, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"{label}: designs drawn from the prior and their responses")
+    for column in range(SHOWN):
+        above = figure.add_subplot(2, SHOWN, column + 1)
+        task.sketch(above, pairs.x[column])
+        _respond(figure.add_subplot(2, SHOWN, SHOWN + column + 1), task, pairs.y, column)
+    figure.savefig(path, format="png", dpi=100)
+
+
+def _respond(axes: Any, task: Task, y: Tensor, which: int) -> None:
+    """The response of one design: its curve, or its place among those of the prior; y* beside it."""
+    target = torch.tensor(task.fixed_target)
+    if task.y_axis is not None:
+        name, values = task.y_axis
+        axes.plot(values, target, color="0.75", label="y*")
+        axes.plot(values, y[which], color="C0")
+        axes.set_xlabel(name)
+    elif task.y_dim == 2:
+        axes.scatter(*y.T, s=4, color="0.8")
+        axes.scatter(*target[:, None], marker="+", color="C3", label="y*")
+        axes.scatter(*y[which][:, None], color="C0")
+        axes.set(xlabel=task.y_labels[0], ylabel=task.y_labels[1])
+    else:
+        axes.hist(y[:, 0].tolist(), bins=40, color="0.8")
+        axes.axvline(float(target[0]), color="C3", linestyle=":", label="y*")
+        axes.axvline(float(y[which, 0]), color="C0")
+        axes.set_xlabel(task.y_labels[0] if task.y_labels else "y")
+    axes.legend(loc="best", frameon=False, fontsize="small")

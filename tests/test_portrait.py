@@ -1,0 +1,43 @@
+"""`show-task`: a description in words and a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.errors import UsageError
+from harness.portrait import describe, portray
+from harness.registry import discover
+from harness.selection import select
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize("name", ["sinewave", "robotic_arm[convention=kruse]", "ballistics"])
+def test_a_task_is_described_and_drawn(name: str, tmp_path: Path) -> None:
+    (selection,) = select("tasks", name)
+    text = portray(selection, tmp_path / "task.png")
+    loaded = selection.plugin.load()
+    assert text.startswith(f"{name}: {loaded.x_dim} → {loaded.y_dim}, ")
+    assert all(label in text for label in (*loaded.x_labels, *loaded.y_labels, *loaded.references))
+    assert (tmp_path / "task.png").read_bytes().startswith(PNG)
+
+
+def test_a_picture_needs_a_folder_and_a_name(tmp_path: Path) -> None:
+    (selection,) = select("tasks", "sinewave")
+    for picture in (tmp_path / "absent" / "task.png", tmp_path / "task.txt"):
+        with pytest.raises(UsageError, match=r"ends in \.png"):
+            portray(selection, picture)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_task_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show-task", "sinewave,ballistics"]) == 2
+    assert "names 2 tasks" in capsys.readouterr().err
+
+
+def test_options_are_part_of_the_description() -> None:
+    task = discover("tasks")["ballistics"].load()()
+    assert "Option angle_max = 81" in describe(task, "ballistics")
