@@ -23,7 +23,11 @@ EPOCHS = 20  # of the preset's 150: enough for a surrogate that a search can con
 METHODS = sorted(
     name for name, plugin in registry.discover("methods").items() if plugin.distribution == "inverse-harness"
 )
-TASKS = sorted(name for name, plugin in registry.discover("tasks").items() if plugin.distribution == "inverse-harness")
+TASKS = sorted(
+    name
+    for name, plugin in registry.discover("tasks").items()
+    if plugin.distribution == "inverse-harness" and not plugin.required
+)
 SEARCHES = ["ipage", "ipage-lm", "kernel", "na", "na-lm"]
 
 STAGES = Stopwatch()

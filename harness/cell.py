@@ -41,7 +41,7 @@ def run_cell(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any
         with watch("data"):
             task = registry.build_task(cell.task)
             dataset = data.draw(task, cell.protocol)
-        yield {"data": _data(dataset)}
+        yield {"data": {**_data(dataset), "floor": dict(task.floor), "report": list(task.report)}}
         method, width = create(cell, task, dataset, watch)
         yield {"parameters": _parameters(cell, method, width)}
         with watch("training"):

@@ -98,6 +98,13 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     each["show"].add_argument("what", help="a key or its beginning, the path of a record, or TASK/METHOD")
     each["show-task"].add_argument("task", help="a task, with options as in robotic_arm[convention=kruse]")
     each["show-task"].add_argument("--picture", metavar="FILE", help="PNG file to draw (default: NAME.png)")
+    made = each["new"]
+    made.add_argument("kind", help="task or method")
+    made.add_argument("name", help="the plug-in's name, such as my-task")
+    made.add_argument("--from", dest="pairs", metavar="FILE", help="CSV, Parquet or NPZ file of the task's pairs")
+    made.add_argument("--x", help="columns of the design, as after dataset[x=")
+    made.add_argument("--y", help="columns of the target, as after dataset[y=")
+    made.add_argument("--folder", metavar="DIR", help="the folder to write, which must not exist (default: NAME)")
     each["check"].add_argument("names", nargs="+", help="methods or tasks: names, groups, globs or all")
     table = each["table"]
     table.add_argument("name", help="a table, or all")

@@ -7,7 +7,7 @@ standardised x and y only: the harness standardises on the training split and un
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -50,6 +50,9 @@ class Task(ABC):
     """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
     y_axis: ClassVar[tuple[str, tuple[float, ...]] | None] = None
     """Label and values of the axis along which y is a curve, such as a spectrum's wavelengths."""
+
+    required: ClassVar[tuple[str, ...]] = ()
+    """Options without which the task cannot be built; `all` leaves such a task out."""
 
     Options: ClassVar[type] = NoOptions
 
@@ -94,6 +97,21 @@ class Task(ABC):
             if found >= n:
                 return Pairs(torch.cat(xs)[:n], torch.cat(ys)[:n])
         raise ValueError(f"Only {found} of {ATTEMPTS * n} prior draws of {type(self).__name__} could be simulated.")
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what the task reads besides its package, such as the user's data; part of a cell's key."""
+        return ""
+
+    @property
+    def floor(self) -> Mapping[str, float]:
+        """Errors `sse`, `mse` and `nmse` of the forward model itself, below which no comparison means anything."""
+        return {}
+
+    @property
+    def report(self) -> Sequence[str]:
+        """What a reader of results must know of the task's data, in lines of text."""
+        return ()
 
     def images(self, x: Tensor) -> Tensor:
         """All designs known to have exactly the y of x `(n, x_dim)`, x itself first: `(k, n, x_dim)`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.plan import Cell
 from harness.records import canonical
-from harness.registry import get
+from harness.registry import build_task, get
 from harness.store import Store
 
 SPEED = {"cpu": 1e10, "cuda": 1e12}
@@ -58,7 +58,7 @@ def signature(declared: dict[str, Any]) -> str:
 def rule(cell: Cell) -> float:
     """Seconds of a cell of which nothing is known but its sizes."""
     method: Any = get("methods", cell.method.name).load()
-    task: Any = get("tasks", cell.task.name).load()
+    task = build_task(cell.task)
     if not method.trainable:
         return REST
     pairs = cell.protocol.n_train or task.n_train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
@@ -15,7 +15,7 @@ from harness.limits import check
 from harness.options import resolve
 from harness.presets import Preset, Protocol, Schedule
 from harness.records import content_key
-from harness.registry import PluginSpec, hash_files
+from harness.registry import PluginSpec, build_task, hash_files
 from harness.selection import Selection
 
 DETERMINING = (
@@ -102,16 +102,18 @@ def plan(
     """All cells, task by task, then method by method, then seed by seed; cells with the same key appear once.
 
     Raises:
-        UsageError: a preset option that a method refuses.
+        UsageError: a preset option that a method refuses, or data that a task refuses.
     """
     check(preset)
     cells: dict[str, Cell] = {}
+    posed = {task.label: specification(task) for task in tasks}
+    built = {label: build_task(spec) for label, spec in posed.items()}
+    posed = {label: replace(spec, fingerprint=built[label].fingerprint) for label, spec in posed.items()}
     for task, method in product(tasks, methods):
-        loaded: Any = task.plugin.load()
-        own = preset.for_task(task.plugin.name, loaded.cost)
+        own = preset.for_task(task.plugin.name, built[task.label].cost)
         check(own)
         given = preset.method_options(method.plugin.name, task.plugin.name)
-        specs = specification(task), specification(method, given)
+        specs = posed[task.label], specification(method, given)
         for seed in seeds:
             cell = Cell(*specs, preset.name, own.budget, own.schedule, own.protocol, seed, device, threads)
             cells.setdefault(cell.key, cell)

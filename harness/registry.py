@@ -79,6 +79,11 @@ class Plugin:
         return () if loaded is None else tuple(loaded.groups)
 
     @property
+    def required(self) -> tuple[str, ...]:
+        """Options without which the plug-in cannot be built; none where it is broken."""
+        return tuple(getattr(self._loaded[0], "required", ()))
+
+    @property
     def source(self) -> str:
         """SHA-256 of the files of the top-level package or module that the entry point names."""
         return source_hash(self.entry.module.partition(".")[0])
@@ -97,10 +102,13 @@ class PluginSpec:
     source: str
     """SHA-256 of the files of the plug-in's package: source, data and weights."""
     groups: tuple[str, ...] = ()
+    fingerprint: str = ""
+    """Hash of what the plug-in reads besides its package, such as the user's data."""
 
     def declared(self) -> dict[str, Any]:
         """What is hashed into a cell's key."""
-        return {"name": self.name, "version": self.version, "options": dict(self.options), "source": self.source}
+        parts = {"name": self.name, "version": self.version, "options": dict(self.options), "source": self.source}
+        return {**parts, "fingerprint": self.fingerprint} if self.fingerprint else parts
 
 
 def plugin_class(kind: Kind, name: str, found: Any) -> type:

@@ -81,7 +81,10 @@ def parse(item: str) -> tuple[str, dict[str, str]]:
 
 
 def named(kind: Kind, name: str, plugins: Mapping[str, Plugin]) -> list[Plugin]:
-    """The plug-ins that a name, a group, a glob or `all` stands for; only an exact name can yield a broken one."""
+    """The plug-ins that a name, a group, a glob or `all` stands for.
+
+    Only an exact name can yield a broken one, or one that cannot do without options.
+    """
     if name in plugins:
         return [plugins[name]]
     if name == "all" or "*" in name or "?" in name:
@@ -91,7 +94,7 @@ def named(kind: Kind, name: str, plugins: Mapping[str, Plugin]) -> list[Plugin]:
     if not matching:
         groups = {group for plugin in plugins.values() for group in plugin.groups}
         raise unknown(kind.removesuffix("s"), name, {"all", *plugins, *groups})
-    usable = [plugin for plugin in matching if plugin.error is None]
+    usable = [plugin for plugin in matching if plugin.error is None and not plugin.required]
     for plugin in matching:
         if plugin.error is not None:
             print(f"Left out: {kind.removesuffix('s')} {plugin.name} is broken: {plugin.error}", file=sys.stderr)

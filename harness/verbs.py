@@ -16,13 +16,14 @@ from pathlib import Path
 from harness import config, listing
 from harness.errors import UsageError, unknown
 from harness.plan import Cell, plan
-from harness.registry import Kind, Plugin, discover
+from harness.registry import Kind, Plugin, build_task, discover
 from harness.selection import named, select, split
 from harness.store import Store, verify
 
 INTERRUPTED = 130
 NOT_RUN = "not run"
 DEFAULT_OUT = Path("results") / "quick"
+NEW = ("task", "method")
 LISTS = ("methods", "tasks", "presets", "results")
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
@@ -41,6 +42,9 @@ def run(arguments: Namespace) -> int:
     to_run = f"{len(todo)} to run" + (f", {jobs} at a time" if todo else "")
     print(f"{counted(cells, 'cell')} ({' × '.join(axes)}), preset {preset.name}: {skipped}, {to_run}.")
     print(f"Results: {store.root}", flush=True)
+    for spec in dict.fromkeys(cell.task for cell in cells):
+        for line in () if settings.dry_run else build_task(spec).report:
+            print(f"{spec.label}: {line}", flush=True)
     if settings.dry_run:
         from harness.estimate import describe
 
@@ -153,6 +157,26 @@ def show_task(arguments: Namespace) -> int:
     return 0
 
 
+def new(arguments: Namespace) -> int:
+    """Write a plug-in that works, with its test, into a new folder: a task of your own pairs, or a method."""
+    if arguments.kind not in NEW:
+        raise unknown("kind of plug-in", arguments.kind, NEW)
+    from harness.new import new_method, new_task
+
+    folder = Path(arguments.folder or arguments.name)
+    given = {"--from": arguments.pairs, "--x": arguments.x, "--y": arguments.y}
+    if arguments.kind == "method":
+        surplus = [flag for flag, value in given.items() if value is not None]
+        if surplus:
+            raise UsageError(f"{surplus[0]} belongs to a task. Write: new method NAME [--folder DIR].")
+        print(new_method(arguments.name, folder))
+    elif arguments.pairs is None:
+        raise UsageError("A task needs its pairs. Write: new task NAME --from pairs.csv.")
+    else:
+        print(new_task(arguments.name, folder, Path(arguments.pairs), arguments.x, arguments.y))
+    return 0
+
+
 def check(arguments: Namespace) -> int:
     """Check methods and tasks for the properties that every plug-in must have."""
     plugins = [plugin for item in split(",".join(arguments.names)) for plugin in of_any_kind(item)]
@@ -262,6 +286,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "show": show,
     "show-task": show_task,
     "check": check,
+    "new": new,
     "table": table,
     "verify": verify_,
     "rescore": rescore,

@@ -126,6 +126,12 @@ def test_a_selection_that_cannot_be_used_is_explained(text: str, message: str) -
         select("methods", text)
 
 
+def test_all_leaves_out_what_cannot_do_without_options() -> None:
+    names = [selection.label for selection in select("tasks", "all")]
+    assert "sinewave" in names and "dataset" not in names
+    assert [selection.label for selection in select("tasks", "dataset[path=pairs.csv]")] == ["dataset[path=pairs.csv]"]
+
+
 def test_commas_inside_brackets_belong_to_their_item() -> None:
     assert split("a[b=1,c=2],d,,e[]") == ["a[b=1,c=2]", "d", "e[]"]
 

@@ -1,0 +1,29 @@
+"""From pixel values to the effective Young's modulus: the material law of a pixel and the forward model."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tasks.architecture.homogenisation import effective_stiffness, youngs_modulus
+
+PIXELS = 32  # on a side
+SOLID = 4.0  # Young's modulus of a solid pixel: the median training design then has y near the target 1
+VOID = 0.04  # of an empty pixel: a soft filling, so that a design that does not hang together has a modulus too
+POWER = 3  # the least with which grey obeys the Hashin-Shtrikman bound: max(2 / (1 - nu), 4 / (1 + nu)) for nu = 1/3
+
+
+def pixel_modulus(x: Tensor) -> Tensor:
+    """Young's modulus of pixels with values x, clamped to [0, 1]: VOID + (SOLID - VOID) x^POWER.
+
+    The power law and the bound on its exponent: Bendsoe, Sigmund 1999 (Archive of Applied Mechanics 69, 635).
+    """
+    return VOID + (SOLID - VOID) * x.clamp(0, 1) ** POWER
+
+
+def forward(x: Tensor, divisions: int = 1) -> Tensor:
+    """E_x `(n, 1)` of finite designs x `(n, 1024)`, each pixel divided into `divisions` x `divisions` elements."""
+    modulus = pixel_modulus(x.to(torch.float64)).reshape(len(x), PIXELS, PIXELS)
+    for axis in (1, 2):
+        modulus = modulus.repeat_interleave(divisions, axis)
+    return youngs_modulus(effective_stiffness(modulus))[:, None]

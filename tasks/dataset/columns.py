@@ -1,0 +1,76 @@
+"""Which columns of a file a short text stands for.
+
+Several pieces are joined by `+`. A piece is the name of a column, a range `a:f` in the order of the file, both ends
+included, or a pattern in which `*` stands for any text and `?` for any character. A name that occurs in the file as it
+is written is that column, whatever its characters mean. Commas and brackets, which end an option, are written `?`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from harness.errors import UsageError, unknown
+
+LISTED = 40  # columns up to which an error names all of them
+
+
+def choose(text: str, names: Sequence[str], option: str) -> list[str]:
+    """The names that a text stands for, each once: piece by piece, within a piece in the order of the file.
+
+    Raises:
+        UsageError: a piece that no column matches, or a range that is none; `option` is named in it.
+    """
+    if text in names:
+        return [text]
+    pieces = [piece.strip() for piece in text.split("+")]
+    return list(dict.fromkeys(name for piece in pieces for name in _matching(piece, names, option)))
+
+
+def _matching(piece: str, names: Sequence[str], option: str) -> list[str]:
+    if piece in names:
+        return [piece]
+    if ":" in piece:
+        return _between(piece, names, option)
+    found = [name for name in names if _fits(name, piece)]
+    if not found:
+        raise _unknown(piece, names, option)
+    return found
+
+
+def _between(piece: str, names: Sequence[str], option: str) -> list[str]:
+    ends = [end.strip() for end in piece.split(":")]
+    if len(ends) != 2 or not all(ends):
+        raise UsageError(f"{option}={piece} is not a range of columns. Write FIRST:LAST.")
+    first, last = (_single(end, names, option) for end in ends)
+    if first > last:
+        raise UsageError(
+            f"{option}={piece} is empty: {names[first]!r} comes after {names[last]!r}. Write {ends[1]}:{ends[0]}."
+        )
+    return list(names[first : last + 1])
+
+
+def _single(end: str, names: Sequence[str], option: str) -> int:
+    """The place of the one column that an end of a range stands for."""
+    if end in names:
+        return names.index(end)
+    found = [place for place, name in enumerate(names) if _fits(name, end)]
+    if not found:
+        raise _unknown(end, names, option)
+    if len(found) > 1:
+        several = " and ".join(repr(names[place]) for place in found[:3])
+        raise UsageError(f"The end {end!r} of a range of {option} stands for {several}. Write one of them.")
+    return found[0]
+
+
+def _fits(name: str, pattern: str) -> bool:
+    # `[` has a meaning for fnmatch that it has not here.
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
+
+
+def _unknown(piece: str, names: Sequence[str], option: str) -> UsageError:
+    error = unknown(f"column for {option}", piece, names)
+    if len(names) > LISTED:
+        text = str(error).partition(" Allowed:")[0]
+        error = UsageError(f"{text} The file has {len(names)} columns, from {names[0]!r} to {names[-1]!r}.")
+    return error

@@ -1,0 +1,40 @@
+"""The options of the dataset task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """Options of the dataset task. Columns are written as `tasks.dataset.columns` says: `a`, `a:f`, `r*`, `a+c:f`."""
+
+    path: str | None = None
+    """CSV, Parquet or NPZ file of (x, y) pairs, one a row; relative to the current folder. There is no default."""
+    x: str = "x*"
+    """Columns of the design."""
+    y: str = "y*"
+    """Columns of the target."""
+    prior: Literal["hull", "density", "box"] = "hull"
+    """What designs are drawn from: between neighbouring rows, from a density fitted to them, or from their box."""
+    target: str | None = None
+    """y*: a number for each y joined by `+`, or `row:17` for the y of row 17; else a row in the middle of the data."""
+    simulator: str | None = None
+    """The true forward model, `module:function` or a program; else a proxy that is trained on half of the rows."""
+    batch: int = 1000
+    """Designs that the simulator is given at once, at most."""
+    limit: float = 60.0
+    """Seconds that the simulator may take for a batch."""
+    workers: int | None = None
+    """Simulators that run at once; one for each core unless given."""
+    cost: float | None = None
+    """CPU seconds of 1000 simulations; a preset asks a slow simulator for fewer proposals."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "limit", "workers"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} = {value} is not allowed; allowed: more than 0")
+        if self.cost is not None and self.cost < 0:
+            raise ValueError(f"cost = {self.cost} is not allowed; allowed: 0 or more")

@@ -1,0 +1,80 @@
+"""What designs are drawn from, given the designs of the rows: their bounding box, convex hull, or a density."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+
+NEIGHBOURS = 6  # rows that a draw from the hull lies between, at most
+ROWS_PER_CALL = 512  # draws whose distances to all rows are held at once
+
+Prior = Callable[[int, Generator], Tensor]
+
+
+def box(rows: Tensor) -> Prior:
+    """Uniform in the bounding box of the rows `(m, d)`."""
+    low, high = rows.min(0).values, rows.max(0).values
+
+    def draw(n: int, generator: Generator) -> Tensor:
+        unit = torch.rand(n, rows.shape[1], generator=generator, dtype=torch.float64, device=generator.device)
+        return low.to(unit) + (high - low).to(unit) * unit
+
+    return draw
+
+
+def hull(rows: Tensor) -> Prior:
+    """Between neighbouring rows `(m, d)`: never outside the convex hull, and dense where the rows are.
+
+    A draw is a random convex combination of a random row and its nearest others, d + 1 together or `NEIGHBOURS`, with
+    uniform weights (Dirichlet with all parameters one): uniform in their simplex, not in the hull. In many dimensions
+    most of a hull is far from every row, and uniform draws from it would be, too. Distances are in units of the
+    columns' standard deviations.
+    """
+    count = min(rows.shape[1] + 1, NEIGHBOURS)
+    scaled = rows / rows.std(0)
+
+    def draw(n: int, generator: Generator) -> Tensor:
+        device = generator.device
+        chosen = torch.randint(len(rows), (n,), generator=generator, device=device)
+        weights = -torch.rand(n, count, generator=generator, dtype=torch.float64, device=device).clamp(1e-300).log()
+        weights /= weights.sum(1, keepdim=True)
+        known, places = rows.to(device), scaled.to(device)
+        near = [
+            torch.cdist(places[part], places).topk(count, largest=False).indices for part in chosen.split(ROWS_PER_CALL)
+        ]
+        return torch.einsum("nk,nkd->nd", weights, known[torch.cat([chosen.new_empty(0, count), *near])])
+
+    return draw
+
+
+def density(rows: Tensor) -> Prior:
+    """A density fitted to the rows `(m, d)`: a Gaussian about each of them, folded back into their bounding box.
+
+    The Gaussians have the rows' covariance times h^2 with h = m^(-1 / (d + 4)) (Scott 1992). Each row is first moved
+    towards the mean by 1 / sqrt(1 + h^2), which keeps mean and covariance of the draws those of the rows (Silverman,
+    Young 1987, Biometrika 74, 469). A draw outside the box is reflected at its sides (Silverman 1986, section 2.10).
+    """
+    low, high, mean = rows.min(0).values, rows.max(0).values, rows.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov(rows.T).reshape(rows.shape[1], -1))
+    root = vectors * values.clamp(min=0).sqrt()  # not Cholesky: columns may depend on each other
+    bandwidth = len(rows) ** (-1 / (rows.shape[1] + 4))
+
+    def draw(n: int, generator: Generator) -> Tensor:
+        device = generator.device
+        chosen = torch.randint(len(rows), (n,), generator=generator, device=device)
+        noise = torch.randn(n, rows.shape[1], generator=generator, dtype=torch.float64, device=device)
+        moved = (rows - mean).to(device)[chosen] + bandwidth * noise @ root.to(device).T
+        return fold(mean.to(device) + moved / (1 + bandwidth**2) ** 0.5, low.to(device), high.to(device))
+
+    return draw
+
+
+def fold(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Designs reflected at the sides of a box until they are inside."""
+    unit = ((x - low) / (high - low)).remainder(2)
+    return (low + (high - low) * (1 - (1 - unit).abs())).clamp(low, high)
+
+
+PRIORS = {"box": box, "hull": hull, "density": density}

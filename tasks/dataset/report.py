@@ -1,0 +1,54 @@
+"""What a reader of results should know of a user's data, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tasks.dataset.task import DatasetTask
+
+FEW = 10  # different values, up to which a column of x is said to be discrete
+LISTED = 3  # columns and numbers that a line names
+PRIORS = {
+    "density": "a density fitted to the rows, folded into their box",
+    "hull": "convex combinations of neighbouring rows",
+    "box": "uniform in the bounding box of the rows",
+}
+
+
+def report(task: DatasetTask) -> Iterator[str]:
+    """Lines on rows, repeated designs, discrete columns, masses of y, the split, the prior and y*."""
+    rows, (x, y) = task.rows, task.names
+    yield f"Data: {task.path.name}, {len(rows) + rows.repeated} rows, x = {_listed(x)}, y = {_listed(y)}."
+    if rows.repeated:
+        yield (
+            f"{rows.repeated} rows repeat the design of another. Each design counts once, with the mean of its y, "
+            f"which differ by {rows.scatter**0.5:.3g} (root mean square within a design)."
+        )
+    discrete = [name for name, column in zip(x, rows.x.T, strict=True) if len(column.unique()) <= FEW]
+    if discrete:
+        yield f"At most {FEW} different values: {_listed(discrete)}. Designs between them are drawn and proposed, too."
+    for mass in rows.masses():
+        yield (
+            f"{y[mass.column]} is exactly {mass.value:g} for {mass.share:.0%} of the designs, and for as many targets: "
+            "any design that reaches it is without error there. The proxy takes it exactly if it is the least or the "
+            "greatest y."
+        )
+    yield _split(task)
+    yield f"Designs are drawn from: {PRIORS[task.options.prior]} (prior={task.options.prior})."
+    more = ", ..." if task.y_dim > LISTED else ""
+    yield f"y* = {', '.join(f'{value:.6g}' for value in task.fixed_target[:LISTED])}{more}"
+
+
+def _split(task: DatasetTask) -> str:
+    own, all_ = len(task.own), len(task.rows)
+    if own == all_:
+        return f"Methods learn from all {own} designs."
+    return f"Methods learn from {own} of {all_} designs; no other side of a split has one of them."
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) <= 2 * LISTED:
+        return ", ".join(names)
+    return f"{names[0]}, {names[1]}, ..., {names[-1]} ({len(names)} columns)"
