@@ -54,6 +54,10 @@ OTHER = {
 """A value other than the default, where neither half nor less than it will do."""
 
 
+SAME = {"covariance": "full"}
+"""Values that the default comes to by itself for designs of few dimensions."""
+
+
 def cases() -> list[tuple[str, str, str]]:
     """Every option of every set of options: the method, the selection without it, the selection with another value."""
     found = []
@@ -73,7 +77,7 @@ def cases() -> list[tuple[str, str, str]]:
 def others(name: str, default: Any, kind: Any) -> list[Any]:
     """Values of an option that are not its default."""
     if get_args(kind):
-        return [choice for choice in get_args(kind) if choice != default]
+        return [choice for choice in get_args(kind) if choice not in (default, SAME.get(name))]
     if isinstance(default, bool):
         return [not default]
     if name in OTHER:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -57,13 +58,21 @@ def work(job: Job, messages: Connection) -> Done:
     Raises:
         UsageError: the record cannot be written.
     """
+    try:
+        return _work(job, messages)
+    finally:
+        # All that is left is to hand over the result, which fails, loudly, where the parent was interrupted.
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (for the rest of this process)
+
+
+def _work(job: Job, messages: Connection) -> Done:
     _end_with_parent()
-    messages.send(("process", os.getpid()))
+    send(messages, "process", os.getpid())
     _use_threads(job.cell.threads)
     store, started, clock = Store(job.root), provenance.now(), time.perf_counter()
     private = [job.root.resolve(), Path.cwd()]
     with store.temporary(job.cell) as folder:
-        messages.send(("folder", folder.name))
+        send(messages, "folder", folder.name)
         with captured(folder, private):
             result = _attempt(job, folder, messages, private)
         cell = job.cell
