@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from harness import __version__, verbs
 from harness.errors import UsageError, unknown
+from harness.running import INTERRUPTED
 
 SELECTION = "a comma list of names, groups, globs or `all`, with options as in na[boundary_loss=off]"
 
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("Interrupted. The same command continues.", file=sys.stderr)
-        return verbs.INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; what is still buffered must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

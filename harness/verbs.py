@@ -5,8 +5,6 @@ What needs torch is imported inside the verbs that need it: `table`, `verify` an
 
 from __future__ import annotations
 
-import os
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -15,17 +13,15 @@ from pathlib import Path
 
 from harness import config, listing
 from harness.errors import UsageError, unknown
-from harness.plan import Cell, plan
+from harness.plan import plan
 from harness.registry import Kind, Plugin, build_task, discover
+from harness.running import default_jobs, execute, finish, pending, write_tables
 from harness.selection import named, select, split
 from harness.store import Store, verify
 
-INTERRUPTED = 130
-NOT_RUN = "not run"
 DEFAULT_OUT = Path("results") / "quick"
 NEW = ("task", "method")
 LISTS = ("methods", "tasks", "presets", "results")
-SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
 
 def run(arguments: Namespace) -> int:
@@ -42,89 +38,20 @@ def run(arguments: Namespace) -> int:
     to_run = f"{len(todo)} to run" + (f", {jobs} at a time" if todo else "")
     print(f"{counted(cells, 'cell')} ({' × '.join(axes)}), preset {preset.name}: {skipped}, {to_run}.")
     print(f"Results: {store.root}", flush=True)
-    for spec in dict.fromkeys(cell.task for cell in cells):
-        for line in () if settings.dry_run else build_task(spec).report:
-            print(f"{spec.label}: {line}", flush=True)
     if settings.dry_run:
         from harness.estimate import describe
 
         print(describe(cells, todo, store, jobs))
         return 0
+    for spec in dict.fromkeys(cell.task for cell in cells):
+        for line in build_task(spec).report:
+            print(f"{spec.label}: {line}", flush=True)
     return execute(todo, store, jobs, settings) or finish(cells, store)
-
-
-def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Settings) -> int:
-    """Run the cells; 0, or the exit code of an interrupted run. Failures are found in the records."""
-    if not todo:
-        return 0
-    from harness.execution import run_cells
-
-    summary = run_cells(
-        todo,
-        store,
-        jobs=jobs,
-        timeout=settings.timeout,
-        fail_fast=settings.fail_fast,
-        quiet=settings.quiet,
-    )
-    return INTERRUPTED if summary.interrupted else 0
 
 
 def counted(things: Sequence[object], noun: str) -> str:
     """How many there are, in words."""
     return f"{len(things)} {noun}" + "s" * (len(things) != 1)
-
-
-def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> list[Cell]:
-    """The cells to run: those without an intact record, with `force` all, with `retry` also those that failed."""
-    if settings.force:
-        return list(cells)
-    intact = {cell.key for cell in cells if store.has(cell, thorough=True)}
-    if settings.retry:
-        intact = {cell.key for cell in cells if cell.key in intact and status(store, cell) == "ok"}
-    return [cell for cell in cells if cell.key not in intact]
-
-
-def status(store: Store, cell: Cell) -> str:
-    """The status of a cell's record; `not run` where there is none."""
-    record = store.read(cell)
-    return NOT_RUN if record is None else str(record["status"])
-
-
-def default_jobs(device: str) -> int:
-    """One job per core that this process may use; one where they would share a GPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if device == "cpu" else 1
-
-
-def finish(cells: Sequence[Cell], store: Store) -> int:
-    """Print and write the tables, name what failed, and return the exit code of the run."""
-    states = {cell: status(store, cell) for cell in cells}
-    if all(state == NOT_RUN for state in states.values()):
-        print("Nothing ran.", file=sys.stderr)
-        return 3
-    write_tables(store.root, echo=True)
-    bad = {cell: state for cell, state in states.items() if state != "ok"}
-    for cell, state in bad.items():
-        hint = "" if state == NOT_RUN else f" (python -m harness show {store.path(cell)})"
-        print(f"{cell.label}: {state}{hint}", file=sys.stderr)
-    if bad:
-        print(f"{len(bad)} of {len(cells)} cells are not ok; --retry runs them again.", file=sys.stderr)
-    return 1 if bad else 0
-
-
-def write_tables(root: Path, *, echo: bool) -> None:
-    """Write all tables of a result folder, in every format, into its folder `tables`; `echo` prints them too."""
-    from harness.reporting import render
-
-    folder = root / "tables"
-    folder.mkdir(exist_ok=True)
-    for form, suffix in SUFFIXES.items():
-        text = render("all", root, format=form).rstrip("\n") + "\n"
-        (folder / f"all.{suffix}").write_text(text)
-        if form == "markdown" and echo:
-            print(text)
-    print(f"Tables: {folder}")
 
 
 def list_(arguments: Namespace) -> int:

@@ -1,0 +1,85 @@
+"""What `run` does between plan and exit code: which cells to run, running them, tables, and what failed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import config
+from harness.plan import Cell
+from harness.store import Store
+
+INTERRUPTED = 130
+NOT_RUN = "not run"
+SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
+
+
+def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Settings) -> int:
+    """Run the cells; 0, or the exit code of an interrupted run. Failures are found in the records."""
+    if not todo:
+        return 0
+    from harness.execution import run_cells
+
+    summary = run_cells(
+        todo,
+        store,
+        jobs=jobs,
+        timeout=settings.timeout,
+        fail_fast=settings.fail_fast,
+        quiet=settings.quiet,
+    )
+    return INTERRUPTED if summary.interrupted else 0
+
+
+def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> list[Cell]:
+    """The cells to run: those without an intact record, with `force` all, with `retry` also those that failed."""
+    if settings.force:
+        return list(cells)
+    intact = {cell.key for cell in cells if store.has(cell, thorough=True)}
+    if settings.retry:
+        intact = {cell.key for cell in cells if cell.key in intact and status(store, cell) == "ok"}
+    return [cell for cell in cells if cell.key not in intact]
+
+
+def status(store: Store, cell: Cell) -> str:
+    """The status of a cell's record; `not run` where there is none."""
+    record = store.read(cell)
+    return NOT_RUN if record is None else str(record["status"])
+
+
+def default_jobs(device: str) -> int:
+    """One job per core that this process may use; one where they would share a GPU."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if device == "cpu" else 1
+
+
+def finish(cells: Sequence[Cell], store: Store) -> int:
+    """Print and write the tables, name what failed, and return the exit code of the run."""
+    states = {cell: status(store, cell) for cell in cells}
+    if all(state == NOT_RUN for state in states.values()):
+        print("Nothing ran.", file=sys.stderr)
+        return 3
+    write_tables(store.root, echo=True)
+    bad = {cell: state for cell, state in states.items() if state != "ok"}
+    for cell, state in bad.items():
+        hint = "" if state == NOT_RUN else f" (python -m harness show {store.path(cell)})"
+        print(f"{cell.label}: {state}{hint}", file=sys.stderr)
+    if bad:
+        print(f"{len(bad)} of {len(cells)} cells are not ok; --retry runs them again.", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def write_tables(root: Path, *, echo: bool) -> None:
+    """Write all tables of a result folder, in every format, into its folder `tables`; `echo` prints them too."""
+    from harness.reporting import render
+
+    folder = root / "tables"
+    folder.mkdir(exist_ok=True)
+    for form, suffix in SUFFIXES.items():
+        text = render("all", root, format=form).rstrip("\n") + "\n"
+        (folder / f"all.{suffix}").write_text(text)
+        if form == "markdown" and echo:
+            print(text)
+    print(f"Tables: {folder}")
