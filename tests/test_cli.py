@@ -55,6 +55,13 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         ("show nothing/here --out nowhere", "Unknown record below 'nowhere'"),
         ("show abcdef --out nowhere", "No record below 'nowhere' has a key that begins with abcdef"),
         ("list method", "Did you mean methods"),
+        ("new thing mine", "Allowed: method, task"),
+        ("new task mine", "Write: new task NAME --from pairs.csv"),
+        ("new method mine --x a", "--x belongs to a task"),
+        ("new task mine --from nowhere.csv", "nowhere.csv"),
+        ("show-task sinwave", "Did you mean sinewave"),
+        ("rescore --designs 0 --operator full", "--designs 0 is not allowed"),
+        ("run --tasks dataset", "Write dataset[path=pairs.csv"),
         ("check mnd", "Unknown method or task 'mnd'. Did you mean mdn"),
     ],
 )
@@ -65,6 +72,15 @@ def test_wrong_usage_ends_with_two_before_anything_is_trained(
     assert main(arguments.split()) == 2
     assert message in capsys.readouterr().err
     assert list(elsewhere.iterdir()) == []
+
+
+def test_a_new_method_is_written_and_never_over_another(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    assert main(["new", "method", "my-method"]) == 0
+    written = sorted(path.relative_to(elsewhere) for path in elsewhere.rglob("*") if path.is_file())
+    assert Path("my-method/pyproject.toml") in written and len(written) == 3
+    assert main(["new", "method", "my-method"]) == 2
+    assert "my-method" in capsys.readouterr().err
+    assert main(["new", "method", "my-method", "--folder", "other"]) == 0
 
 
 def test_no_verb_prints_help(capsys: pytest.CaptureFixture[str]) -> None:

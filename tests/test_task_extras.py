@@ -1,0 +1,98 @@
+"""What a task may declare besides its forward model, from entry point to record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.records import read
+from tests.plugins import install
+
+SOURCE = """
+import os
+import torch
+from harness.contracts import Task
+
+class Proxied(Task):
+    x_dim, y_dim, fixed_target = 2, 1, (0.5,)
+    cost = 1.0
+    floor = {"sse": 0.25, "mse": 0.25, "nmse": 0.5}
+    report = ("Half of the rows are missing.",)
+
+    @property
+    def fingerprint(self):
+        return os.environ.get("PROXIED", "")
+
+    @property
+    def bounds(self):
+        return torch.tensor([[0.0, 0.0], [1.0, 1.0]]).double()
+
+    def sample_prior(self, n, generator):
+        return torch.rand(n, 2, generator=generator, dtype=torch.float64)
+
+    def simulate(self, x):
+        return torch.where(torch.isfinite(x).all(1), x.sum(1), torch.nan)[:, None]
+
+    @property
+    def operators(self):
+        return {"full": lambda x: self.simulate(x) + 0.5}
+
+    def diagnose(self, x):
+        return {"first": x[:, 0]}
+"""
+RUN = ["run", "--preset", "smoke", "--methods", "prior,lookup", "--tasks", "proxied", "--out", "here", "--quiet"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    install(monkeypatch, tmp_path, SOURCE, tasks={"proxied": "Proxied"})
+    return tmp_path
+
+
+def records(place: Path) -> dict[str, dict]:
+    found = [read(path) for path in sorted((place / "here").glob("*/*/*/record.json"))]
+    return {record["label"]["method"]: record for record in found}
+
+
+def test_what_a_task_says_of_itself_is_printed_and_recorded(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(RUN) == 0
+    assert "proxied: Half of the rows are missing." in capsys.readouterr().out
+    for record in records(place).values():
+        assert record["data"]["floor"] == {"sse": 0.25, "mse": 0.25, "nmse": 0.5}
+        assert record["data"]["report"] == ["Half of the rows are missing."]
+        first = record["scores"]["diagnosis"]["first"]
+        assert 0 <= first["mean"] <= 1 and first["designs"] == 60
+
+
+def test_another_operator_is_recorded_beside_scores_that_stay(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(RUN) == 0
+    before = records(place)
+    assert main(["rescore", "--out", "here", "--operator", "full", "--designs", "7"]) == 0
+    after = records(place)
+    for name, record in after.items():
+        full = record.pop("operators")["full"]
+        assert (full["designs"], full["valid"]) == (7, 1.0)
+        assert full["mse_between"] == pytest.approx(0.25)
+        changed = {key for key in before[name] if before[name][key] != record[key]}
+        assert changed <= {"checksum"}
+    lookup = after["lookup"]["scores"]["multi_target"]["mse"]["mean"]
+    assert lookup < 0.01  # so that nearly all of the other operator's error is what lies between the two
+    assert main(["verify", "--out", "here"]) == 0
+    capsys.readouterr()
+    assert main(["rescore", "--out", "here", "--operator", "fall"]) == 0
+    assert capsys.readouterr().out.count("has no operator 'fall'; it has: full") == 2
+
+
+def test_what_a_task_reads_is_part_of_the_key(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = set()
+    for content in ("", "one", "other"):
+        monkeypatch.setenv("PROXIED", content)
+        assert main([*RUN, "--methods", "prior"]) == 0
+        keys |= {path.parent.name for path in (place / "here").glob("*/*/*/record.json")}
+    assert len(keys) == 3
+    declared = [json.loads(path.read_text())["declared"] for path in (place / "here").glob("*/*/*/record.json")]
+    assert sorted(item["task"].get("fingerprint", "") for item in declared) == ["", "one", "other"]
