@@ -369,6 +369,15 @@ def test_moments_of_the_prior():
     assert torch.equal(signed.clamp(min=0), y[:, 0])
 
 
+def test_band_edges_are_where_dft_has_them():
+    """Of 873 cells the highest filled level is at Gamma or R, the lowest empty one at Gamma."""
+    energies = levels(draws(2000), CONSTANTS)
+    filled, empty = energies[..., 8].argmax(1), energies[..., 9].argmin(1)
+    assert ((filled == 0) | (filled == 7)).double().mean() > 0.98
+    assert (empty == 0).all()
+    assert FROZEN["held_out"]["same_edge"] > 0.8
+
+
 def test_the_gap_at_gamma_bounds_the_gap():
     found = TASK.diagnose(draws(500))
     assert (found["gap at Gamma [eV]"] >= found["signed gap [eV]"]).all()
