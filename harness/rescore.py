@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from harness.cell import DESIGNS, read_designs, resimulated
+from harness.contracts import Task
 from harness.errors import UsageError
-from harness.evaluation import metrics, protocols
+from harness.evaluation import protocols
 from harness.evaluation.resimulation import resimulate
 from harness.replay import Unusable, cell_of, dataset_of, intact
 from harness.store import Store
@@ -19,7 +23,7 @@ def rescore(root: Path, operator: str | None = None, designs: int = 100) -> Iter
     """Re-simulate the designs of every record below the root and replace its scores; yields a line for each cell.
 
     With `operator`, the name of another forward model of the task, the scores stay: the first proposals for so many
-    targets are re-simulated by it, and the record shows both errors.
+    targets, and as many for y*, are re-simulated by it, and the record shows both errors.
     """
     for folder, found in intact(root, DESIGNS):
         place = folder.relative_to(root)
@@ -48,16 +52,28 @@ def _compare(operator: str, designs: int, root: Path, folder: Path, record: dict
     task, dataset = dataset_of(cell, record)
     if operator not in task.operators:
         raise Unusable(f"{cell.task.name} has no operator {operator!r}; it has: {', '.join(task.operators) or 'none'}")
-    x, targets = read_designs(folder).multi[:designs, 0], dataset.targets[:designs]
-    reached = resimulate(task, x), resimulate(task, x, task.operators[operator])
-    usual, other = (metrics.squared_errors(y, targets, dataset.y_variance)["mse"] for y in reached)
-    both = usual.isfinite() & other.isfinite()
-    found = {
+    proposed, other = read_designs(folder), task.operators[operator]
+    asked = {
+        "multi_target": (proposed.multi[:designs, 0], dataset.targets[:designs]),
+        "fixed_target": (proposed.fixed.flatten(0, 1)[:designs], dataset.fixed_target),
+    }
+    found = {name: _differences(task, other, x, y) for name, (x, y) in asked.items()}
+    Store(root).revise(folder, {"operators": {**record.get("operators", {}), operator: found}})
+    first = found["multi_target"]
+    return (
+        f"mse of {first['designs']} designs {first['mse']:.6g} by {operator!r}, "
+        f"{first['mse_simulate']:.6g} by the task's own forward model"
+    )
+
+
+def _differences(task: Task, operator: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> dict[str, float]:
+    """The mse of designs `(n, x_dim)` for targets `(n or 1, y_dim)` by both forward models, where both are valid."""
+    usual, other = resimulate(task, x), resimulate(task, x, operator)
+    both = usual.isfinite().all(1) & other.isfinite().all(1)
+    pairs = {"mse": (other, y), "mse_simulate": (usual, y), "mse_between": (usual, other)}
+    errors = {name: (one - two).square().mean(1)[both] for name, (one, two) in pairs.items()}
+    return {
         "designs": len(x),
         "valid": float(both.double().mean()),
-        "mse": float(other[both].mean()),
-        "mse_simulate": float(usual[both].mean()),
-        "mse_between": float((reached[0] - reached[1])[both].square().mean()),
+        **{name: float(error.mean()) if len(error) else math.nan for name, error in errors.items()},
     }
-    Store(root).revise(folder, {"operators": {**record.get("operators", {}), operator: found}})
-    return f"mse of {len(x)} designs {found['mse']:.6g} by {operator!r}, {found['mse_simulate']:.6g} by the task's own"

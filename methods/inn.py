@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
-from harness.contracts import Method, Phase, Problem, Proposals
+from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
 from methods.flows import build_flow
 from methods.networks import REDRAWS, keep_inside, normal, repeat_targets, squared_error
@@ -30,6 +30,9 @@ class BijectionOptions:
     padding."""
     padding_noise: float = 0.05
     """Standard deviation of the padding in training."""
+    components: int = 0
+    """Principal components of y that the network maps to. 0 takes as many as x has dimensions, and y itself where it
+    has no more than that: a bijection of x with a spectrum of hundreds of points is one of padding with noise."""
     weight_decay: float = 1e-5
 
 
@@ -48,13 +51,15 @@ class INNOptions(BijectionOptions):
 
 
 class Bijection(nn.Module):
-    """x with its padding <-> [y, z]; z takes all dimensions that y leaves."""
+    """x with its padding <-> [u, z]; u is y or its principal components, z takes all dimensions that u leaves."""
 
     def __init__(self, problem: Problem, width: int, options: BijectionOptions) -> None:
         super().__init__()
-        self.x_dim, self.y_dim, self.noise = problem.x_dim, problem.y_dim, options.padding_noise
-        self.dim = max(problem.x_dim + options.padding, problem.y_dim + 1, 2)
-        self.z_dim = self.dim - problem.y_dim
+        self.x_dim, self.noise = problem.x_dim, options.padding_noise
+        self.u_dim = min(options.components or problem.x_dim, problem.y_dim)
+        self.code = Components(problem.y_dim, self.u_dim)
+        self.dim = max(problem.x_dim + options.padding, self.u_dim + 1, 2)
+        self.z_dim = self.dim - self.u_dim
         self.flow = build_flow(
             options.coupling,
             self.dim,
@@ -67,21 +72,55 @@ class Bijection(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """X `(n, x_dim)`, padded with noise, to y `(n, y_dim)`, z `(n, z_dim)` and log|det J| `(n,)`."""
+        """X `(n, x_dim)`, padded with noise, to u `(n, u_dim)`, z `(n, z_dim)` and log|det J| `(n,)`."""
         padding = self.noise * torch.randn(len(x), self.dim - self.x_dim, dtype=x.dtype, device=x.device)
         out, log_det = self.flow(torch.cat([x, padding], 1))
-        return out[:, : self.y_dim], out[:, self.y_dim :], log_det
+        return out[:, : self.u_dim], out[:, self.u_dim :], log_det
 
     def predict(self, x: Tensor) -> Tensor:
-        """The forward model f_y: y at zero padding."""
+        """The forward model f_y: u at zero padding."""
         padding = x.new_zeros(len(x), self.dim - self.x_dim)
-        predicted: Tensor = self.flow(torch.cat([x, padding], 1))[0][:, : self.y_dim]
+        predicted: Tensor = self.flow(torch.cat([x, padding], 1))[0][:, : self.u_dim]
         return predicted
 
-    def inverse(self, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """[y, z] to x `(n, x_dim)` and its padding `(n, dim - x_dim)`."""
-        out = self.flow.inverse(torch.cat([y, z], 1))
+    def inverse(self, u: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """[u, z] to x `(n, x_dim)` and its padding `(n, dim - x_dim)`."""
+        out = self.flow.inverse(torch.cat([u, z], 1))
         return out[:, : self.x_dim], out[:, self.x_dim :]
+
+
+class Components(nn.Module):
+    """y `(n, y_dim)` to its leading principal components on the training pairs, standardised; or y as it is."""
+
+    basis: Tensor
+    scale: Tensor
+
+    def __init__(self, y_dim: int, components: int) -> None:
+        super().__init__()
+        self.whole = components == y_dim
+        if not self.whole:
+            self.register_buffer("basis", torch.eye(y_dim, components))
+            self.register_buffer("scale", torch.ones(components))
+
+    def fit(self, y: Tensor) -> None:
+        """Find the components of standardised training targets."""
+        if not self.whole:
+            _, singular, directions = torch.linalg.svd(y.double(), full_matrices=False)
+            kept = self.basis.shape[1]
+            self.basis.copy_(directions[:kept].T)
+            self.scale.copy_(singular[:kept] / len(y) ** 0.5)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """The components u `(n, u_dim)`."""
+        return y if self.whole else y @ self.basis / self.scale
+
+    def weighted(self, u: Tensor) -> Tensor:
+        """Components in units in which their squared error, mean over them, is that of the y they stand for."""
+        return u if self.whole else u * self.scale * (len(self.scale) / len(self.basis)) ** 0.5
+
+    def error(self, u: Tensor, y: Tensor) -> Tensor:
+        """Squared error of predicted components, mean over y: what they leave of y included. `(n,)`."""
+        return squared_error(u if self.whole else u * self.scale @ self.basis.T, y)
 
 
 def mmd(a: Tensor, b: Tensor) -> Tensor:
@@ -100,6 +139,7 @@ def _mean_kernel(left: Tensor, right: Tensor) -> Tensor:
 def bidirectional_loss(network: Bijection, x: Tensor, y: Tensor, weights: tuple[float, float, float]) -> Tensor:
     """lambda_y |f_y(x) - y|^2 + lambda_z MMD([f_y, f_z], [y, z]) + lambda_x MMD(f^-1(y, z), x) (Ardizzone et al.)."""
     fit, latent, design = weights
+    y = network.code(y)
     predicted, inferred, _ = network(x)
     loss = fit * squared_error(predicted, y).mean()
     z = torch.randn_like(inferred)
@@ -136,8 +176,13 @@ class INN(Method):
         if self.options.loss == "mmd":
             return bidirectional_loss(self.network, x, y, (self.options.fit_weight, 1.0, 1.0))
         predicted, z, log_det = self.network(x)
-        fit = (predicted - y).square().sum(1) / self.options.sigma**2
+        fit = (predicted - self.network.code(y)).square().sum(1) / self.options.sigma**2
         return (0.5 * (fit + z.square().sum(1)) - log_det).mean()
+
+    def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
+        """Find the components of y, then train."""
+        self.network.code.fit(train.y)
+        super().fit(train, valid, run)
 
     def phases(self) -> Iterator[Phase]:
         decay = self.options.weight_decay
@@ -146,7 +191,7 @@ class INN(Method):
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
-            targets = repeat_targets(y, n)
+            targets = repeat_targets(self.network.code(y), n)
 
             def draw(rows: Tensor | slice) -> Tensor:
                 z = normal(len(targets), self.network.z_dim, generator, y)[rows]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Method, Phase, Problem, Proposals
+from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from methods.inn import Bijection, BijectionOptions, bidirectional_loss
 from methods.latent import Sampling, latent_samples
-from methods.localisation import Forward, adam, levenberg_marquardt, linearise, restart
+from methods.localisation import Forward, adam, attainable, levenberg_marquardt, linearise, repeated, restart
 from methods.networks import mlp, normal, repeat_targets, squared_error
 
 
@@ -31,6 +31,10 @@ class IPageOptions(BijectionOptions):
     restarts: int = 10
     """Levenberg-Marquardt only: rounds in which rows that did not converge start from a new latent sample."""
     tolerance: float = 1e-7
+    """Levenberg-Marquardt only: squared error, in standardised y, at which a row has converged; where y has more
+    dimensions than x, not less than the forward model's validation error."""
+    searches: int = 0
+    """Levenberg-Marquardt only: distinct searches for a target, which the proposals repeat; 0: one for each."""
     surrogate: Literal["own", "mlp"] = "own"
     """The forward model of the localisation: the INN's own f_y, or a network of its own within the same budget."""
     surrogate_depth: int = 4
@@ -53,6 +57,7 @@ class IPage(Method):
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Bi, Fung, Zhang 2023 (AAAI)",)
     Options: ClassVar[type] = IPageOptions
+    surrogate_error: Tensor
 
     def build(self, problem: Problem, width: int) -> None:
         options = self.options
@@ -62,6 +67,7 @@ class IPage(Method):
         # A frozen copy: the state of the same network in which f_y validated best (Algorithm 1), not a second network.
         self.forward_model = None if self._has_mlp else Bijection(problem, width, options).requires_grad_(False)
         self.best_fit = math.inf
+        self.register_buffer("surrogate_error", torch.zeros(()))
 
     @property
     def _has_mlp(self) -> bool:
@@ -69,11 +75,30 @@ class IPage(Method):
 
     @property
     def forward_map(self) -> Forward:
-        """The forward model that localisation goes through."""
+        """The forward model that localisation goes through: to y, or to the weighted components of y."""
         if self.separate is not None:
             return self.separate
+        network = self.forward_model
+        assert network is not None
+        return lambda x: network.code.weighted(network.predict(x))
+
+    def goal(self, y: Tensor) -> Tensor:
+        """What the forward model is to reach for y."""
+        code = self.network.code
+        return y if self.separate is not None else code.weighted(code(y))
+
+    def error(self, x: Tensor, y: Tensor) -> Tensor:
+        """Squared error of designs by the forward model, mean over y, `(n,)`."""
+        if self.separate is not None:
+            return squared_error(self.separate(x), y)
         assert self.forward_model is not None
-        return self.forward_model.predict
+        return self.forward_model.code.error(self.forward_model.predict(x), y)
+
+    def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
+        """Find the components of y, then train; keep the validation error of the forward model."""
+        self.network.code.fit(train.y)
+        best = [run(phase) for phase in self.phases()]
+        self.surrogate_error.fill_(best[0] if self.separate is not None else self.best_fit)
 
     def phases(self) -> Iterator[Phase]:
         decay = self.options.weight_decay
@@ -109,31 +134,35 @@ class IPage(Method):
 
     def validate_fit(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Validation error of f_y; the best state so far becomes the forward model."""
-        error = squared_error(self.network.predict(x), y).mean()
+        error = self.network.code.error(self.network.predict(x), y).mean()
         if self.forward_model is not None and error.item() < self.best_fit:
             self.best_fit = error.item()
             self.forward_model.load_state_dict(self.network.state_dict())
         return error
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
-        targets = repeat_targets(y, n)
+        lm = self.options.localise == "lm"
+        pool = min(n, self.options.searches or n) if lm else n
+        targets = repeat_targets(y, pool)
         with self.stage("generation"):
-            starts = self.posterior(y, n, generator)
+            starts = self.posterior(y, pool, generator)
         with self.stage("localisation"):
             x, generated = self.localise(targets, starts, generator)
         with torch.no_grad():
-            believed = squared_error(self.forward_map(x), targets)
-        return Proposals(x.view(len(y), n, -1), believed=believed.view(len(y), n), generated=generated)
+            believed = self.error(x, targets)
+        x, believed = x.view(len(y), pool, -1), believed.view(len(y), pool)
+        return Proposals(repeated(x, n), believed=repeated(believed, n), generated=generated)
 
     @torch.no_grad()
     def posterior(self, y: Tensor, n: int, generator: Generator) -> Tensor:
         """Starting designs `(b * n, x_dim)`: the inverse of latent samples."""
         z = latent_samples(self.options.sampling, len(y), n, self.network.z_dim, generator, y)
-        return self.network.inverse(repeat_targets(y, n), z.flatten(0, 1))[0]
+        return self.network.inverse(repeat_targets(self.network.code(y), n), z.flatten(0, 1))[0]
 
     def localise(self, targets: Tensor, starts: Tensor, generator: Generator) -> tuple[Tensor, int]:
         """Designs `(b * n, x_dim)` near the starts that the forward model maps to their targets, and the searches."""
         options, bounds = self.options, self.bounds
+        codes, targets = self.network.code(targets), self.goal(targets)
         if options.localise == "adam":
             weight = options.boundary_weight
             x, _ = adam(
@@ -141,6 +170,7 @@ class IPage(Method):
             )
             return x, len(x)
         linearised = linearise(self.forward_map)
+        tolerance = attainable(options.tolerance, float(self.surrogate_error), starts.shape[1], targets.shape[1])
 
         def solve(rows: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
             stop = options.tolerance * 1e-4
@@ -149,10 +179,10 @@ class IPage(Method):
         @torch.no_grad()
         def draw(rows: Tensor) -> Tensor:
             z = normal(len(targets), self.network.z_dim, generator, targets)
-            return self.network.inverse(targets[rows], z[rows])[0]
+            return self.network.inverse(codes[rows], z[rows])[0]
 
         x, error = solve(targets, starts)
-        x, _, searches = restart(solve, targets, x, error, draw, rounds=options.restarts, tolerance=options.tolerance)
+        x, _, searches = restart(solve, targets, x, error, draw, rounds=options.restarts, tolerance=tolerance)
         return x, searches
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
-from methods.localisation import levenberg_marquardt, restart
+from methods.localisation import attainable, levenberg_marquardt, repeated, restart
 from methods.networks import repeat_targets, squared_error
 
 COARSE = 1000  # centres with which the whole grid is tried
@@ -29,7 +29,10 @@ class KernelOptions:
     steps: int = 10
     restarts: int = 10
     tolerance: float = 1e-2
-    """A row has converged when its error is this share of the validation error: the rest is the surrogate's own."""
+    """A row has converged when its error is this share of the validation error, the rest is the surrogate's own; or at
+    the validation error, where y has more dimensions than x."""
+    searches: int = 0
+    """Distinct searches for a target, whose results are repeated; 0: one for each proposal."""
 
 
 class Kernel(Method):
@@ -105,8 +108,10 @@ class Kernel(Method):
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         options, bounds = self.options, self.problem.bounds
-        targets = repeat_targets(y, n)
-        tolerance = options.tolerance * float(self.error)
+        pool = min(n, options.searches or n)
+        targets = repeat_targets(y, pool)
+        error = float(self.error)
+        tolerance = attainable(options.tolerance * error, error, self.problem.x_dim, self.problem.y_dim)
         with self.stage("generation"):
             starts = self.problem.sample_prior(len(targets), generator)
 
@@ -117,9 +122,12 @@ class Kernel(Method):
             return self.problem.sample_prior(len(targets), generator)[rows]
 
         with self.stage("localisation"):
-            x, error = solve(targets, starts)
-            x, error, searches = restart(solve, targets, x, error, draw, rounds=options.restarts, tolerance=tolerance)
-        return Proposals(x.view(len(y), n, -1), believed=error.view(len(y), n), generated=searches)
+            x, reached = solve(targets, starts)
+            x, reached, searches = restart(
+                solve, targets, x, reached, draw, rounds=options.restarts, tolerance=tolerance
+            )
+        x, reached = repeated(x.view(len(y), pool, -1), n), repeated(reached.view(len(y), pool), n)
+        return Proposals(x, believed=reached, generated=searches)
 
 
 def gaussian(x: Tensor, centres: Tensor, length: float) -> Tensor:

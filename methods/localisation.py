@@ -32,22 +32,38 @@ def boundary_loss(x: Tensor, bounds: Tensor) -> Tensor:
 
 @torch.enable_grad()
 def adam(
-    forward: Forward, y: Tensor, start: Tensor, bounds: Tensor, *, steps: int, rate: float, boundary: float
+    forward: Forward,
+    y: Tensor,
+    start: Tensor,
+    bounds: Tensor,
+    *,
+    steps: int,
+    rate: float,
+    boundary: float,
+    stay: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Adam with a cosine step from `start`; each row keeps the best design that it passed.
 
-    Minimises the squared error plus `boundary` times the boundary loss (Ren et al. 2020, eq. 3 to 5).
+    Minimises the squared error plus `boundary` times the boundary loss (Ren et al. 2020, eq. 3 to 5), plus `stay` times
+    the squared distance from the start, summed over x.
 
     Returns:
         x `(n, x_dim)` and the objective there `(n,)`.
     """
     chunks = zip(y.split(CHUNK), start.split(CHUNK), strict=True)
-    parts = [_adam(forward, targets, x, bounds, steps, rate, boundary) for targets, x in chunks]
+    parts = [_adam(forward, targets, x, bounds, steps, rate, boundary, stay) for targets, x in chunks]
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 
 def _adam(
-    forward: Forward, y: Tensor, start: Tensor, bounds: Tensor, steps: int, rate: float, boundary: float
+    forward: Forward,
+    y: Tensor,
+    start: Tensor,
+    bounds: Tensor,
+    steps: int,
+    rate: float,
+    boundary: float,
+    stay: float,
 ) -> tuple[Tensor, Tensor]:
     x = start.detach().clone()
     mean, square = torch.zeros_like(x), torch.zeros_like(x)
@@ -57,6 +73,8 @@ def _adam(
         objective = squared_error(forward(x), y)
         if boundary:
             objective = objective + boundary * boundary_loss(x, bounds)
+        if stay:
+            objective = objective + stay * (x - start).square().sum(-1)
         (gradient,) = torch.autograd.grad(objective.sum(), x)
         x, value = x.detach(), objective.detach()
         better = value < least
@@ -166,6 +184,20 @@ def _by_columns(value: Tensor, x: Tensor) -> Tensor:
         (pulled,) = torch.autograd.grad(value, x, weights, create_graph=True)
         columns = [pulled[:, k].sum() for k in range(x.shape[1])]
     return torch.stack([torch.autograd.grad(column, weights, retain_graph=True)[0] for column in columns], 2)
+
+
+def attainable(tolerance: float, surrogate_error: float, x_dim: int, y_dim: int) -> float:
+    """The squared error at which a search has converged.
+
+    That is `tolerance`; but where y has more dimensions than x, a surrogate reaches a y that it was not trained on only
+    up to its own error, and what is asked for must not be less than its validation error.
+    """
+    return tolerance if y_dim <= x_dim else max(tolerance, surrogate_error)
+
+
+def repeated(proposals: Tensor, n: int) -> Tensor:
+    """The first n of the distinct proposals `(b, m, ...)`, over and over: `(b, n, ...)`."""
+    return proposals[:, torch.arange(n, device=proposals.device) % proposals.shape[1]]
 
 
 def restart(

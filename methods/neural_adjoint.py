@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Method, Phase, Problem, Proposals
-from methods.localisation import adam, levenberg_marquardt, linearise, restart
+from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from methods.localisation import adam, attainable, levenberg_marquardt, linearise, repeated, restart
 from methods.networks import mlp, repeat_targets, squared_error
 
 
@@ -19,8 +19,13 @@ class NeuralAdjointOptions:
     """Options of Neural-Adjoint; Ren et al. Table 5 ablates `boundary_loss` and `starts`."""
 
     boundary_loss: bool = True
-    starts: Literal["prior", "uniform"] = "prior"
-    """Where the search starts: draws from the design distribution, or uniform in the box."""
+    starts: Literal["prior", "uniform", "nearest"] = "prior"
+    """Where the search starts: draws from the design distribution, uniform in the box, or at those of `screened` draws
+    from the design distribution that the surrogate maps nearest to y."""
+    screened: int = 4000
+    stay: float = 0.0
+    """Weight of the squared distance from the start, in standardised x. With `starts=nearest` it keeps the search near
+    the data, where the surrogate can be trusted."""
     rank: bool = True
     """Return the candidates best first by surrogate error, of at least `candidates` per target."""
     candidates: int = 200
@@ -32,7 +37,10 @@ class NeuralAdjointOptions:
     restarts: int = 10
     """Levenberg-Marquardt only: rounds in which rows that did not converge start afresh."""
     tolerance: float = 1e-7
-    """Levenberg-Marquardt only: squared error, in standardised y, at which a row has converged."""
+    """Levenberg-Marquardt only: squared error, in standardised y, at which a row has converged; where y has more
+    dimensions than x, not less than the surrogate's validation error."""
+    searches: int = 0
+    """Levenberg-Marquardt only: distinct searches for a target, which the proposals repeat; 0: one for each."""
     depth: int = 4
 
 
@@ -50,10 +58,17 @@ class NeuralAdjoint(Method):
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Ren, Padilla, Malof 2020, arXiv:2009.12919",)
     Options: ClassVar[type] = NeuralAdjointOptions
+    surrogate_error: Tensor
 
     def build(self, problem: Problem, width: int) -> None:
         self.problem = problem
         self.surrogate = mlp(problem.x_dim, problem.y_dim, width, self.options.depth)
+        self.register_buffer("surrogate_error", torch.zeros(()))
+
+    def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
+        """Train the surrogate and keep its validation error."""
+        for phase in self.phases():
+            self.surrogate_error.fill_(run(phase))
 
     def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Mean squared error of the forward model."""
@@ -67,36 +82,63 @@ class NeuralAdjoint(Method):
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         pool = self.candidates(n)
+        if self.options.solver == "lm" and self.options.searches:
+            pool = min(pool, self.options.searches)
         targets = repeat_targets(y, pool)
         with self.stage("generation"):
-            starts = self.draw_starts(len(targets), generator)
+            starts = self.draw_starts(targets, generator)
         with self.stage("localisation"):
             x, generated = self.localise(targets, starts, generator)
         with torch.no_grad():
             error = squared_error(self.surrogate(x), targets).view(len(y), pool)
-        x = x.view(len(y), pool, -1)
+        x, error = repeated(x.view(len(y), pool, -1), max(n, pool)), repeated(error, max(n, pool))
         if self.options.rank:
             order = error.argsort(stable=True, dim=1)[:, :n]
             x, error = x.gather(1, order[..., None].expand(-1, -1, x.shape[2])), error.gather(1, order)
         return Proposals(x, ranked=self.options.rank, believed=error, generated=generated)
 
-    def draw_starts(self, rows: int, generator: Generator) -> Tensor:
-        """Starting designs `(rows, x_dim)`."""
+    def draw_starts(self, targets: Tensor, generator: Generator) -> Tensor:
+        """Starting designs `(rows, x_dim)` for targets `(rows, y_dim)`."""
+        rows = len(targets)
         if self.options.starts == "prior":
             return self.problem.sample_prior(rows, generator)
+        if self.options.starts == "nearest":
+            return self.nearest_draws(targets, generator)
         low, high = self.problem.bounds
         return low + (high - low) * torch.rand(rows, len(low), generator=generator, dtype=low.dtype).to(low.device)
+
+    @torch.no_grad()
+    def nearest_draws(self, targets: Tensor, generator: Generator) -> Tensor:
+        """For equal targets, one after the other, the draws whose predicted y is nearest, second nearest, ..."""
+        pool = self.problem.sample_prior(self.options.screened, generator)
+        predicted = self.surrogate(pool)
+        distinct, counts = torch.unique_consecutive(targets, dim=0, return_counts=True)
+        starts = []
+        for target, count in zip(distinct, counts.tolist(), strict=True):
+            nearest = squared_error(predicted, target).topk(min(count, len(pool)), largest=False).indices
+            starts.append(pool[nearest[torch.arange(count, device=nearest.device) % len(nearest)]])
+        return torch.cat(starts)
 
     def localise(self, y: Tensor, starts: Tensor, generator: Generator) -> tuple[Tensor, int]:
         """Designs `(rows, x_dim)` that the surrogate maps to y, and how many searches they took."""
         options, bounds = self.options, self.problem.bounds
         if options.solver == "adam":
             weight = options.boundary_weight if options.boundary_loss else 0.0
-            x, _ = adam(self.surrogate, y, starts, bounds, steps=options.steps, rate=options.rate, boundary=weight)
+            x, _ = adam(
+                self.surrogate,
+                y,
+                starts,
+                bounds,
+                steps=options.steps,
+                rate=options.rate,
+                boundary=weight,
+                stay=options.stay,
+            )
             return x, len(x)
         # A hard box takes the place of the boundary loss; without it the search is free.
         box = bounds if options.boundary_loss else torch.stack([bounds[0] - torch.inf, bounds[1] + torch.inf])
         linearised = linearise(self.surrogate)
+        tolerance = attainable(options.tolerance, float(self.surrogate_error), starts.shape[1], y.shape[1])
 
         def solve(targets: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
             return levenberg_marquardt(
@@ -109,9 +151,9 @@ class NeuralAdjoint(Method):
             y,
             x,
             error,
-            lambda rows: self.draw_starts(len(y), generator)[rows],
+            lambda rows: self.draw_starts(y, generator)[rows],
             rounds=options.restarts,
-            tolerance=options.tolerance,
+            tolerance=tolerance,
         )
         return x, searches
 

@@ -14,11 +14,28 @@ from harness.selection import select, split
 from tests.plugins import METHOD, install
 
 OWN_METHODS = {"mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "ipage", "ipage-lm", "prior", "lookup", "kernel"}
+OWN_TASKS = {"sinewave", "robotic_arm", "ballistics", "crystal", "architecture", "metamaterial", "shell", "stack"}
+DOCS = Path(__file__).parents[1] / "docs" / "tasks"
 
 
 def test_our_own_plugins_arrive_by_entry_point() -> None:
     assert set(discover("methods")) >= OWN_METHODS
-    assert set(discover("tasks")) >= {"sinewave", "robotic_arm", "ballistics"}
+    assert set(discover("tasks")) >= {*OWN_TASKS, "dataset"}
+    assert {selection.label for selection in select("tasks", "all")} >= OWN_TASKS
+    assert {selection.label for selection in select("tasks", "physical")} == OWN_TASKS - {
+        "sinewave",
+        "robotic_arm",
+        "ballistics",
+    }
+
+
+@pytest.mark.parametrize("name", sorted({*OWN_TASKS, "dataset"}))
+def test_every_task_has_a_page_with_a_picture(name: str) -> None:
+    page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {name}")
+    assert f"[{name}]({name}.md)" in (DOCS / "README.md").read_text(encoding="utf-8")
+    if name in OWN_TASKS:
+        assert f"({name}.png)" in page and (DOCS / f"{name}.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("name", sorted(OWN_METHODS))

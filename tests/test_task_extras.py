@@ -75,14 +75,22 @@ def test_another_operator_is_recorded_beside_scores_that_stay(place: Path, capsy
     after = records(place)
     for name, record in after.items():
         full = record.pop("operators")["full"]
-        assert (full["designs"], full["valid"]) == (7, 1.0)
-        assert full["mse_between"] == pytest.approx(0.25)
+        assert set(full) == {"multi_target", "fixed_target"}
+        for found in full.values():
+            assert (found["designs"], found["valid"]) == (7, 1.0)
+            assert found["mse_between"] == pytest.approx(0.25)
         changed = {key for key in before[name] if before[name][key] != record[key]}
         assert changed <= {"checksum"}
     lookup = after["lookup"]["scores"]["multi_target"]["mse"]["mean"]
     assert lookup < 0.01  # so that nearly all of the other operator's error is what lies between the two
     assert main(["verify", "--out", "here"]) == 0
     capsys.readouterr()
+    assert main(["table", "operators", "--out", "here"]) == 0
+    lines = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| proxied")]
+    assert {(line[2].strip(), line[3].strip(), line[4].strip()) for line in lines} == {
+        ("full", method, targets) for method in ("prior", "lookup") for targets in ("many", "y*")
+    }
+    assert all(line[-2].strip() == "0.25" for line in lines)
     assert main(["rescore", "--out", "here", "--operator", "fall"]) == 0
     assert capsys.readouterr().out.count("has no operator 'fall'; it has: full") == 2
 

@@ -13,6 +13,7 @@ from harness.seeds import seeded
 
 ROWS = 32
 DRAWS = 4000
+SECONDS = 2.0  # of simulation that the share of valid prior draws may cost; a slow task is asked for fewer
 TOLERANCE = 1e-9  # relative and absolute: float64 with room for a different order of summation
 COVER = 0.9  # least share of each dimension's prior draws inside the bounds, whose interval is at least 95 %
 VALID = 0.5  # least share of prior draws that can be simulated: below it the training set is not the prior
@@ -178,7 +179,7 @@ def _fixed_target(task: Task) -> None:
 
 
 def _prior(task: Task) -> None:
-    x = _draw(task, DRAWS)
+    x = _draw(task, max(10 * ROWS, min(DRAWS, int(SECONDS / task.cost * 1000))) if task.cost else DRAWS)
     inside = float(task.in_support(x.clone()).double().mean())
     require(inside == 1, f"{1 - inside:.2%} of the prior draws are outside the hard domain; make in_support hold them.")
     valid = float(task.simulate(x.clone()).isfinite().all(-1).double().mean())

@@ -9,6 +9,7 @@ METRICS = ("sse", "mse", "nmse")
 COPY = 1e-5  # standardised distance below which a proposal is a training design: float32 rounding, and no more
 ACCURATE = 1e-2  # nmse below which a proposal counts for diversity
 CHUNK = 256
+ROUNDING = 1e-6  # of the width of the box: a design in float32 must not leave it by its rounding
 
 
 def squared_errors(reached: Tensor, y: Tensor, y_variance: Tensor) -> dict[str, Tensor]:
@@ -34,8 +35,9 @@ def constant_errors(y_variance: Tensor) -> dict[str, float]:
 
 
 def inside(x: Tensor, bounds: Tensor) -> Tensor:
-    """Mask of designs inside a box `(2, x_dim)`."""
-    return ((x >= bounds[0]) & (x <= bounds[1])).all(-1)
+    """Mask of designs inside a box `(2, x_dim)`, up to the rounding of float32."""
+    slack = ROUNDING * (bounds[1] - bounds[0])
+    return ((x >= bounds[0] - slack) & (x <= bounds[1] + slack)).all(-1)
 
 
 def nearest_distance(x: Tensor, known: Tensor) -> Tensor:

@@ -15,11 +15,11 @@ from torch import Generator, Tensor
 
 from harness.contracts import Method, Proposals, Task
 from harness.data import Dataset
-from harness.evaluation import metrics, statistics
+from harness.evaluation import metrics, recall, statistics
 from harness.presets import Protocol
 from harness.seeds import derive
 
-SCORES_VERSION = 1
+SCORES_VERSION = 2
 ROWS_PER_CALL = 20_000
 DIVERSITY_TARGETS = 100
 DIAGNOSED = 1000
@@ -120,6 +120,7 @@ def score(
         "r_T": _trials(multi, fallback, designs.ranked, protocol, seed),
         "surrogate_gap": _surrogate_gap(designs, multi["nmse"]),
         "novelty": _novelty(data, designs, multi["nmse"]),
+        "recall": _recall(task, designs.fixed, fixed["nmse"], protocol),
         "diagnosis": _diagnosis(task, designs.fixed),
     }
 
@@ -192,6 +193,19 @@ def _novelty(data: Dataset, designs: Designs, nmse: Tensor) -> dict[str, float]:
         "diversity": float(metrics.mean_pairwise_distance(x, accurate).nanmean()),
         "accurate": float(accurate.double().mean()),
     }
+
+
+def _recall(task: Task, fixed: Tensor, nmse: Tensor, protocol: Protocol) -> dict[str, Any] | None:
+    """Share of the sectors of a symmetric design space in which T random proposals for y* are accurate."""
+    low, high = task.bounds.cpu()
+    images = len(task.images(low[None]))
+    if images == 1:
+        return None
+    x, accurate = fixed.double().flatten(0, 1), (nmse < metrics.ACCURATE).flatten()
+    reached = torch.zeros(len(x), images, dtype=torch.bool)
+    reached[accurate] = recall.sectors(x[accurate], task.images, high - low)
+    trials = [count for count in protocol.trials if count <= len(x)]
+    return {"images": images, "T": trials, "found": recall.expected_share(reached, trials)}
 
 
 @torch.no_grad()

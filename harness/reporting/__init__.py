@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from harness.errors import UsageError, unknown
-from harness.reporting import cost, curves, errors, novelty, summary
+from harness.reporting import cost, curves, diagnosis, errors, novelty, operators, summary
 from harness.reporting.formats import FORMATS
 from harness.reporting.groups import Group, group
 from harness.reporting.notes import METRICS
@@ -25,6 +25,8 @@ TABLES: Mapping[str, tuple[Builder, str]] = {
     "cost": (cost.cost, "mse"),
     "surrogate-gap": (novelty.surrogate_gap, "nmse"),
     "novelty": (novelty.novelty, "sse"),
+    "operators": (operators.operators, "mse"),
+    "diagnosis": (diagnosis.diagnosis, "mse"),
 }
 """Each table's builder and the metric that it shows unless told otherwise."""
 

@@ -46,6 +46,7 @@ def chart(
             *notes.code(group.rows),
             *notes.failures(group.rows),
             *best,
+            *notes.floor(group, metric),
             *notes.settings([group]),
         ),
     )

@@ -63,7 +63,8 @@ def _table(group: Group, metric: str, published: bool) -> Table:
     rows = [{**base(row), **_order(row), **curve(row, metric, shown[row.label])} for row in group.rows]
     counts = trials(group)
     columns = [Column("drawn", lambda raw: str(raw["generated"]))] if any(_extra(row) for row in rows) else []
-    columns += [_column(count, ends=count in (counts[0], counts[-1])) for count in spaced(counts)]
+    floor = group.floor(metric)
+    columns += [_column(count, count in (counts[0], counts[-1]), floor) for count in spaced(counts)]
     values = [value for by_count in shown.values() for value in by_count.values()]
     extra = [
         f"r_T: best {metric} among T proposals, mean over the targets; an invalid design never wins",
@@ -87,11 +88,10 @@ def _extra(raw: Raw) -> bool:
     return bool(raw["generated"] != raw["returned"])
 
 
-def _column(count: int, ends: bool) -> Column:
+def _column(count: int, ends: bool, floor: float) -> Column:
     key = f"r_{count}"
-    return Column(
-        f"T={count}", partial(_spread if ends else _plain, key=key), best=key, beside=partial(bracket, key=key)
-    )
+    text = partial(_spread if ends else _plain, key=key)
+    return Column(f"T={count}", text, best=key, beside=partial(bracket, key=key), floor=floor)
 
 
 def _plain(raw: Raw, key: str) -> str:

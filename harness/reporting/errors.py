@@ -30,7 +30,7 @@ def _table(group: Group, protocol: str, metric: str, published: bool) -> Table:
     found = {row.label: find(protocol, group.task, row.label) if published else None for row in group.rows}
     shown = {label: value if comparable(value, metric, dimension(group)) else None for label, value in found.items()}
     rows = tuple(_raw(row, protocol, metric, shown[row.label]) for row in group.rows)
-    columns = list(_columns(protocol, metric))
+    columns = list(_columns(protocol, metric, group.floor(metric)))
     extra = [notes.METRICS[metric] + "; " + notes.INVALID, *notes.spread(group.rows, [group])]
     if protocol == "multi_target":
         extra.append(
@@ -73,11 +73,11 @@ def _raw(row: Row, protocol: str, metric: str, value: Published | None) -> dict[
     return raw
 
 
-def _columns(protocol: str, metric: str) -> list[Column]:
+def _columns(protocol: str, metric: str, floor: float) -> list[Column]:
     columns = [
-        Column(f"{metric}, mean ± dev.", lambda raw: deviation(raw["mean"], raw["deviation"]), best="mean"),
-        Column("median", lambda raw: number(raw["median"]), best="median"),
-        Column("90 %", lambda raw: number(raw["q90"]), best="q90"),
+        Column(f"{metric}, mean ± dev.", lambda raw: deviation(raw["mean"], raw["deviation"]), "mean", floor=floor),
+        Column("median", lambda raw: number(raw["median"]), "median", floor=floor),
+        Column("90 %", lambda raw: number(raw["q90"]), "q90", floor=floor),
         Column("valid", lambda raw: share(raw["valid"])),
         Column("in box", lambda raw: share(raw["in_box"])),
     ]

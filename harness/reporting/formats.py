@@ -107,13 +107,19 @@ def _grid(table: Table, style: str, cell: Callable[[Text], str]) -> str:
 
 def _markdown_cell(cell: Text) -> str:
     text = cell.text.replace("|", "\\|")
-    return {"": text, "best": f"**{text}**", "best method": f"*{text}*"}[cell.mark] + cell.beside
+    marked = {"": text, "best": f"**{text}**", "best method": f"*{text}*", "below floor": f"({text})"}
+    return marked[cell.mark] + cell.beside
 
 
 def _latex_cell(cell: Text) -> str:
     text = _latex_text(cell.text)
-    marked = {"": text, "best": f"\\textbf{{{text}}}", "best method": f"\\emph{{{text}}}"}[cell.mark]
-    return marked + _latex_text(cell.beside)
+    marked = {
+        "": text,
+        "best": f"\\textbf{{{text}}}",
+        "best method": f"\\emph{{{text}}}",
+        "below floor": f"({text})",
+    }
+    return marked[cell.mark] + _latex_text(cell.beside)
 
 
 def _latex_text(text: str) -> str:

@@ -25,9 +25,9 @@ def frame(root: str | Path) -> pandas.DataFrame:
     """All numbers of a result folder in tidy form: one row for each protocol, metric and statistic of each record.
 
     Columns: `task`, `method` and `label` (the method with the options that the user gave), `preset`, `budget`, `seed`,
-    `status`, `protocol` (`multi_target`, `fixed_target`, `r_T`, `surrogate_gap`, `novelty`, `cost`), `metric` (`sse`,
-    `mse`, `nmse`, or missing), `statistic` (such as `mean` or `r_200`), `value`, and the record's `key`. A record
-    without scores has the rows of its known costs, and one row without a value where there are none.
+    `status`, `protocol` (`multi_target`, `fixed_target`, `r_T`, `surrogate_gap`, `novelty`, `recall`, `cost`), `metric`
+    (`sse`, `mse`, `nmse`, or missing), `statistic` (such as `mean` or `r_200`), `value`, and the record's `key`. A
+    record without scores has the rows of its known costs, and one row without a value where there are none.
 
     Raises:
         UsageError: there are no records below the root.
@@ -69,6 +69,8 @@ def _numbers(record: Record) -> Iterator[Number]:
     for which, values in (scores.get("surrogate_gap") or {}).items():
         yield from (("surrogate_gap", "nmse", f"{which}_{statistic}", value) for statistic, value in values.items())
     yield from (("novelty", None, statistic, value) for statistic, value in (scores.get("novelty") or {}).items())
+    found = scores.get("recall") or {"T": (), "found": ()}
+    yield from (("recall", None, f"found_{T}", value) for T, value in zip(found["T"], found["found"], strict=True))
     yield from _costs(record)
 
 

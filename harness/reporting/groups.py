@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.reporting.numbers import count
 from harness.reporting.rows import Record, Row, canonical, dig, order
 
-PAPER_TASKS = ("sinewave", "robotic_arm", "ballistics")
+PAPER_TASKS = ("sinewave", "robotic_arm", "ballistics", "crystal", "architecture", "metamaterial", "shell", "stack")
 OLDER = "older code"
 SETTINGS = ("budget", "schedule", "protocol")
 
@@ -44,6 +44,10 @@ class Group:
     def first(self) -> Record:
         """A record to read the settings from."""
         return next((record for record in self.records if record["status"] == "ok"), self.records[0])
+
+    def floor(self, metric: str) -> float:
+        """The error of the task's forward model itself, below which no comparison means anything; 0 without one."""
+        return float(dig(self.first, "data", "floor", metric) or 0.0)
 
 
 def group(records: Iterable[Record]) -> list[Group]:

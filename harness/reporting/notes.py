@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.reporting.groups import OLDER, Group
-from harness.reporting.numbers import count, printed
+from harness.reporting.numbers import count, number, printed
 from harness.reporting.published import Published
 from harness.reporting.rows import Row, dig
 
@@ -75,6 +75,16 @@ def spread(rows: Iterable[Row], groups: Sequence[Group]) -> Iterator[str]:
     for origin, labels in origins.items():
         if origin not in (FRESH, "None") and not several:
             yield f"Repeats are {origin}: {', '.join(labels)}"
+
+
+def floor(group: Group, metric: str | None) -> Iterator[str]:
+    """What the values in parentheses are."""
+    value = group.floor(metric) if metric else 0.0
+    if value:
+        yield (
+            f"(in parentheses): below {number(value)}, the error of the forward model of {group.task} itself, where "
+            "differences mean nothing"
+        )
 
 
 def failures(rows: Iterable[Row]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from harness.reporting import notes
 from harness.reporting.build import METHOD, base, chart, several
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
-from harness.reporting.rows import Row
+from harness.reporting.rows import Row, dig
 from harness.reporting.table import Column, Table
 
 SCORES = ("scores", "novelty")
@@ -17,8 +17,12 @@ SCORES = ("scores", "novelty")
 
 def novelty(groups: Sequence[Group], metric: str, published: bool) -> list[Table]:
     """How far the proposals are from the training designs and from each other, with the error they reach."""
+    return [_novelty(group, metric) for group in groups]
+
+
+def _novelty(group: Group, metric: str) -> Table:
     columns = [
-        Column(f"median {metric}", lambda raw: number(raw["median"]), best="median"),
+        Column(f"median {metric}", lambda raw: number(raw["median"]), best="median", floor=group.floor(metric)),
         Column("nearest", lambda raw: number(raw["nearest"])),
         Column("copies", lambda raw: share(raw["copies"])),
         Column("accurate", lambda raw: share(raw["accurate"])),
@@ -29,18 +33,23 @@ def novelty(groups: Sequence[Group], metric: str, published: bool) -> list[Table
         "nearer than 1e-5; accurate: share of all proposals with nmse below 0.01; diversity: mean distance between the "
         "accurate proposals of one target",
     ]
-    title = "Novelty and diversity"
-    return [
-        chart("novelty", title, group, columns, [_raw(row, metric) for row in group.rows], extra, metric)
-        for group in groups
-    ]
+    images, trials = dig(group.first, "scores", "recall", "images"), dig(group.first, "scores", "recall", "T")
+    if images:
+        columns.append(Column(f"recall, T={trials[-1]}", lambda raw: share(raw["recall"])))
+        extra.append(
+            f"recall: each design has {images} images with the same y; share of the {images} places where solutions "
+            f"for y* lie that {trials[-1]} random proposals reach with nmse below 0.01"
+        )
+    rows = [_raw(row, metric, len(trials or ())) for row in group.rows]
+    return chart("novelty", "Novelty and diversity", group, columns, rows, extra, metric)
 
 
-def _raw(row: Row, metric: str) -> dict[str, Any]:
+def _raw(row: Row, metric: str, trials: int) -> dict[str, Any]:
     return {
         **base(row),
         "median": row.mean("scores", "multi_target", metric, "median"),
         **{key: row.mean(*SCORES, key) for key in ("nearest", "copies", "accurate", "diversity")},
+        **({"recall": row.mean("scores", "recall", "found", trials - 1)} if trials else {}),
     }
 
 

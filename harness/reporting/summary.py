@@ -31,7 +31,7 @@ def _table(groups: Sequence[Group], metric: str, published: bool) -> Table:
     rows = sorted((row for group in groups for row in group.rows), key=order)
     labels = list(dict.fromkeys(row.label for row in rows))
     raws = tuple(_raw(label, groups, metric, published) for label in labels)
-    columns = (METHOD, *(column for group in groups for column in _columns(group)))
+    columns = (METHOD, *(column for group in groups for column in _columns(group, metric)))
     values = [
         value
         for group in groups
@@ -45,7 +45,9 @@ def _table(groups: Sequence[Group], metric: str, published: bool) -> Table:
     ]
     extra += ["[in brackets]: the published value", *notes.published(values)] if values else []
     facts = {**notes.facts(groups[0], metric), "title": "Summary", "task": None, "split": None, "targets": None}
-    closing = [*notes.partial(rows), *notes.code(rows), *notes.failures(rows), notes.BEST, *notes.settings(groups)]
+    below = [note for group in groups for note in notes.floor(group, metric)]
+    closing = [*notes.partial(rows), *notes.code(rows), *notes.failures(rows), notes.BEST, *below]
+    closing += notes.settings(groups)
     return Table("summary", f"Summary ({groups[0].heading})", facts, columns, raws, (*extra, *closing))
 
 
@@ -75,12 +77,12 @@ def _ends(group: Group, row: Row, metric: str, published: bool) -> Iterator[tupl
                 yield f"{group.task}.{key}", values[key]
 
 
-def _columns(group: Group) -> Iterator[Column]:
+def _columns(group: Group, metric: str) -> Iterator[Column]:
+    floor, status = group.floor(metric), f"{group.task}.status"
     for count in ends(group):
         key = f"{group.task}.r_{count}"
-        title = f"{group.task} r_{count}"
-        status = f"{group.task}.status"
-        yield Column(title, partial(_text, key=key), best=key, status=status, beside=partial(bracket, key=key))
+        title, text, beside = f"{group.task} r_{count}", partial(_text, key=key), partial(bracket, key=key)
+        yield Column(title, text, best=key, status=status, beside=beside, floor=floor)
 
 
 def _text(raw: Raw, key: str) -> str:

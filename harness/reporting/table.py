@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from harness.reporting.numbers import MISSING
 
 Raw: TypeAlias = Mapping[str, Any]
-Mark = Literal["", "best", "best method"]
+Mark = Literal["", "best", "best method", "below floor"]
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class Column:
     """The raw value that tells whether this column has numbers; None for a column that needs none."""
     beside: Callable[[Raw], str] = lambda raw: ""
     """What stands behind the text and is never marked, such as a published value in brackets."""
+    floor: float = 0.0
+    """Values of `best` below it cannot be told apart: they are set back, and where there are any, none is best."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A cell as text, `best` where no row is better, `best method` where only baselines are."""
+    """A cell as text: `best` where no row is better, `best method` where only baselines are, or `below floor`."""
 
     text: str
     mark: Mark = ""
@@ -75,6 +77,10 @@ class Table:
         compete = [
             row for row in self.rows if row.get(column.best) is not None and row.get(column.status or "") == "ok"
         ]
+        values = [row.get(column.best) for row in self.rows]
+        low = [value is not None and float(value) < column.floor for value in values]
+        if any(low):
+            return ["below floor" if below else "" for below in low]
         learning = [row for row in compete if not row.get("baseline")]
         first, second = _best(column, compete), _best(column, learning)
         marks: list[Mark] = []

@@ -40,8 +40,7 @@ class Crystal(Task):
     coordinates of the cubic perovskite. x is uniform: edges 3.94 (1 +- 0.10) angstrom, angles 90 +- 12 degrees.
 
     Permuting the axes, and replacing two angles by 180 degrees less them, changes nothing: a design has 24 images.
-    Off the box by more than `MARGIN` a design is outside the domain and NaN: no calculation was made there, and with
-    more shear bands close the gap and cross between the TRIM points.
+    Off the box by more than `MARGIN` a design is outside the domain and NaN: no calculation was made there.
 
     With `data=dft` the pairs are the 873 DFT rows, fewer than `n_train`; a perfect inverse of DFT would then have the
     error `model_difference`, below which no comparison means anything.
@@ -137,7 +136,7 @@ class Crystal(Task):
             axes.scatter(*(inside @ on_paper).T.tolist(), s=size, color=colour, label=element, zorder=2)
         axes.set_aspect("equal")
         axes.set_axis_off()
-        axes.legend(frameon=False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=3, frameon=False)  # not over the atoms
 
     def _levels(self, x: Tensor) -> Tensor:
         x = x.to(torch.float64)

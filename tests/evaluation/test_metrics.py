@@ -36,6 +36,14 @@ def test_a_copy_of_a_training_design_has_distance_zero_and_others_their_nearest(
     assert torch.allclose(distance[5:], torch.tensor(1e-3, dtype=torch.float64), atol=1e-9)
 
 
+def test_a_design_in_float32_does_not_leave_the_box_by_its_rounding() -> None:
+    bounds = torch.tensor([[0.1, 42.0], [0.7, 52.0]]).double() + torch.tensor([0.0, 1 / 3])
+    edges = torch.cartesian_prod(*bounds.T).float().double()
+    assert not ((edges >= bounds[0]) & (edges <= bounds[1])).all()
+    assert metrics.inside(edges, bounds).all()
+    assert not metrics.inside(bounds[1] + torch.tensor([0.0, 1e-4]), bounds)
+
+
 def test_diversity_is_the_mean_distance_of_the_chosen_pairs() -> None:
     x = torch.tensor([[[0.0], [1.0], [3.0], [100.0]], [[0.0], [1.0], [2.0], [3.0]]]).double()
     chosen = torch.tensor([[True, True, True, False], [True, False, False, False]])

@@ -11,7 +11,7 @@ from harness.contracts import Problem
 from harness.seeds import seeded
 from methods.cinn import CINN, CINNOptions
 from methods.cvae import Autoencoder
-from methods.inn import INN, Bijection, INNOptions, bidirectional_loss, mmd
+from methods.inn import INN, Bijection, Components, INNOptions, bidirectional_loss, mmd
 from methods.mdn import MDN, MDNOptions, Mixture
 
 
@@ -27,6 +27,45 @@ def mixture(request: pytest.FixtureRequest) -> Mixture:
         torch.nn.init.normal_(mixture.network[-1].weight, std=0.3)
         torch.nn.init.normal_(mixture.network[-1].bias, std=0.5)
     return mixture
+
+
+@pytest.fixture
+def curves() -> Tensor:
+    """Standardised targets of 40 dimensions that are nearly a function of two numbers."""
+    generator = Generator().manual_seed(0)
+    hidden = torch.randn(500, 2, generator=generator) * torch.tensor([3.0, 1.0])
+    y = hidden @ torch.randn(2, 40, generator=generator) + 0.05 * torch.randn(500, 40, generator=generator)
+    return (y - y.mean(0)) / y.std(0)
+
+
+def test_components_keep_the_distances_between_targets(curves: Tensor) -> None:
+    code = Components(40, 2)
+    code.fit(curves)
+    u = code(curves)
+    assert u.shape == (500, 2)
+    assert torch.allclose(u.square().mean(0), torch.ones(2), rtol=1e-3)
+    one, other = code.weighted(u[:250]), code.weighted(u[250:])
+    assert torch.allclose((curves[:250] - curves[250:]).square().mean(1), (one - other).square().mean(1), atol=0.05)
+    assert float(code.error(u, curves).mean()) < 0.01
+    moved = u + torch.tensor([1.0, 0.0])
+    apart = (code.weighted(moved) - code.weighted(u)).square().mean(1)
+    assert torch.allclose(code.error(moved, curves) - code.error(u, curves), apart, atol=1e-3)
+
+
+def test_targets_of_few_dimensions_are_their_own_components(curves: Tensor) -> None:
+    code = Components(40, 40)
+    code.fit(curves)
+    assert code(curves) is curves and not dict(code.named_buffers())
+    assert torch.allclose(code.error(0.9 * curves, curves), (0.1 * curves).square().mean(1))
+
+
+@pytest.mark.parametrize(("components", "u_dim"), [(0, 3), (5, 5), (100, 40)])
+def test_the_bijection_maps_to_as_many_components_as_asked_for(components: int, u_dim: int) -> None:
+    network = Bijection(problem(3, 40), 8, INNOptions(components=components, padding=1))
+    assert network.u_dim == u_dim and network.dim == max(4, u_dim + 1) and network.u_dim + network.z_dim == network.dim
+    u, z, _ = network(torch.randn(6, 3))
+    assert u.shape == (6, u_dim) and z.shape == (6, network.z_dim)
+    assert Bijection(problem(3, 2), 8, INNOptions()).u_dim == 2
 
 
 @torch.no_grad()
@@ -164,8 +203,9 @@ def test_a_scalar_design_can_be_modelled_by_the_conditional_inn() -> None:
 
 @pytest.mark.parametrize(("x_dim", "y_dim", "padding"), [(2, 1, 0), (2, 1, 2), (8, 12, 0)])
 def test_the_bijection_takes_x_to_y_and_z_and_back(x_dim: int, y_dim: int, padding: int) -> None:
+    options = INNOptions(blocks=2, padding=padding, padding_noise=0.0, components=y_dim)
     with seeded("bijection"):
-        network = Bijection(problem(x_dim, y_dim), 8, INNOptions(blocks=2, padding=padding, padding_noise=0.0)).double()
+        network = Bijection(problem(x_dim, y_dim), 8, options).double()
         x = torch.randn(20, x_dim).double()
     y, z, _ = network(x)
     assert y.shape == (20, y_dim)

@@ -58,14 +58,55 @@ def test_the_boundary_keeps_designs_in_the_box(solver: str) -> None:
 
 def test_uniform_starts_fill_the_box_and_those_from_the_prior_do_not_keep_to_it() -> None:
     uniform, prior = (untrained(f"na[starts={starts}]", box=0.5) for starts in ("uniform", "prior"))
-    drawn = uniform.method.draw_starts(4000, Generator().manual_seed(0))
+    drawn = uniform.method.draw_starts(torch.zeros(4000, 1), Generator().manual_seed(0))
     low, high = uniform.problem.bounds
     unit = (drawn - low) / (high - low)
     assert (unit.min(0).values >= 0).all()
     assert (unit.max(0).values <= 1).all()
     assert torch.allclose(unit.mean(0), torch.tensor(0.5), atol=0.03)
     assert torch.allclose(unit.std(0), torch.tensor(12**-0.5), atol=0.02)
-    assert outside(prior.method.draw_starts(4000, Generator().manual_seed(0)), prior.problem.bounds) > 0.2
+    assert (
+        outside(prior.method.draw_starts(torch.zeros(4000, 1), Generator().manual_seed(0)), prior.problem.bounds) > 0.2
+    )
+
+
+def test_nearest_starts_are_the_draws_that_the_surrogate_maps_nearest_to_each_target() -> None:
+    made = trained("na[starts=nearest,screened=40,steps=0,rank=off]", 3, 1)
+    pool = made.problem.sample_prior(40, Generator().manual_seed(0))
+    errors = squared_error(made.method.surrogate(pool)[None], made.targets[:, None]).detach()
+    wanted = pool[errors.argsort(1)[:, :5]]
+    assert torch.equal(made.propose(5).x, wanted)
+    more = made.propose(50).x
+    assert torch.equal(more[:, 40:], more[:, :10])
+
+
+def test_the_weight_of_staying_trades_the_error_for_the_distance_from_the_start() -> None:
+    distances, errors = [], []
+    for stay in (0.0, 0.1, 10.0):
+        made = trained(f"na[stay={stay},rank=off,boundary_loss=off]", 3, 1)
+        starts = made.problem.sample_prior(30, Generator().manual_seed(0))
+        found = made.propose(5)
+        distances.append(float((found.x.view(30, 3) - starts).norm(dim=1).mean()))
+        errors.append(float(found.believed.mean()))
+    assert distances[0] > distances[1] > 3 * distances[2] > 0
+    assert errors[0] < errors[1] < errors[2]
+
+
+@pytest.mark.parametrize("name", ["na-lm[searches=2]", "ipage-lm[searches=2]", "kernel[searches=2]"])
+def test_the_results_of_few_searches_are_repeated(name: str) -> None:
+    found = trained(name, 3, 1).propose(5)
+    assert found.x.shape == (6, 5, 3) and found.generated >= 12
+    assert torch.equal(found.x[:, :2], found.x[:, 2:4]) and torch.equal(found.x[:, 0], found.x[:, 4])
+    assert not torch.equal(found.x[:, 0], found.x[:, 1])
+    assert torch.equal(found.believed[:, :2], found.believed[:, 2:4])
+
+
+@pytest.mark.parametrize("name", ["na-lm", "ipage-lm", "kernel"])
+def test_where_y_has_more_dimensions_a_search_is_done_at_the_error_of_the_surrogate(name: str) -> None:
+    one, many = trained(name, 2, 1), trained(name, 2, 5)
+    repeats = many.propose(20, y=many.valid.y[:5])
+    assert repeats.generated < 11 * 100, "every row was started again in every round"
+    assert one.propose(20).generated >= 6 * 20
 
 
 def test_the_tandem_gives_one_design_for_a_target_from_whatever_generator() -> None:

@@ -81,6 +81,7 @@ def record(task: str = "sinewave", method: str = "na", seed: int = 0, **changes:
         "candidates": _candidates(method),
         "scores": scores(task, method, draw),
         "timing": _timing(method, draw),
+        **({"operators": _operators(draw)} if task == "ballistics" else {}),
         "provenance": {
             "cpu": "Some CPU",
             "cores": {"physical": 1, "logical": 2, "usable": 2},
@@ -126,6 +127,7 @@ def scores(task: str, method: str, draw: random.Random) -> dict[str, Any]:
             "diversity": 1.4 if method != "tandem" else None,
             "accurate": 0.63,
         },
+        "diagnosis": {"height [m]": {"designs": 1000, "mean": 2.0, "median": 1.9}} if task == "ballistics" else {},
     }
 
 
@@ -146,6 +148,11 @@ def write(root: Path, *records: Mapping[str, Any]) -> Path:
         folder.mkdir(parents=True)
         (folder / "record.json").write_bytes(serialise({"key": key, **item}))
     return root
+
+
+def _operators(draw: random.Random) -> dict[str, Any]:
+    errors = {name: draw.uniform(0, 1) for name in ("mse", "mse_simulate", "mse_between")}
+    return {"full": {name: {"designs": 100, "valid": 1.0, **errors} for name in ("multi_target", "fixed_target")}}
 
 
 def _candidates(method: str) -> dict[str, Any]:

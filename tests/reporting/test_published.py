@@ -42,12 +42,27 @@ def test_every_printed_value_of_our_tasks_is_found(measure, method, task):
         ("r_200", "robotic_arm", "na[boundary_loss=off]", 5.7e-6, "Ren Table 5", "200 targets"),
         ("parameters", "sinewave", "cinn", 5.3e6, "Ren Table 8", "released model has 1.0 M"),
         ("seconds", "robotic_arm", "na", 1.12, "Ren Table 2", "1080 Ti"),
+        ("r_200", "shell", "na", 1.58e-3, "Ren 2022", "notebook"),
+        ("r_200", "stack", "cinn", 3.78e-7, "Ren 2022", "best three methods only"),
     ],
 )
 def test_values_and_their_differences(measure, task, method, value, source, differs):
     found = find(measure, task, method)
     assert found is not None
     assert found.value == pytest.approx(value) and found.source == source and differs in found.difference
+
+
+@pytest.mark.parametrize("method", IPAGE)
+@pytest.mark.parametrize(("task", "differs"), [("crystal", "tight-binding"), ("architecture", "not the same problem")])
+def test_values_of_operators_that_are_not_published_say_so(task, differs, method):
+    for measure in ("multi_target", "fixed_target"):
+        assert differs in find(measure, task, method).difference
+
+
+@pytest.mark.parametrize("method", REN)
+def test_the_metamaterial_names_what_its_forward_model_was_trained_on(method):
+    for measure in ("r_1", "r_200"):
+        assert "CST" in find(measure, "metamaterial", method).difference
 
 
 def test_what_no_paper_prints_is_not_found():
