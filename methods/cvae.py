@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
-from harness.contracts import Method, Phase, Problem, Proposals
+from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
+from methods.levels import Levels
 from methods.networks import REDRAWS, keep_inside, mlp, normal, repeat_targets
 
 
@@ -75,12 +76,17 @@ class CVAE(Method):
     def build(self, problem: Problem, width: int) -> None:
         options = self.options
         self.autoencoder = Autoencoder(problem.x_dim, problem.y_dim, options.z_dim, width, options.depth)
-        self.bounds = problem.bounds
+        self.bounds, self.levels = problem.bounds, Levels(problem.x_dim)
         self.augmentation = Augmentation(options.augment, problem, width)
+
+    def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
+        """Find the levels of x, then train."""
+        self.levels.fit(train.x)
+        super().fit(train, valid, run)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Negative evidence lower bound."""
-        return self.autoencoder.negative_elbo(x, y, self.options.kl_weight)
+        return self.autoencoder.negative_elbo(self.levels.blur(x), y, self.options.kl_weight)
 
     def phases(self) -> Iterator[Phase]:
         decay = self.options.weight_decay
@@ -94,9 +100,9 @@ class CVAE(Method):
             def draw(rows: Tensor | slice) -> Tensor:
                 z = normal(len(targets), self.options.z_dim, generator, y)[rows]
                 x = self.autoencoder.decode(z, targets[rows])
-                if self.options.sample == "mean":
-                    return x
-                return x + self.autoencoder.scale * normal(len(targets), x.shape[1], generator, x)[rows]
+                if self.options.sample == "full":
+                    x = x + self.autoencoder.scale * normal(len(targets), x.shape[1], generator, x)[rows]
+                return self.levels.snap(x)
 
             x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)
         return Proposals(x.view(len(y), n, -1), generated=drawn)

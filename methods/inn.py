@@ -12,8 +12,10 @@ from torch import Generator, Tensor, nn
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
 from methods.flows import build_flow
+from methods.levels import Levels
 from methods.networks import REDRAWS, keep_inside, normal, repeat_targets, squared_error
 
+FIRST_SIGMA = 0.3  # where it is learned
 MMD_WIDTHS = (0.2, 0.5, 1.0, 2.0)
 
 
@@ -42,7 +44,8 @@ class INNOptions(BijectionOptions):
 
     loss: Literal["likelihood", "mmd"] = "likelihood"
     sigma: float = 0.05
-    """Maximum likelihood only: standard deviation of y around the network's prediction, in standardised y."""
+    """Maximum likelihood only: standard deviation of y around the network's prediction, in standardised y or its
+    components; 0 learns one for each of them, where some can be predicted well and others cannot."""
     fit_weight: float = 10.0
     """MMD only: weight of the squared error of y beside the two MMD terms."""
     inside: bool = True
@@ -52,6 +55,9 @@ class INNOptions(BijectionOptions):
 
 class Bijection(nn.Module):
     """x with its padding <-> [u, z]; u is y or its principal components, z takes all dimensions that u leaves."""
+
+    log_sigma: nn.Parameter
+    """Of u around the prediction, where the loss is a likelihood."""
 
     def __init__(self, problem: Problem, width: int, options: BijectionOptions) -> None:
         super().__init__()
@@ -139,9 +145,10 @@ def _mean_kernel(left: Tensor, right: Tensor) -> Tensor:
 def bidirectional_loss(network: Bijection, x: Tensor, y: Tensor, weights: tuple[float, float, float]) -> Tensor:
     """lambda_y |f_y(x) - y|^2 + lambda_z MMD([f_y, f_z], [y, z]) + lambda_x MMD(f^-1(y, z), x) (Ardizzone et al.)."""
     fit, latent, design = weights
-    y = network.code(y)
+    code = network.code
+    y = code(y)
     predicted, inferred, _ = network(x)
-    loss = fit * squared_error(predicted, y).mean()
+    loss = fit * squared_error(code.weighted(predicted), code.weighted(y)).mean()
     z = torch.randn_like(inferred)
     if latent:
         # Detached: this term must shape z alone and not trade the fit of y for it.
@@ -168,20 +175,26 @@ class INN(Method):
 
     def build(self, problem: Problem, width: int) -> None:
         self.network = Bijection(problem, width, self.options)
-        self.bounds = problem.bounds
+        sigma = torch.full((self.network.u_dim,), self.options.sigma or FIRST_SIGMA)
+        self.network.log_sigma = nn.Parameter(sigma.log(), requires_grad=self.options.sigma == 0)
+        self.bounds, self.levels = problem.bounds, Levels(problem.x_dim)
         self.augmentation = Augmentation(self.options.augment, problem, width)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Negative log likelihood up to a constant, or the bidirectional MMD loss."""
+        x = self.levels.blur(x)
         if self.options.loss == "mmd":
             return bidirectional_loss(self.network, x, y, (self.options.fit_weight, 1.0, 1.0))
         predicted, z, log_det = self.network(x)
-        fit = (predicted - self.network.code(y)).square().sum(1) / self.options.sigma**2
-        return (0.5 * (fit + z.square().sum(1)) - log_det).mean()
+        log_sigma = self.network.log_sigma
+        white = (predicted - self.network.code(y)) / log_sigma.exp()
+        log_likelihood = log_det - log_sigma.sum() - 0.5 * (white.square().sum(1) + z.square().sum(1))
+        return -log_likelihood.mean()
 
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
-        """Find the components of y, then train."""
+        """Find the components of y and the levels of x, then train."""
         self.network.code.fit(train.y)
+        self.levels.fit(train.x)
         super().fit(train, valid, run)
 
     def phases(self) -> Iterator[Phase]:
@@ -195,7 +208,7 @@ class INN(Method):
 
             def draw(rows: Tensor | slice) -> Tensor:
                 z = normal(len(targets), self.network.z_dim, generator, y)[rows]
-                return self.network.inverse(targets[rows], z)[0]
+                return self.levels.snap(self.network.inverse(targets[rows], z)[0])
 
             x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)
         return Proposals(x.reshape(len(y), n, -1), generated=drawn)

@@ -163,6 +163,8 @@ class IPage(Method):
         """Designs `(b * n, x_dim)` near the starts that the forward model maps to their targets, and the searches."""
         options, bounds = self.options, self.bounds
         codes, targets = self.network.code(targets), self.goal(targets)
+        # Outside the box the forward model has learned nothing, and few steps do not lead back.
+        starts = starts.clamp(bounds[0], bounds[1])
         if options.localise == "adam":
             weight = options.boundary_weight
             x, _ = adam(

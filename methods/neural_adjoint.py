@@ -158,6 +158,18 @@ class NeuralAdjoint(Method):
         return x, searches
 
 
+class NeuralAdjointNear(NeuralAdjoint):
+    """Neural-Adjoint that starts at the draws which the surrogate maps nearest to y, and stays near them.
+
+    A search over hundreds of dimensions ends where the surrogate is wrong: on the pixels of `architecture` it believes
+    errors of 1e-13 where the forward model finds 0.1. Draws from the design distribution are where the surrogate was
+    trained, and some of them are close to any y already.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("variants",)
+    defaults: ClassVar[dict[str, Any]] = {"starts": "nearest", "stay": 1e-3, "steps": 10, "rate": 0.02}
+
+
 class NeuralAdjointLM(NeuralAdjoint):
     """Neural-Adjoint with a batched Levenberg-Marquardt search and restarts in place of Adam and ranking.
 

@@ -9,7 +9,7 @@ from harness.budget import BudgetMissed, build_to_budget, find_width, trainable_
 from harness.contracts import Problem
 from harness.registry import discover
 
-METHODS = ["mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "ipage", "ipage-lm"]
+METHODS = ["mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "na-near", "ipage", "ipage-lm"]
 
 
 def problem(x_dim: int, y_dim: int) -> Problem:

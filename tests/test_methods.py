@@ -20,7 +20,7 @@ from harness.selection import select
 
 OURS = sorted(name for name, plugin in discover("methods").items() if plugin.distribution == "inverse-harness")
 DIMS = [(3, 1), (2, 5), (1, 1), (1, 3)]
-SEARCHES = ["na", "na-lm", "ipage", "ipage-lm", "kernel"]
+SEARCHES = ["na", "na-lm", "na-near", "ipage", "ipage-lm", "kernel"]
 
 NEEDS = {
     "bins": "coupling=spline",
@@ -31,6 +31,10 @@ NEEDS = {
     "kernel.restarts": "steps=2",
     "na.restarts": "solver=lm,rank=off,steps=2",
     "na.tolerance": "solver=lm,rank=off,steps=2",
+    "components": "components=2",
+    "na.searches": "solver=lm,rank=off,steps=2",
+    "na.screened": "starts=nearest",
+    "ipage.searches": "localise=lm",
     "ipage.restarts": "localise=lm,steps=2",
     "ipage.tolerance": "localise=lm,steps=2",
     "ipage.surrogate_share": "surrogate=mlp",
@@ -50,6 +54,10 @@ OTHER = {
     "candidates": 20,
     "centres": 20,
     "surrogate_share": 0.25,
+    "searches": 2,
+    "screened": 30,
+    "stay": 1.0,
+    "components": 4,
 }
 """A value other than the default, where neither half nor less than it will do."""
 
@@ -69,7 +77,8 @@ def cases() -> list[tuple[str, str, str]]:
             if context.partition("=")[0] not in {"", *(other.name for other in fields(options))}:
                 context = ""
             for value in others(item.name, item.default, hints(options)[item.name]):
-                given = ",".join(filter(None, [context, render({item.name: value})[1:-1]]))
+                own = render({item.name: value})[1:-1]
+                given = own if context.startswith(f"{item.name}=") else ",".join(filter(None, [context, own]))
                 found.append((name, f"{name}[{context}]" if context else name, f"{name}[{given}]"))
     return found
 
@@ -87,7 +96,8 @@ def others(name: str, default: Any, kind: Any) -> list[Any]:
 
 def moment(selection: str) -> Trained:
     """A method after the shortest training in which every option can act: the box is small enough to be felt."""
-    return trained(selection, epochs=6, width=8, n_train=80, box=0.2)
+    y_dim = 5 if "components" in selection else 1
+    return trained(selection, 2, y_dim, epochs=6, width=8, n_train=80, box=0.2)
 
 
 @pytest.mark.parametrize("dims", DIMS, ids=lambda dims: f"{dims[0]}-to-{dims[1]}")
@@ -121,7 +131,7 @@ def test_proposals_follow_the_generator_and_leave_targets_and_networks_alone(nam
 @pytest.mark.parametrize("name", OURS)
 def test_what_is_ranked_comes_best_first_by_its_own_estimate(name: str) -> None:
     proposals = trained(name, 3, 1).propose(20)
-    assert proposals.ranked == (name in ("na", "lookup"))
+    assert proposals.ranked == (name in ("na", "na-near", "lookup"))
     if proposals.ranked:
         assert proposals.believed is not None
         assert (proposals.believed.diff(dim=1) >= 0).all()

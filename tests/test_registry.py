@@ -13,7 +13,11 @@ from harness.registry import build_method, build_task, discover, get, source_has
 from harness.selection import select, split
 from tests.plugins import METHOD, install
 
-OWN_METHODS = {"mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "ipage", "ipage-lm", "prior", "lookup", "kernel"}
+OWN_METHODS = {"mdn", "inn", "cinn", "cvae", "tandem", "na", "ipage", "na-lm", "na-near", "ipage-lm"} | {
+    "prior",
+    "lookup",
+    "kernel",
+}
 OWN_TASKS = {"sinewave", "robotic_arm", "ballistics", "crystal", "architecture", "metamaterial", "shell", "stack"}
 DOCS = Path(__file__).parents[1] / "docs" / "tasks"
 
@@ -109,7 +113,7 @@ def names(text: str) -> list[str]:
 
 def test_selections_keep_their_order_and_name_nothing_twice() -> None:
     assert names("na,mdn,na") == ["na", "mdn"]
-    assert names("na*") == ["na", "na-lm"]
+    assert names("na*") == ["na", "na-lm", "na-near"]
     assert names(" mdn , na-l? ") == ["mdn", "na-lm"]
     assert set(names("all")) >= OWN_METHODS
     assert set(names("baselines")) == {"prior", "lookup", "kernel"}
@@ -117,7 +121,7 @@ def test_selections_keep_their_order_and_name_nothing_twice() -> None:
         "na[boundary_loss=off,candidates=50]",
         "na",
     ]
-    assert names("na*[steps=3]") == ["na[steps=3]", "na-lm[steps=3]"]
+    assert names("na*[steps=3]") == ["na[steps=3]", "na-lm[steps=3]", "na-near[steps=3]"]
 
 
 @pytest.mark.parametrize(

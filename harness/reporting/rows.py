@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 Record: TypeAlias = Mapping[str, Any]
 
 PAPER_METHODS = ("mdn", "inn", "cinn", "cvae", "tandem", "na", "ipage")
-VARIANTS = ("na-lm", "ipage-lm")
+VARIANTS = ("na-lm", "na-near", "ipage-lm")
 BASELINES = ("prior", "lookup", "kernel")
 
 

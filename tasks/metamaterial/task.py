@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from harness.contracts import Task
 from tasks.metamaterial.fourier import SITES
 from tasks.metamaterial.interpolation import FREQUENCIES, PERIOD
-from tasks.metamaterial.proxy import HIGH, LOW, images, load
+from tasks.metamaterial.proxy import HIGH, LOW, describe, images, load
 from tasks.metamaterial.rcwa import D4RCWA
 
 TARGET = (44.0, 32.0, 50.0, 48.0, 49.5, 44.5, 46.2, 43.7)  # um, the design of y*: ours, the papers print none
@@ -49,6 +49,13 @@ class Metamaterial(Task):
         """The proxy's spectrum of TARGET, rounded so that it is the same number everywhere."""
         y = self.simulate(torch.tensor([TARGET], dtype=torch.float64))[0]
         return tuple(round(value, 6) for value in y.tolist())
+
+    @property
+    def floor(self) -> dict[str, float]:
+        """Error of the proxy against D4-RCWA on spectra kept from its training."""
+        facts = describe()
+        mse = float(facts["held_out_mse"]["mean"])
+        return {"sse": mse * self.y_dim, "mse": mse, "nmse": float(facts["held_out_nmse"])}
 
     @property
     def bounds(self) -> Tensor:

@@ -120,10 +120,10 @@ def ensemble(networks: Sequence[Proxy]) -> Proxy:
     return proxy.half().double()
 
 
-def errors(proxy: Proxy, data: Spectra) -> Tensor:
-    """Mean square error `(n,)` of each spectrum by a proxy in float64."""
+def errors(proxy: Proxy, data: Spectra, variance: Tensor | float = 1.0) -> Tensor:
+    """Mean square error `(n,)` of each spectrum by a proxy in float64, at each frequency in units of a variance."""
     with torch.no_grad():
-        return (proxy(data.x.double()) - data.t).square().mean(1)
+        return ((proxy(data.x.double()) - data.t).square() / variance).mean(1)
 
 
 def curve(data: Spectra, held: Spectra, recipe: Recipe, seed: int) -> None:
@@ -145,6 +145,7 @@ def release(
         proxy = ensemble(networks)
         error = errors(proxy, held)
         measured = {"mean": float(error.mean()), "median": float(error.median()), "worst": float(error.max())}
+        relative = errors(proxy, held, data.t.double().var(0))
         save(
             proxy,
             path,
@@ -155,6 +156,7 @@ def release(
                 "trained_mse": float(errors(proxy, data[: len(held)]).mean()),
                 "held_out": len(held),
                 "held_out_mse": measured,
+                "held_out_nmse": float(relative.mean()),
                 "seeds": used,
                 "recipe": asdict(recipe),
                 "torch": torch.__version__,
