@@ -32,7 +32,7 @@ NEEDS = {
     "na.restarts": "solver=lm,rank=off,steps=2",
     "na.tolerance": "solver=lm,rank=off,steps=2",
     "components": "components=2",
-    "na.searches": "solver=lm,rank=off,steps=2",
+    "na.searches": "solver=lm,rank=off,steps=0",
     "na.screened": "starts=nearest",
     "ipage.searches": "localise=lm",
     "ipage.restarts": "localise=lm,steps=2",
