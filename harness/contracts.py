@@ -80,6 +80,12 @@ class Task(ABC):
         """At most n pairs to learn from, physical and float64: `draw`, unless a task has data of its own."""
         return self.draw(n, generator)
 
+    def prepare(self, n: int, generator: Generator) -> None:
+        """Make what `pairs`, called with the same arguments, then finds in a cache; with a progress bar.
+
+        Called in the main process before the cells of a run. Does nothing unless a task has such data.
+        """
+
     def draw(self, n: int, generator: Generator) -> Pairs:
         """N prior draws that can be simulated, with their y, physical and float64.
 

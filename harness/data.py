@@ -61,6 +61,11 @@ class Dataset:
         }
 
 
+def prepare(task: Task, protocol: Protocol) -> None:
+    """Let the task make the pairs that `draw` asks it for, where they take long and are kept."""
+    task.prepare(protocol.n_train or task.n_train, _stream("train", protocol))
+
+
 def draw(task: Task, protocol: Protocol) -> Dataset:
     """Draw the pairs and the targets of a task; both depend on the data seed and on nothing else.
 

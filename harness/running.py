@@ -22,6 +22,7 @@ def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Sett
         return 0
     from harness.execution import run_cells
 
+    prepare(todo)
     summary = run_cells(
         todo,
         store,
@@ -31,6 +32,18 @@ def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Sett
         quiet=settings.quiet,
     )
     return INTERRUPTED if summary.interrupted else 0
+
+
+def prepare(todo: Sequence[Cell]) -> None:
+    """Make the data that several cells share; where that fails, the cells will say why in their records."""
+    from harness import data
+    from harness.registry import build_task
+
+    for task, protocol in dict.fromkeys((cell.task, cell.protocol) for cell in todo):
+        try:
+            data.prepare(build_task(task), protocol)
+        except Exception as error:
+            print(f"{task.label}: its data could not be prepared: {error}", file=sys.stderr)
 
 
 def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> list[Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,29 @@ def test_what_a_task_reads_is_part_of_the_key(place: Path, monkeypatch: pytest.M
     assert len(keys) == 3
     declared = [json.loads(path.read_text())["declared"] for path in (place / "here").glob("*/*/*/record.json")]
     assert sorted(item["task"].get("fingerprint", "") for item in declared) == ["", "one", "other"]
+
+
+def test_data_that_cells_share_are_prepared_once_in_the_main_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    noted = SOURCE.replace(
+        "    @property\n    def operators",
+        "    def prepare(self, n, generator):\n"
+        "        with open('prepared', 'a') as stream:\n"
+        "            stream.write(f'{os.getpid()} {n} {generator.initial_seed()}\\n')\n"
+        "        if os.environ.get('UNPREPARED'):\n"
+        "            raise ValueError('no room')\n\n"
+        "    @property\n    def operators",
+    )
+    assert noted != SOURCE
+    install(monkeypatch, tmp_path, noted, tasks={"proxied": "Proxied"})
+    assert main(RUN) == 0
+    (line,) = (tmp_path / "prepared").read_text().splitlines()
+    assert line.split()[:2] == [str(os.getpid()), "2000"]
+    assert main(RUN) == 0
+    assert len((tmp_path / "prepared").read_text().splitlines()) == 1, "nothing was to run"
+    monkeypatch.setenv("UNPREPARED", "1")
+    capsys.readouterr()
+    assert main([*RUN, "--force"]) == 0
+    assert "proxied: its data could not be prepared: no room" in capsys.readouterr().err

@@ -62,9 +62,16 @@ class Architecture(Task):
         """Prior draws and their y: those of `sample_prior` and `simulate`, kept in a cache where they are many."""
         if n <= UNCACHED:
             return self.draw(n, generator)
-        designs, y = cache.load(n, _seed(generator), generate)
+        designs, y = self._cached(n, generator)
         x = torch.from_numpy(np.unpackbits(designs, axis=1))
         return Pairs(x.to(generator.device, torch.float64), torch.from_numpy(y).to(generator.device))
+
+    def prepare(self, n: int, generator: Generator) -> None:
+        if n > UNCACHED:
+            self._cached(n, generator)
+
+    def _cached(self, n: int, generator: Generator) -> cache.Arrays:
+        return cache.load(n, _seed(generator), generate)
 
     def simulate(self, x: Tensor) -> Tensor:
         return self._simulate(x)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import threading
 
 import numpy as np
@@ -322,7 +323,8 @@ def test_few_pairs_are_prior_draws_and_touch_no_cache(store):
     assert not store.exists()
 
 
-def _many_pairs(connection):
+def _many_pairs(connection, folder):
+    os.environ[cache.VARIABLE] = folder  # the server that forks may have started with another environment
     task.UNCACHED = 0
     connection.send(TASK.pairs(130, Generator().manual_seed(4)).y.tolist())
 
@@ -332,7 +334,7 @@ def test_many_pairs_are_the_same_from_workers_of_a_daemonic_process_from_the_cac
 ):
     context = multiprocessing.get_context("forkserver")
     here, there = context.Pipe()
-    process = context.Process(target=_many_pairs, args=(there,), daemon=True)
+    process = context.Process(target=_many_pairs, args=(there, str(store.parent)), daemon=True)
     process.start()
     assert here.poll(120)
     y = here.recv()
@@ -349,6 +351,15 @@ def test_many_pairs_are_the_same_from_workers_of_a_daemonic_process_from_the_cac
     seed = int(torch.randint(2**62, (), generator=Generator().manual_seed(4)))
     alone = generate.generate(130, seed, workers=1)
     assert np.array_equal(np.unpackbits(alone[0], axis=1), pairs.x) and np.array_equal(alone[1], pairs.y)
+
+
+def test_what_is_prepared_is_what_the_cells_find(store, monkeypatch):
+    TASK.prepare(5, Generator().manual_seed(4))
+    assert not store.exists()
+    monkeypatch.setattr(task, "UNCACHED", 0)
+    TASK.prepare(70, Generator().manual_seed(4))
+    monkeypatch.setattr(task, "generate", None)
+    assert torch.equal(TASK.pairs(70, Generator().manual_seed(4)).x, designs(70, seed=4))
 
 
 def test_a_worker_that_ends_is_an_error(monkeypatch, capfd):
