@@ -167,7 +167,13 @@ class NeuralAdjointNear(NeuralAdjoint):
     """
 
     groups: ClassVar[tuple[str, ...]] = ("variants",)
-    defaults: ClassVar[dict[str, Any]] = {"starts": "nearest", "stay": 1e-3, "steps": 10, "rate": 0.02}
+    defaults: ClassVar[dict[str, Any]] = {
+        "starts": "nearest",
+        "stay": 1e-3,
+        "boundary_weight": 1.0,
+        "steps": 10,
+        "rate": 0.02,
+    }
 
 
 class NeuralAdjointLM(NeuralAdjoint):
