@@ -80,7 +80,7 @@ class Task(ABC):
         """At most n pairs to learn from, physical and float64: `draw`, unless a task has data of its own."""
         return self.draw(n, generator)
 
-    def prepare(self, n: int, generator: Generator) -> None:
+    def prepare(self, n: int, generator: Generator) -> None:  # noqa: B027 (most tasks have nothing to prepare)
         """Make what `pairs`, called with the same arguments, then finds in a cache; with a progress bar.
 
         Called in the main process before the cells of a run. Does nothing unless a task has such data.
