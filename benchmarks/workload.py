@@ -19,7 +19,7 @@ from harness.timing import Stopwatch
 from harness.training import train
 
 TASK = "sinewave"
-EPOCHS = 20  # of the preset's 150: enough for a surrogate that a search can converge on
+EPOCHS = 20  # of the preset's 140: enough for a surrogate that a search can converge on
 METHODS = sorted(
     name for name, plugin in registry.discover("methods").items() if plugin.distribution == "inverse-harness"
 )
@@ -28,7 +28,7 @@ TASKS = sorted(
     for name, plugin in registry.discover("tasks").items()
     if plugin.distribution == "inverse-harness" and not plugin.required
 )
-SEARCHES = ["ipage", "ipage-lm", "kernel", "na", "na-lm"]
+SEARCHES = ["ipage", "ipage-lm", "kernel", "na", "na-lm", "na-near"]
 
 STAGES = Stopwatch()
 """Adds up the stages of every proposal that is timed."""

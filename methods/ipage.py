@@ -13,7 +13,16 @@ from torch import Generator, Tensor
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from methods.inn import Bijection, BijectionOptions, bidirectional_loss
 from methods.latent import Sampling, latent_samples
-from methods.localisation import Forward, adam, attainable, levenberg_marquardt, linearise, repeated, restart
+from methods.localisation import (
+    Forward,
+    adam,
+    attainable,
+    distinct_searches,
+    levenberg_marquardt,
+    linearise,
+    repeated,
+    restart,
+)
 from methods.networks import mlp, normal, repeat_targets, squared_error
 
 
@@ -34,7 +43,8 @@ class IPageOptions(BijectionOptions):
     """Levenberg-Marquardt only: squared error, in standardised y, at which a row has converged; where y has more
     dimensions than x, not less than the forward model's validation error."""
     searches: int = 0
-    """Levenberg-Marquardt only: distinct searches for a target, which the proposals repeat; 0: one for each."""
+    """Levenberg-Marquardt only: distinct searches for a target, which the proposals repeat; 0: one for each, or five
+    where y has more dimensions than x."""
     surrogate: Literal["own", "mlp"] = "own"
     """The forward model of the localisation: the INN's own f_y, or a network of its own within the same budget."""
     surrogate_depth: int = 4
@@ -142,7 +152,7 @@ class IPage(Method):
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         lm = self.options.localise == "lm"
-        pool = min(n, self.options.searches or n) if lm else n
+        pool = distinct_searches(self.options.searches, n, len(self.bounds[0]), y.shape[1]) if lm else n
         targets = repeat_targets(y, pool)
         with self.stage("generation"):
             starts = self.posterior(y, pool, generator)

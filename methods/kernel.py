@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
-from methods.localisation import attainable, levenberg_marquardt, repeated, restart
+from methods.localisation import attainable, distinct_searches, levenberg_marquardt, repeated, restart
 from methods.networks import repeat_targets, squared_error
 
 COARSE = 1000  # centres with which the whole grid is tried
@@ -32,7 +32,8 @@ class KernelOptions:
     """A row has converged when its error is this share of the validation error, the rest is the surrogate's own; or at
     the validation error, where y has more dimensions than x."""
     searches: int = 0
-    """Distinct searches for a target, whose results are repeated; 0: one for each proposal."""
+    """Distinct searches for a target, which the proposals repeat; 0: one for each, or five where y has more dimensions
+    than x."""
 
 
 class Kernel(Method):
@@ -108,7 +109,7 @@ class Kernel(Method):
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         options, bounds = self.options, self.problem.bounds
-        pool = min(n, options.searches or n)
+        pool = distinct_searches(options.searches, n, self.problem.x_dim, self.problem.y_dim)
         targets = repeat_targets(y, pool)
         error = float(self.error)
         tolerance = attainable(options.tolerance * error, error, self.problem.x_dim, self.problem.y_dim)

@@ -21,6 +21,7 @@ Linearised = Callable[[Tensor], tuple[Tensor, Tensor]]
 CHUNK = 1024  # rows; on CPU a seventh to a third faster than 4096
 BETAS = 0.5, 0.8  # Adam's memory, far shorter than in training: gradients are exact here, and a search has few steps
 STEP = 0.5  # longest Levenberg-Marquardt step, in standardised x
+FEW = 5  # distinct searches for a target of more dimensions than x, unless told otherwise
 DAMPING = 1e-2, 1e-6, 1e4  # first, smallest and largest
 
 
@@ -193,6 +194,15 @@ def attainable(tolerance: float, surrogate_error: float, x_dim: int, y_dim: int)
     up to its own error, and what is asked for must not be less than its validation error.
     """
     return tolerance if y_dim <= x_dim else max(tolerance, surrogate_error)
+
+
+def distinct_searches(asked: int, n: int, x_dim: int, y_dim: int) -> int:
+    """How many searches give n proposals: as many as asked for, at most n.
+
+    Where nothing (0) is asked for there is one for each proposal; but where y has more dimensions than x, a search
+    costs what dozens cost for a scalar, and its solutions are isolated points: then there are `FEW`.
+    """
+    return min(n, asked or (n if y_dim <= x_dim else FEW))
 
 
 def repeated(proposals: Tensor, n: int) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
-from methods.localisation import adam, attainable, levenberg_marquardt, linearise, repeated, restart
+from methods.localisation import adam, attainable, distinct_searches, levenberg_marquardt, linearise, repeated, restart
 from methods.networks import mlp, repeat_targets, squared_error
 
 
@@ -40,7 +40,8 @@ class NeuralAdjointOptions:
     """Levenberg-Marquardt only: squared error, in standardised y, at which a row has converged; where y has more
     dimensions than x, not less than the surrogate's validation error."""
     searches: int = 0
-    """Levenberg-Marquardt only: distinct searches for a target, which the proposals repeat; 0: one for each."""
+    """Levenberg-Marquardt only: distinct searches for a target, which the proposals repeat; 0: one for each, or five
+    where y has more dimensions than x."""
     depth: int = 4
 
 
@@ -82,8 +83,8 @@ class NeuralAdjoint(Method):
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         pool = self.candidates(n)
-        if self.options.solver == "lm" and self.options.searches:
-            pool = min(pool, self.options.searches)
+        if self.options.solver == "lm":
+            pool = distinct_searches(self.options.searches, pool, self.problem.x_dim, self.problem.y_dim)
         targets = repeat_targets(y, pool)
         with self.stage("generation"):
             starts = self.draw_starts(targets, generator)

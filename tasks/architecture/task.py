@@ -17,7 +17,7 @@ from tasks.architecture.designs import draw
 from tasks.architecture.generate import generate
 from tasks.architecture.material import PIXELS, forward
 
-UNCACHED = 2000  # pairs up to which reading them from a cache is not worth it: some seconds of one core
+UNCACHED = 200  # pairs up to which reading them from a cache is not worth it: a second of one core
 ROUNDING = 1e-5  # of a standardised float32 pixel: not a design that has left the box
 
 

@@ -103,10 +103,12 @@ def test_the_results_of_few_searches_are_repeated(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["na-lm", "ipage-lm", "kernel"])
 def test_where_y_has_more_dimensions_a_search_is_done_at_the_error_of_the_surrogate(name: str) -> None:
-    one, many = trained(name, 2, 1), trained(name, 2, 5)
+    one, many = trained(name, 2, 1), trained(f"{name}[searches=20]", 2, 5)
     repeats = many.propose(20, y=many.valid.y[:5])
     assert repeats.generated < 11 * 100, "every row was started again in every round"
     assert one.propose(20).generated >= 6 * 20
+    few = trained(name, 2, 5).propose(20).x
+    assert torch.equal(few[:, :5], few[:, 15:]) and not torch.equal(few[:, 0], few[:, 1])
 
 
 def test_the_tandem_gives_one_design_for_a_target_from_whatever_generator() -> None:
