@@ -69,6 +69,8 @@ def start_script(root: Path, signs: Path) -> subprocess.Popen[str]:
         env={**os.environ, "PYTHONPATH": path, "SIGNS": str(signs)},
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background makes them, and so their children, deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

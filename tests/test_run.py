@@ -120,7 +120,7 @@ def without(record: dict, *parts: str) -> dict:
 
 def tables(root: Path) -> list[str]:
     """What must not depend on how the cells were run: every table but that of the costs."""
-    names = [name for name in TABLES if name != "cost"]
+    names = [name for name in TABLES if name not in ("cost", "operators", "diagnosis")]  # the last two: nothing to show
     return [render(name, root, methods=SOME, format=form) for name in names for form in ("markdown", "csv")]
 
 
