@@ -31,9 +31,9 @@ CURVE = (700, 1400, 2800)  # spectra, the points of the learning curve below all
 class Recipe:
     """How one member of the ensemble is trained; a step sees `batch` spectra."""
 
-    width: int = 384  # with depth and steps what an hour of a shared core allowed, not a search's optimum
+    width: int = 384  # with depth and steps what a quarter of an hour of two cores allowed, not a search's optimum
     depth: int = 5
-    steps: int = 7000
+    steps: int = 14_000
     batch: int = 256
     rate: float = 1e-3
     weight_decay: float = 1e-4

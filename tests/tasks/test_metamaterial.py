@@ -272,7 +272,7 @@ def test_the_proxy_is_exactly_symmetric():
 
 def test_the_stated_error_of_the_proxy():
     facts = describe()
-    assert facts["held_out_mse"]["mean"] < 1.5e-4
+    assert facts["held_out_mse"]["mean"] < 6e-5
     assert WEIGHTS.stat().st_size < 6e6
     x = torch.from_numpy(generate.designs(10**6, 4)).double()  # a stream that no training data is from
     error = (TASK.simulate(x) - TASK.operators["full"](x)).square().mean(1)
@@ -343,7 +343,7 @@ def test_outside_the_box_is_invalid():
 
 
 def test_spectra_of_the_prior():
-    """Mean, variance and range of T over the prior, as of the operator's 6000 spectra."""
+    """Mean, variance and range of T over the prior, as of the operator's first 6000 spectra."""
     y = TASK.simulate(draws(2000))
     assert y.mean().item() == pytest.approx(0.4572, abs=0.004)
     assert y.var(0).mean().item() == pytest.approx(0.0277, rel=0.05)
