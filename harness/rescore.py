@@ -15,6 +15,7 @@ from harness.contracts import Task
 from harness.errors import UsageError
 from harness.evaluation import protocols
 from harness.evaluation.resimulation import resimulate
+from harness.registry import build_task
 from harness.replay import Unusable, cell_of, dataset_of, intact
 from harness.store import Store
 
@@ -49,9 +50,10 @@ def _rescore(root: Path, folder: Path, record: dict[str, Any]) -> str:
 
 def _compare(operator: str, designs: int, root: Path, folder: Path, record: dict[str, Any]) -> str:
     cell = cell_of(record)
+    known = build_task(cell.task).operators
+    if operator not in known:
+        raise Unusable(f"{cell.task.name} has no operator {operator!r}; it has: {', '.join(known) or 'none'}")
     task, dataset = dataset_of(cell, record)
-    if operator not in task.operators:
-        raise Unusable(f"{cell.task.name} has no operator {operator!r}; it has: {', '.join(task.operators) or 'none'}")
     proposed, other = read_designs(folder), task.operators[operator]
     asked = {
         "multi_target": (proposed.multi[:designs, 0], dataset.targets[:designs]),
