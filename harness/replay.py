@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 
 from harness import data, registry
@@ -67,10 +69,22 @@ def dataset_of(cell: Cell, record: Mapping[str, Any]) -> tuple[Task, data.Datase
         Unusable: the data are no longer those of the record.
     """
     task = registry.build_task(cell.task)
-    dataset = data.draw(task, cell.protocol)
+    with _threads(int(record["provenance"]["threads"])):
+        dataset = data.draw(task, cell.protocol)
     if {name: record["data"][name] for name in ("split", "targets")} != dataset.hashes():
         raise Unusable(f"{cell.task.name} now gives other data than when this was recorded; run the cell again")
     return task, dataset
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads for torch, on which the last bits of a matrix product depend."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def trained_method(cell: Cell, task: Task, dataset: data.Dataset, folder: Path) -> Method:
