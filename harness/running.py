@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 from harness import config
@@ -22,7 +24,7 @@ def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Sett
         return 0
     from harness.execution import run_cells
 
-    prepare(todo)
+    prepare(todo, quiet=settings.quiet)
     summary = run_cells(
         todo,
         store,
@@ -34,14 +36,15 @@ def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Sett
     return INTERRUPTED if summary.interrupted else 0
 
 
-def prepare(todo: Sequence[Cell]) -> None:
+def prepare(todo: Sequence[Cell], *, quiet: bool) -> None:
     """Make the data that several cells share; where that fails, the cells will say why in their records."""
     from harness import data
     from harness.registry import build_task
 
     for task, protocol in dict.fromkeys((cell.task, cell.protocol) for cell in todo):
         try:
-            data.prepare(build_task(task), protocol)
+            with redirect_stderr(StringIO()) if quiet else nullcontext():  # where progress bars go
+                data.prepare(build_task(task), protocol)
         except Exception as error:
             print(f"{task.label}: its data could not be prepared: {error}", file=sys.stderr)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -51,33 +52,28 @@ def adam(
     Returns:
         x `(n, x_dim)` and the objective there `(n,)`.
     """
-    chunks = zip(y.split(CHUNK), start.split(CHUNK), strict=True)
-    parts = [_adam(forward, targets, x, bounds, steps, rate, boundary, stay) for targets, x in chunks]
+
+    def objective(x: Tensor, targets: Tensor, origin: Tensor) -> Tensor:
+        value = squared_error(forward(x), targets)
+        if boundary:
+            value = value + boundary * boundary_loss(x, bounds)
+        return value + stay * (x - origin).square().sum(-1) if stay else value
+
+    chunks = zip(y.split(CHUNK), start.detach().split(CHUNK), strict=True)
+    parts = [_descend(partial(objective, targets=rows, origin=x), x, steps, rate) for rows, x in chunks]
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 
-def _adam(
-    forward: Forward,
-    y: Tensor,
-    start: Tensor,
-    bounds: Tensor,
-    steps: int,
-    rate: float,
-    boundary: float,
-    stay: float,
-) -> tuple[Tensor, Tensor]:
-    x = start.detach().clone()
+def _descend(objective: Forward, start: Tensor, steps: int, rate: float) -> tuple[Tensor, Tensor]:
+    """Adam on an objective `(n,)` of x; the best x of each row and its objective."""
+    x = start.clone()
     mean, square = torch.zeros_like(x), torch.zeros_like(x)
     best, least = x.clone(), x.new_full((len(x),), math.inf)
     for step in range(steps + 1):
         x.requires_grad_(True)
-        objective = squared_error(forward(x), y)
-        if boundary:
-            objective = objective + boundary * boundary_loss(x, bounds)
-        if stay:
-            objective = objective + stay * (x - start).square().sum(-1)
-        (gradient,) = torch.autograd.grad(objective.sum(), x)
-        x, value = x.detach(), objective.detach()
+        reached = objective(x)
+        (gradient,) = torch.autograd.grad(reached.sum(), x)
+        x, value = x.detach(), reached.detach()
         better = value < least
         best, least = torch.where(better[:, None], x, best), torch.where(better, value, least)
         mean = torch.lerp(mean, gradient, 1 - BETAS[0])

@@ -117,7 +117,7 @@ class NeuralAdjoint(Method):
         starts = []
         for target, count in zip(distinct, counts.tolist(), strict=True):
             nearest = squared_error(predicted, target).topk(min(count, len(pool)), largest=False).indices
-            starts.append(pool[nearest[torch.arange(count, device=nearest.device) % len(nearest)]])
+            starts.append(repeated(pool[nearest][None], count)[0])
         return torch.cat(starts)
 
     def localise(self, y: Tensor, starts: Tensor, generator: Generator) -> tuple[Tensor, int]:

@@ -116,6 +116,7 @@ def test_data_that_cells_share_are_prepared_once_in_the_main_process(
         "    def prepare(self, n, generator):\n"
         "        with open('prepared', 'a') as stream:\n"
         "            stream.write(f'{os.getpid()} {n} {generator.initial_seed()}\\n')\n"
+        "        print('simulating', file=__import__('sys').stderr)\n"
         "        if os.environ.get('UNPREPARED'):\n"
         "            raise ValueError('no room')\n\n"
         "    @property\n    def operators",
@@ -127,6 +128,9 @@ def test_data_that_cells_share_are_prepared_once_in_the_main_process(
     assert line.split()[:2] == [str(os.getpid()), "2000"]
     assert main(RUN) == 0
     assert len((tmp_path / "prepared").read_text().splitlines()) == 1, "nothing was to run"
+    assert "simulating" not in capsys.readouterr().err, "--quiet"
+    assert main([item for item in [*RUN, "--force"] if item != "--quiet"]) == 0
+    assert "simulating" in capsys.readouterr().err
     monkeypatch.setenv("UNPREPARED", "1")
     capsys.readouterr()
     assert main([*RUN, "--force"]) == 0
