@@ -71,7 +71,10 @@ def group(records: Iterable[Record]) -> list[Group]:
     for key, members in buckets.items():
         split, targets = next((hashes for hashes in map(_hashes, members) if hashes), (None, None))
         groups.append(Group(labels[key], key[0], headings[key[0]], split, targets, tuple(_rows(members))))
-    return sorted(groups, key=lambda item: (item.heading, _task_rank(item), item.task))
+    leading: dict[str, int] = {}
+    for item in groups:
+        leading[item.heading] = min(_task_rank(item), leading.get(item.heading, len(PAPER_TASKS)))
+    return sorted(groups, key=lambda item: (leading[item.heading], item.heading, _task_rank(item), item.task))
 
 
 def _task_rank(item: Group) -> int:
