@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 from harness.reporting import notes
@@ -13,6 +14,8 @@ from harness.reporting.rows import Row, dig
 from harness.reporting.table import Column, Table
 
 SCORES = ("scores", "novelty")
+FORWARD_PHASES = ("surrogate", "forward", "bidirectional")
+"""Phases that validate a forward model by its nmse: a surrogate's, or iPage's, which keeps the best of its two."""
 
 
 def novelty(groups: Sequence[Group], metric: str, published: bool) -> list[Table]:
@@ -73,10 +76,14 @@ def _gap(groups: Sequence[Group]) -> Table | None:
         *(Column(key.replace("_", " "), _text(key)) for key in ("believed_median", "resimulated_median")),
         *(Column(key.replace("_", " "), _text(key)) for key in ("believed_mean", "resimulated_mean")),
         Column("gap", lambda raw: _ratio(raw)),
+        Column("surrogate's own", _text("surrogate")),
+        Column("exploited", lambda raw: share(raw["exploited"])),
     )
     extra = (
         "believed: error of a proposal by the method's own surrogate; resimulated: by the true forward model; "
         "gap: ratio of the medians",
+        "surrogate's own: its error on the validation designs, where its training is recorded; exploited: the part of "
+        "the mean resimulated error that neither the believed error nor the surrogate's own explains",
         notes.METRICS["nmse"],
     )
     facts = {**notes.facts(groups[0], "nmse"), "title": "Surrogate gap", "task": None, "split": None, "targets": None}
@@ -85,11 +92,27 @@ def _gap(groups: Sequence[Group]) -> Table | None:
 
 
 def _errors(row: Row) -> dict[str, Any]:
-    return {
+    errors = {
         f"{which}_{statistic}": row.mean("scores", "surrogate_gap", which, statistic)
         for which in ("believed", "resimulated")
         for statistic in ("median", "mean")
     }
+    own, believed, reached = _surrogate_error(row), errors["believed_mean"], errors["resimulated_mean"]
+    if own is None or believed is None or not reached:
+        return {**errors, "surrogate": own, "exploited": None}
+    return {**errors, "surrogate": own, "exploited": max(0.0, 1 - (believed + own) / reached)}
+
+
+def _surrogate_error(row: Row) -> float | None:
+    """Least validation error of the phases that train a forward model, mean over seeds; None where there are none."""
+    found = []
+    for record in row.done:
+        best = {phase["name"]: phase["best"] for phase in dig(record, "training", "phases") or ()}
+        errors = [best[name] for name in FORWARD_PHASES if best.get(name) is not None]
+        if not errors:
+            return None
+        found.append(min(errors))
+    return fmean(found) if found else None
 
 
 def _text(key: str) -> Any:

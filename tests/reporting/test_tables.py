@@ -265,6 +265,25 @@ def test_the_gap_is_the_ratio_of_the_medians(full):
     assert "100 ×" in text and " lookup " not in text
 
 
+@pytest.mark.parametrize(
+    ("phases", "own", "share"),
+    [
+        ({"surrogate": 0.25, "inverse": 1e-9}, 0.25, 0.5),
+        ({"forward": 2.0, "bidirectional": 0.25}, 0.25, 0.5),
+        ({"surrogate": 3.0}, 3.0, 0.0),
+        ({"density": 0.25}, None, None),
+    ],
+)
+def test_exploited_is_what_neither_belief_nor_validation_error_explains(tmp_path, phases, own, share):
+    made = record("sinewave", "na")
+    made["training"]["phases"] = [{"name": name, "best": best} for name, best in phases.items()]
+    made["scores"]["surrogate_gap"]["believed"]["mean"] = 0.25
+    made["scores"]["surrogate_gap"]["resimulated"]["mean"] = 1.0
+    (table,) = json.loads(render("surrogate-gap", write(tmp_path, made), format="json"))
+    (row,) = table["rows"]
+    assert (row["surrogate"], row["exploited"]) == (own, share)
+
+
 def test_a_selection_narrows_rows_and_tasks(full):
     text = render("multi-target", full, methods="na*,baselines", tasks=["sinewave"])
     assert render("multi-target", full, tasks="analytic") == render("multi-target", full)
