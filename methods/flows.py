@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,13 +47,12 @@ class AffineFlow(nn.Module):
         self.sequence = SequenceINN(dim)
         for _ in range(blocks):
             self.sequence.append(
-                AllInOneBlock,
+                RotatedCoupling if dim <= SOFT_PERMUTATION else PermutedCoupling,
                 cond=0 if condition else None,
                 cond_shape=(condition,) if condition else None,
                 subnet_constructor=lambda inputs, outputs: nn.Sequential(
                     Subnet(inputs, outputs, width, depth), _Gain()
                 ),
-                permute_soft=dim <= SOFT_PERMUTATION,
             )
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -64,6 +64,29 @@ class AffineFlow(nn.Module):
         """Z `(n, dim)` to x `(n, dim)`."""
         x, _ = self.sequence(z, c=None if condition is None else [condition], rev=True, jac=False)
         return x
+
+
+class RotatedCoupling(AllInOneBlock):
+    """An AllInOneBlock with a random rotation."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, permute_soft=True, **options)
+
+
+class PermutedCoupling(AllInOneBlock):
+    """An AllInOneBlock whose random permutation picks columns: in 1024 dimensions its matrix would be most of the work."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, permute_soft=False, **options)
+        order, back = self.w_perm.argmax(1), self.w_perm_inv.argmax(1)
+        del self.w_perm, self.w_perm_inv
+        self.register_buffer("w_perm", order)
+        self.register_buffer("w_perm_inv", back)
+        self.permute_function = _pick
+
+
+def _pick(x: Tensor, columns: Tensor) -> Tensor:
+    return x.index_select(1, columns)
 
 
 class _Gain(nn.Module):
