@@ -71,10 +71,7 @@ def group(records: Iterable[Record]) -> list[Group]:
     for key, members in buckets.items():
         split, targets = next((hashes for hashes in map(_hashes, members) if hashes), (None, None))
         groups.append(Group(labels[key], key[0], headings[key[0]], split, targets, tuple(_rows(members))))
-    leading: dict[str, int] = {}
-    for item in groups:
-        leading[item.heading] = min(_task_rank(item), leading.get(item.heading, len(PAPER_TASKS)))
-    return sorted(groups, key=lambda item: (leading[item.heading], item.heading, _task_rank(item), item.task))
+    return sorted(groups, key=lambda item: (item.first["preset"], _task_rank(item), item.task, item.heading))
 
 
 def _task_rank(item: Group) -> int:
@@ -113,19 +110,21 @@ def _home(record: Record, buckets: Mapping[tuple[str, str, str], Sequence[Record
 
 
 def _headings(buckets: Mapping[tuple[str, str, str], Sequence[Record]]) -> dict[str, str]:
-    """Preset and budget of each settings, with the differing fields where two settings would read the same."""
+    """Preset and budget of each settings, with what differs from others that would read the same for the same task."""
     presets: dict[str, set[str]] = defaultdict(set)
+    tasks: dict[str, set[str]] = defaultdict(set)
     for key, members in buckets.items():
         presets[key[0]].update(record["preset"] for record in members)
+        tasks[key[0]].add(key[1])
     plain = {
         settings: f"{', '.join(sorted(names))}, {count(json.loads(settings)['budget'])} parameters"
         for settings, names in presets.items()
     }
     headings = {}
     for settings, text in plain.items():
-        twins = [json.loads(other) for other, heading in plain.items() if heading == text]
-        extra = "".join(f", {name} {value}" for name, value in _differing(json.loads(settings), twins))
-        headings[settings] = text + extra
+        alike = [other for other, heading in plain.items() if heading == text and tasks[other] & tasks[settings]]
+        extra = _differing(json.loads(settings), [json.loads(other) for other in alike])
+        headings[settings] = text + "".join(f", {name} {value}" for name, value in extra)
     return headings
 
 

@@ -243,6 +243,16 @@ def test_variants_by_option_are_rows_of_their_own(tmp_path):
     assert line(text, "na[boundary_loss=off]") and line(text, "na")
 
 
+def test_tasks_stand_in_their_order_and_headings_name_only_what_could_be_confused(tmp_path):
+    made = [record(task, "na") for task in ("robotic_arm", "ballistics", "sinewave")]
+    made[0]["declared"]["budget"] = 1_000_000
+    made[1]["declared"]["schedule"] = {**made[1]["declared"]["schedule"], "epochs": 77}
+    text = render("multi-target", write(tmp_path, *made))
+    titles = [line for line in text.splitlines() if line.startswith("###")]
+    assert [title.partition(": ")[2].split()[0] for title in titles] == ["sinewave", "robotic_arm", "ballistics"]
+    assert not any("epochs" in title for title in titles)
+
+
 @pytest.mark.parametrize("metric", ["sse", "mse", "nmse"])
 def test_the_table_names_its_metric_and_shows_it(full, metric):
     text = render("multi-target", full, metric=metric)
