@@ -74,7 +74,7 @@ class RotatedCoupling(AllInOneBlock):
 
 
 class PermutedCoupling(AllInOneBlock):
-    """An AllInOneBlock whose random permutation picks columns: in 1024 dimensions its matrix would be most of the work."""
+    """An AllInOneBlock whose permutation picks columns: in 1024 dimensions its matrix would be most of the work."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, permute_soft=False, **options)
