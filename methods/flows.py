@@ -47,12 +47,13 @@ class AffineFlow(nn.Module):
         self.sequence = SequenceINN(dim)
         for _ in range(blocks):
             self.sequence.append(
-                RotatedCoupling if dim <= SOFT_PERMUTATION else PermutedCoupling,
+                AllInOneBlock if dim <= SOFT_PERMUTATION else PermutedCoupling,
                 cond=0 if condition else None,
                 cond_shape=(condition,) if condition else None,
                 subnet_constructor=lambda inputs, outputs: nn.Sequential(
                     Subnet(inputs, outputs, width, depth), _Gain()
                 ),
+                permute_soft=dim <= SOFT_PERMUTATION,
             )
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -66,18 +67,11 @@ class AffineFlow(nn.Module):
         return x
 
 
-class RotatedCoupling(AllInOneBlock):
-    """An AllInOneBlock with a random rotation."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, permute_soft=True, **options)
-
-
 class PermutedCoupling(AllInOneBlock):
     """An AllInOneBlock whose permutation picks columns: in 1024 dimensions its matrix would be most of the work."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, permute_soft=False, **options)
+        super().__init__(*arguments, **options)
         order, back = self.w_perm.argmax(1), self.w_perm_inv.argmax(1)
         del self.w_perm, self.w_perm_inv
         self.register_buffer("w_perm", order)

@@ -2,13 +2,17 @@
 
 import pytest
 import torch
+from FrEIA.modules import AllInOneBlock
 from nflows.transforms.base import InputOutsideDomain
 from torch import Tensor
 
 from harness.seeds import seeded
-from methods.flows import Subnet, build_flow, guarded
+from methods.flows import PermutedCoupling, Subnet, build_flow, guarded
 
-CASES = [("affine", 2, 0), ("affine", 4, 1), ("affine", 5, 2), ("spline", 2, 1), ("spline", 4, 0), ("spline", 5, 3)]
+CASES = [
+    *(("affine", dim, condition) for dim, condition in ((2, 0), (4, 1), (5, 2), (70, 1))),
+    *(("spline", dim, condition) for dim, condition in ((2, 1), (4, 0), (5, 3))),
+]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}-{case[2]}")
@@ -58,3 +62,20 @@ def test_one_failing_row_becomes_nan_and_all_others_are_inverted(error: type[Exc
     assert torch.isnan(x[bad]).all()
     assert torch.equal(x[~bad], 2 * z[~bad] + 1)
     assert calls < 60
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_picking_columns_is_multiplying_by_the_permutation_matrix(back: bool) -> None:
+    results = []
+    for kind in (AllInOneBlock, PermutedCoupling):
+        with seeded("permutation"):
+            block = kind([(80,)], subnet_constructor=lambda inputs, outputs: Subnet(inputs, outputs, 16, 2))
+            torch.nn.init.normal_(block.subnet.layers[-1].weight)
+            x = torch.randn(32, 80, requires_grad=True)
+        (z,), log_det = block((x,), rev=back)
+        trained = [parameter for parameter in block.parameters() if parameter.requires_grad]
+        gradients = torch.autograd.grad(z.square().sum() + log_det.sum(), [x, *trained])
+        results.append([z, log_det, *gradients])
+    assert not torch.equal(results[0][0], x)
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.equal(ours, theirs)
