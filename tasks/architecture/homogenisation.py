@@ -65,22 +65,26 @@ def youngs_modulus(stiffness: Tensor) -> Tensor:
 
 def _reduce(modulus: Tensor, steps: Iterable[Merge]) -> Tensor:
     element = torch.from_numpy(element_stiffness()).to(modulus)
-    blocks = modulus[..., None, None] * element
+    blocks = _four_by_four(modulus)[..., None, None] * element
     for step in steps:
         blocks = _condense(_assemble(blocks, step), step.kept)
-    return blocks[:, 0, 0, :3, :3]
+    return blocks[:, :3, :3]
+
+
+def _four_by_four(modulus: Tensor) -> Tensor:
+    """The pixels of all cells in the order in which blocks are merged, `(n * pixels^2,)`: four by four, as in BLOCKS."""
+    halvings = modulus.shape[-1].bit_length() - 1
+    axes = modulus.reshape(-1, *(2 * halvings * (2,)))
+    return axes.permute(0, *chain.from_iterable((1 + k, 1 + halvings + k) for k in range(halvings))).flatten()
 
 
 def _assemble(blocks: Tensor, step: Merge) -> Tensor:
-    """Matrices `(n, m, m, d, d)` of m x m blocks to those `(n, m / 2, m / 2, unknowns, unknowns)` of the merged."""
-    n, m, _, d, _ = blocks.shape
-    four = blocks.reshape(n, m // 2, 2, m // 2, 2, d, d).transpose(2, 3)
-    four = four.reshape(n * m * m // 4, 4, d, d)
+    """The matrices `(4 n, d, d)` of blocks, four by four, to those `(n, unknowns, unknowns)` of the merged blocks."""
+    four = blocks.unflatten(0, (-1, 4))
     if step.strain is not None:
         four = _bordered(four, step.strain)
     merged = four.new_zeros(len(four), step.unknowns**2)
-    merged = merged.index_add(1, step.scatter, four.reshape(len(four), len(step.scatter)))
-    return merged.reshape(n, m // 2, m // 2, step.unknowns, step.unknowns)
+    return merged.index_add_(1, step.scatter, four.flatten(1)).unflatten(1, (step.unknowns, step.unknowns))
 
 
 def _bordered(matrix: Tensor, strain: Tensor) -> Tensor:
@@ -92,11 +96,10 @@ def _bordered(matrix: Tensor, strain: Tensor) -> Tensor:
 
 def _condense(matrix: Tensor, kept: int) -> Tensor:
     """Static condensation: the stiffness that the first `kept` unknowns feel while the others are in equilibrium."""
-    shape, matrix = matrix.shape[:-2], matrix.flatten(0, -3)
     # Transposes of a symmetric matrix are laid out as LAPACK wants them, which saves copies.
     factor = torch.linalg.cholesky(matrix[:, kept:, kept:].mT)
     half = torch.linalg.solve_triangular(factor, matrix[:, :kept, kept:].mT, upper=False)
-    return torch.baddbmm(matrix[:, :kept, :kept], half.mT, half, alpha=-1).unflatten(0, shape)
+    return torch.baddbmm(matrix[:, :kept, :kept], half.mT, half, alpha=-1)
 
 
 @lru_cache(maxsize=8)
