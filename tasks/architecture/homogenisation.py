@@ -72,7 +72,7 @@ def _reduce(modulus: Tensor, steps: Iterable[Merge]) -> Tensor:
 
 
 def _four_by_four(modulus: Tensor) -> Tensor:
-    """The pixels of all cells in the order in which blocks are merged, `(n * pixels^2,)`: four by four, as in BLOCKS."""
+    """The pixels of all cells `(n * pixels^2,)` in the order in which blocks are merged: four by four, as in BLOCKS."""
     halvings = modulus.shape[-1].bit_length() - 1
     axes = modulus.reshape(-1, *(2 * halvings * (2,)))
     return axes.permute(0, *chain.from_iterable((1 + k, 1 + halvings + k) for k in range(halvings))).flatten()
