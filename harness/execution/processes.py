@@ -25,6 +25,9 @@ from harness.store import Store
 PRELOAD = ["torch", "torch._dynamo", "scipy.stats", "harness.cell"]
 """Imported once, by the server that every worker is forked from. An optimiser imports the second: a second a cell."""
 
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+"""glibc keeps up to so many freed bytes: getting and clearing them anew takes a quarter of a cell of 1024 pixels."""
+
 Launch = Callable[[Job, Connection], Future[Done]]
 Hear = Callable[["Running", str, int, int, float | None], None]
 
@@ -82,9 +85,9 @@ def start_server(threads: int) -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    # The last two make the order of sets and cuBLAS reproducible; both are read once, at the start of a process.
-    fixed = {**limits, "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-    with _environment(fixed):
+    # The two make the order of sets and cuBLAS reproducible. These variables are read once, at the start of a process.
+    fixed = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    with _environment({**limits, **fixed, **ALLOCATOR}):
         forkserver.ensure_running()
     return context
 
