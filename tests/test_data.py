@@ -1,7 +1,7 @@
 """The data of a task: fixed by the data seed, split without overlap, standardised on the training part."""
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -18,7 +18,6 @@ def sinewave():
 
 
 @given(arrays("float64", (7, 3), elements=st.floats(-1e6, 1e6, allow_nan=False)))
-@settings(deadline=None)
 def test_standardisation_returns_what_went_in(rows) -> None:
     rows = torch.from_numpy(rows)
     scale = Standardisation.of(rows)

@@ -110,7 +110,7 @@ def test_a_record_is_found_again(tmp_path):
     assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name]
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, 255), mask=st.integers(1, 255))
 def test_a_changed_byte_in_a_sibling_file_is_found(tmp_path, position, mask):
     store = Store(tmp_path)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -35,7 +35,6 @@ errors_with_gaps = st.integers(1, 7).flatmap(
 
 
 @given(errors_with_gaps, st.data())
-@settings(deadline=None)
 def test_expected_best_is_the_mean_over_all_subsets(errors: np.ndarray, data: st.DataObject) -> None:
     trials = data.draw(st.integers(1, errors.shape[1]))
     expected = [brute_force(row, trials) for row in errors]
@@ -43,7 +42,6 @@ def test_expected_best_is_the_mean_over_all_subsets(errors: np.ndarray, data: st
 
 
 @given(errors_with_gaps)
-@settings(deadline=None)
 def test_r_1_is_the_mean_and_r_n_the_best(errors: np.ndarray) -> None:
     n = errors.shape[1]
     filled = np.where(np.isnan(errors), FALLBACK, errors)

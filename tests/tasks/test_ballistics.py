@@ -54,7 +54,7 @@ def impact(x):
         return float(trajectory(x, high)[0])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.tuples(start, height, angle, speed))
 @example((0.0, 1.5, 1.0, 1e-12))
 @example((0.0, 0.0, 1.0, 1e-9))
@@ -67,7 +67,6 @@ def test_the_printed_equations_hold_to_machine_precision(x):
     assert simulate(EXACT, *x) == pytest.approx(impact(x), rel=1e-13, abs=1e-13)
 
 
-@settings(deadline=None)
 @given(st.tuples(start, st.floats(-3, -1e-6), st.floats(0.1, math.pi / 2), speed))
 def test_starts_below_the_ground(x):
     with mpmath.workdps(50):
@@ -120,7 +119,7 @@ def published(x):
     return result
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.tuples(start, st.floats(-2, 5), angle, st.floats(-5, 40)))
 def test_the_grid_option_does_what_the_published_code_does(x):
     assert simulate(GRID, *x) == pytest.approx(published(x), abs=1e-12, nan_ok=True)
@@ -185,7 +184,6 @@ def test_the_angle_option_limits_prior_and_bounds(angle_max):
     assert torch.rad2deg(task.bounds[:, 2]).tolist() == pytest.approx([9, angle_max])
 
 
-@settings(deadline=None)
 @given(st.tuples(st.just(0.0), height, angle, speed))
 def test_the_flight_does_not_end_before_it_began(x):
     assert exact_duration(torch.tensor([x], dtype=torch.float64)).item() >= -1e-15

@@ -244,7 +244,7 @@ def test_x_and_y_must_not_overlap(tmp_path):
 # Rows
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), min_size=4, max_size=200), st.integers(0, 9))
 def test_a_design_is_on_one_side_of_every_split(pairs, seed):
     x, y = (np.array(column, float)[:, None] for column in zip(*pairs, strict=True))
@@ -342,7 +342,6 @@ def test_columns_that_depend_on_each_other_have_a_density():
     torch.testing.assert_close(draws[:, 1], 2 * draws[:, 0])
 
 
-@settings(deadline=None)
 @given(st.floats(-50, 50), st.floats(-3, 3), st.floats(0.1, 5))
 def test_folding_reflects_at_both_sides(value, low, width):
     x, a, b = (torch.tensor([number], dtype=torch.float64) for number in (value, low, low + width))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
 
@@ -27,14 +27,12 @@ def simulate(task, *x):
     return task.simulate(torch.tensor([x], dtype=torch.float64))[0].tolist()
 
 
-@settings(deadline=None)
 @given(st.floats(-5, 5), angle, angle, angle)
 def test_both_conventions_against_a_scalar_computation(base, a, b, c):
     assert simulate(REN, base, a, b, c) == pytest.approx(tip(base, (a, b - a, c - b - a)), abs=1e-12)
     assert simulate(KRUSE, base, a, b, c) == pytest.approx(tip(base, (a, a + b, a + b + c)), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(st.floats(-5, 5), angle, angle, angle)
 def test_the_tip_is_within_reach(base, a, b, c):
     for task in (REN, KRUSE):

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from scatrs import layered
@@ -162,7 +162,6 @@ def test_without_a_sphere_nothing_is_scattered():
     assert simulate(*[0] * 8).max() < 1e-15
 
 
-@settings(deadline=None)
 @given(layers, st.integers(0, 7))
 def test_a_layer_of_no_thickness_is_not_there(x, which):
     without = [*x[:which], *x[which + 1 :]]
@@ -170,7 +169,6 @@ def test_a_layer_of_no_thickness_is_not_there(x, which):
     torch.testing.assert_close(simulate(*x[:which], 0, *x[which + 1 :]), sphere(without, media), rtol=1e-8, atol=1e-8)
 
 
-@settings(deadline=None)
 @given(layers, st.floats(0, 1), st.integers(0, 7))
 def test_a_layer_may_be_cut_in_two(x, share, which):
     cut = [*x[:which], share * x[which], (1 - share) * x[which], *x[which + 1 :]]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 from torch import Generator
@@ -15,7 +15,6 @@ from tasks.sinewave import Sinewave
 anywhere = st.floats(-1e3, 1e3)
 
 
-@settings(deadline=None)
 @given(anywhere, anywhere)
 def test_equation(first, second):
     expected = math.sin(3 * math.pi * first) + math.cos(3 * math.pi * second)

@@ -5,7 +5,7 @@ import math
 import pytest
 import tmm
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from torch import Generator
@@ -56,7 +56,6 @@ def test_against_an_independent_transfer_matrix(material):
             assert y[row, i].item() == pytest.approx(sum(absorbed[1:-1:2]), abs=1e-12), "graphene alone absorbs"
 
 
-@settings(deadline=None)
 @given(films, st.floats(0.5, 5))
 def test_nothing_is_absorbed_where_graphene_does_not(x, index):
     """R + T = 1 is energy conservation: R and T come from different amplitudes."""
@@ -65,7 +64,6 @@ def test_nothing_is_absorbed_where_graphene_does_not(x, index):
     torch.testing.assert_close(reflectance + transmittance, torch.ones(1, 256, dtype=torch.float64), rtol=0, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(films)
 def test_energy_is_shared_between_r_t_and_a(x):
     for material, task in TASKS.items():
@@ -87,7 +85,6 @@ def test_without_films_the_sheets_are_one_layer():
     torch.testing.assert_close(simulate(CONSTANT, 0, 0, 0, 0, 0), absorptance, rtol=0, atol=1e-13)
 
 
-@settings(deadline=None)
 @given(films, st.integers(0, 4), st.integers(0, 255))
 def test_half_a_wave_more_of_a_film_changes_nothing_at_that_wavelength(x, which, i):
     longer = list(x)
