@@ -93,8 +93,7 @@ def pose(task: Task, data: Dataset, method: type[Method] | Method, device: str) 
     def sample_prior(n: int, generator: Generator) -> Tensor:
         return data.x_scale.apply(task.sample_prior(n, generator)).to(device, method.dtype)
 
-    x = data.x_scale.apply(data.train.x)
-    bounds = torch.stack([x.min(0).values, x.max(0).values]).to(device, method.dtype)
+    bounds = data.x_scale.apply(torch.stack(data.train.x.aminmax(dim=0))).to(device, method.dtype)
     return Problem(task.x_dim, task.y_dim, bounds, sample_prior, task.x_shape)
 
 

@@ -72,9 +72,10 @@ class Kernel(Method):
         error, length, ridge = self._choose(train, valid, all_centres, fine)
         if not math.isfinite(error):
             raise ArithmeticError("No length scale and ridge of the grid gave a solvable kernel matrix.")
-        weights = self._solve(train, all_centres, length, ridge)
+        self.centres = train.x[:all_centres].clone()
+        weights = _solve(gaussian(self.centres, self.centres, length), train.y[:all_centres], ridge)
         assert weights is not None
-        self.centres, self.weights = train.x[:all_centres].clone(), weights
+        self.weights = weights
         self.length, self.error = (train.x.new_tensor(value) for value in (length, error))
 
     def _choose(
@@ -82,20 +83,15 @@ class Kernel(Method):
     ) -> tuple[float, float, float]:
         """The least validation error over the grid, with its length and ridge."""
         results = []
+        x, y = train.x[:centres], train.y[:centres]
+        across, among = exponents(valid.x, x), exponents(x, x)
         for length, group in itertools.groupby(grid, key=lambda pair: pair[0]):
-            kernel = gaussian(valid.x, train.x[:centres], length)
+            kernel, matrix = (across / length**2).exp_(), (among / length**2).exp_()
             for _, ridge in group:
-                weights = self._solve(train, centres, length, ridge)
+                weights = _solve(matrix, y, ridge)
                 error = math.inf if weights is None else float(squared_error(kernel @ weights, valid.y).mean())
                 results.append((error if math.isfinite(error) else math.inf, length, ridge))
         return min(results)
-
-    def _solve(self, train: Pairs, centres: int, length: float, ridge: float) -> Tensor | None:
-        x, y = train.x[:centres], train.y[:centres]
-        matrix = gaussian(x, x, length)
-        matrix.diagonal().add_(ridge)
-        factor, failed = torch.linalg.cholesky_ex(matrix)
-        return None if int(failed) else torch.cholesky_solve(y, factor)
 
     def linearised(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """f(x) `(n, y_dim)` and its exact Jacobian `(n, y_dim, x_dim)`: one exponential, one product."""
@@ -131,9 +127,21 @@ class Kernel(Method):
         return Proposals(x, believed=reached, generated=searches)
 
 
-def gaussian(x: Tensor, centres: Tensor, length: float) -> Tensor:
-    """exp(-|x - c|^2 / (2 l^2)): `(n, x_dim)` and `(m, x_dim)` to `(n, m)`, its exponent as a single product."""
+def _solve(matrix: Tensor, y: Tensor, ridge: float) -> Tensor | None:
+    """The weights a of (K + ridge) a = y; None where that is not positive definite."""
+    matrix = matrix.clone()
+    matrix.diagonal().add_(ridge)
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    return None if int(failed) else torch.cholesky_solve(y, factor)
+
+
+def exponents(x: Tensor, centres: Tensor) -> Tensor:
+    """-|x - c|^2 / 2: `(n, x_dim)` and `(m, x_dim)` to `(n, m)`, as a single product."""
     norms = -0.5 * x.square().sum(1, keepdim=True), -0.5 * centres.square().sum(1, keepdim=True)
     left = torch.cat([x, norms[0], torch.ones_like(norms[0])], 1)
-    right = torch.cat([centres, torch.ones_like(norms[1]), norms[1]], 1) / length**2
-    return (left @ right.T).exp_()
+    return left @ torch.cat([centres, torch.ones_like(norms[1]), norms[1]], 1).T
+
+
+def gaussian(x: Tensor, centres: Tensor, length: float) -> Tensor:
+    """exp(-|x - c|^2 / (2 l^2)) of designs `(n, x_dim)` and centres `(m, x_dim)`, `(n, m)`."""
+    return exponents(x / length, centres / length).exp_()

@@ -1,8 +1,9 @@
 """Effective stiffness of a periodic cell of square pixels: bilinear finite elements, solved by nested dissection.
 
-Every pixel is one element in plane stress. Four neighbouring blocks of elements are assembled to one whose inner
-unknowns are eliminated, until the whole cell is left; the displacement of its nodes is the macroscopic strain's plus
-a periodic part, and what remains when the periodic part is eliminated too is the effective stiffness:
+Every pixel is one element in plane stress. Blocks of four by four are assembled, then four neighbouring blocks to one,
+and of each block the inner unknowns are eliminated; the last four close to two periodic strips, and these to the cell.
+The displacement of its nodes is the macroscopic strain's plus a periodic part, and what remains when the periodic part
+is eliminated too is the effective stiffness:
 
     C e . e = min over periodic u of the mean of C(x) (e + strain(u)) . (e + strain(u))
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, product
 
 import numpy as np
 import torch
@@ -27,21 +28,34 @@ POISSON = 1 / 3  # of all pixels
 PIXELS_AT_ONCE = {"cpu": 2**11}  # the matrices of two cells stay in a core's cache, four times as fast as in memory
 PIXELS_ELSEWHERE = 2**20  # 1024 cells, some 4 GB
 BLOCKS = ((0, 0), (0, 1), (1, 0), (1, 1))  # the four that become one, (ix, iy)
+MACROSCOPIC = 3  # unknowns: the strains xx, yy and 2 xy
+FIRST = 4  # pixels of a side of the blocks that are assembled at once
 
 Node = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Merge:
-    """How the matrices of four blocks become that of one."""
+class Assembly:
+    """How the stiffness matrices of the smallest blocks are made from the moduli of their pixels."""
 
     unknowns: int
     kept: int
     """How many unknowns are kept, the first ones; the others are eliminated."""
+    parts: Tensor
+    """What each pixel adds to the matrix per modulus, `(pixels of a block, unknowns^2)`."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How the matrices of two or four blocks become that of one."""
+
+    blocks: int
+    unknowns: int
+    kept: int
     scatter: Tensor
-    """The entry of the merged matrix, row by row, to which each entry of the four matrices is added."""
-    strain: Tensor | None
-    """Only where the cell closes: displacements `(4, d, 3)` of the blocks' unknowns under the three unit strains."""
+    """The entry of the merged matrix, row by row, to which each entry of the blocks' matrices is added."""
+    strain: Tensor | None = None
+    """Where strips close: displacements `(blocks, d, 3)` of the blocks' unknowns under the three unit strains."""
 
 
 def effective_stiffness(modulus: Tensor) -> Tensor:
@@ -53,9 +67,9 @@ def effective_stiffness(modulus: Tensor) -> Tensor:
     count, pixels = modulus.shape[0], modulus.shape[-1]
     if modulus.shape != (count, pixels, pixels) or pixels < 4 or pixels & (pixels - 1):
         raise ValueError(f"Cells {tuple(modulus.shape)} cannot be divided; give (n, p, p) with p = 4, 8, 16, ...")
-    steps = _merges(pixels, modulus.device)
+    assembly, merges = _steps(pixels, modulus.device)
     chunk = max(1, PIXELS_AT_ONCE.get(modulus.device.type, PIXELS_ELSEWHERE) // pixels**2)
-    return torch.cat([_reduce(part, steps) for part in modulus.split(chunk)]) / pixels**2
+    return torch.cat([_reduce(part, assembly, merges) for part in modulus.split(chunk)]) / pixels**2
 
 
 def youngs_modulus(stiffness: Tensor) -> Tensor:
@@ -63,11 +77,11 @@ def youngs_modulus(stiffness: Tensor) -> Tensor:
     return _condense(stiffness, 1)[:, 0, 0]
 
 
-def _reduce(modulus: Tensor, steps: Iterable[Merge]) -> Tensor:
-    element = torch.from_numpy(element_stiffness()).to(modulus)
-    blocks = _four_by_four(modulus)[..., None, None] * element
-    for step in steps:
-        blocks = _condense(_assemble(blocks, step), step.kept)
+def _reduce(modulus: Tensor, assembly: Assembly, merges: Iterable[Merge]) -> Tensor:
+    whole = _four_by_four(modulus).unflatten(0, (-1, len(assembly.parts))) @ assembly.parts
+    blocks = _condense(whole.unflatten(1, (assembly.unknowns, assembly.unknowns)), assembly.kept)
+    for step in merges:
+        blocks = _condense(_merged(blocks, step), step.kept)
     return blocks[:, :3, :3]
 
 
@@ -78,17 +92,18 @@ def _four_by_four(modulus: Tensor) -> Tensor:
     return axes.permute(0, *chain.from_iterable((1 + k, 1 + halvings + k) for k in range(halvings))).flatten()
 
 
-def _assemble(blocks: Tensor, step: Merge) -> Tensor:
-    """The matrices `(4 n, d, d)` of blocks, four by four, to those `(n, unknowns, unknowns)` of the merged blocks."""
-    four = blocks.unflatten(0, (-1, 4))
+def _merged(blocks: Tensor, step: Merge) -> Tensor:
+    """The matrices `(blocks n, d, d)`, in the order of merging, to those `(n, unknowns, unknowns)` of the merged."""
+    neighbours = blocks.unflatten(0, (-1, step.blocks))
     if step.strain is not None:
-        four = _bordered(four, step.strain)
-    merged = four.new_zeros(len(four), step.unknowns**2)
-    return merged.index_add_(1, step.scatter, four.flatten(1)).unflatten(1, (step.unknowns, step.unknowns))
+        neighbours = _bordered(neighbours, step.strain)
+    merged = neighbours.new_zeros(len(neighbours), step.unknowns**2)
+    merged.index_add_(1, step.scatter, neighbours.flatten(1))
+    return merged.unflatten(1, (step.unknowns, step.unknowns))
 
 
 def _bordered(matrix: Tensor, strain: Tensor) -> Tensor:
-    """The matrices `(n, 4, d, d)` for displacements strain e + u: e becomes the first three unknowns."""
+    """The matrices `(n, blocks, d, d)` for displacements strain e + u: e becomes the first three unknowns."""
     forces = matrix @ strain
     top = torch.cat([strain.mT @ forces, forces.mT], -1)
     return torch.cat([top, torch.cat([forces, matrix], -1)], -2)
@@ -103,22 +118,44 @@ def _condense(matrix: Tensor, kept: int) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _merges(pixels: int, device: torch.device) -> tuple[Merge, ...]:
+def _steps(pixels: int, device: torch.device) -> tuple[Assembly, tuple[Merge, ...]]:
     """The steps from single pixels to the periodic cell."""
-    steps, size = [], 1
+    size = min(FIRST, pixels // 2)
+    assembly, merges = _assembly(size, device), []
     while 2 * size < pixels:
-        steps.append(_merge(_boundaries(size), _boundary(2 * size), None, device))
+        merges.append(_merge(_boundaries(size), _boundary(2 * size), device))
         size *= 2
-    blocks = _boundaries(size)
-    periodic = [[(i % pixels, j % pixels) for i, j in block] for block in blocks]
-    strain = np.stack([_displacements(block) for block in blocks])
+    lower, upper, *_ = _boundaries(size)
+    strip = [[(i, j % pixels) for i, j in block] for block in (lower, upper)]
+    left, right = ([(i, j) for j in range(pixels)] for i in (0, size))
+    strain = np.stack([_displacements(block) for block in (lower, upper)])
+    merges.append(_merge(strip, [*left, *right], device, MACROSCOPIC, torch.from_numpy(strain).to(device)))
     # The first node is kept and then held: a translation costs no energy, so nothing else is affected.
-    return (*steps, _merge(periodic, [(0, 0)], strain, device))
+    merges.append(_merge([[*left, *right], [*right, *left]], [(0, 0)], device, MACROSCOPIC))
+    return assembly, tuple(merges)
 
 
-def _merge(blocks: list[list[Node]], kept: list[Node], strain: np.ndarray | None, device: torch.device) -> Merge:
-    """The merging of blocks, given by the nodes of their boundaries, of which `kept` come first."""
-    macroscopic = 0 if strain is None else 3
+def _assembly(size: int, device: torch.device) -> Assembly:
+    """The assembly of blocks of size x size pixels."""
+    kept = _boundary(size)
+    number = {node: k for k, node in enumerate(dict.fromkeys([*kept, *product(range(size + 1), repeat=2)]))}
+    pixels = _four_by_four(torch.arange(size**2).reshape(1, size, size)).tolist()
+    parts = np.zeros((len(pixels), 2 * len(number), 2 * len(number)))
+    for part, pixel in zip(parts, pixels, strict=True):
+        x, y = divmod(pixel, size)
+        unknowns = [2 * number[x + i, y + j] + axis for i, j in _boundary(1) for axis in (0, 1)]
+        part[np.ix_(unknowns, unknowns)] = element_stiffness()
+    return Assembly(2 * len(number), 2 * len(kept), torch.from_numpy(parts).flatten(1).to(device))
+
+
+def _merge(
+    blocks: list[list[Node]],
+    kept: list[Node],
+    device: torch.device,
+    macroscopic: int = 0,
+    strain: Tensor | None = None,
+) -> Merge:
+    """The merging of blocks, given by their nodes, of which `kept` come first after the macroscopic unknowns."""
     number = {node: k for k, node in enumerate(dict.fromkeys([*kept, *chain.from_iterable(blocks)]))}
     size = macroscopic + 2 * len(number)
     unknowns = np.array(
@@ -128,12 +165,7 @@ def _merge(blocks: list[list[Node]], kept: list[Node], strain: np.ndarray | None
         ]
     )
     scatter = unknowns[:, :, None] * size + unknowns[:, None, :]
-    return Merge(
-        size,
-        macroscopic + 2 * len(kept),
-        torch.from_numpy(scatter.ravel()).to(device),
-        None if strain is None else torch.from_numpy(strain).to(device),
-    )
+    return Merge(len(blocks), size, macroscopic + 2 * len(kept), torch.from_numpy(scatter.ravel()).to(device), strain)
 
 
 def _boundary(size: int) -> list[Node]:
