@@ -42,9 +42,12 @@ def inside(x: Tensor, bounds: Tensor) -> Tensor:
 
 def nearest_distance(x: Tensor, known: Tensor) -> Tensor:
     """Euclidean distance from each design `(n, x_dim)` to the nearest known one `(m, x_dim)`; NaN rows stay NaN."""
-    fast = "use_mm_for_euclid_dist"  # finds the nearest but loses the small distances that tell copies
-    nearest = [torch.cdist(part, known, compute_mode=fast).argmin(1) for part in x.split(CHUNK)]
-    return (x - known[torch.cat(nearest)]).norm(dim=1) if nearest else x.new_empty(0)
+    if not len(x):
+        return x.new_empty(0)
+    # |k|^2 - 2 x k finds the nearest, at half the cost of cdist; the small distances that tell copies it would lose.
+    squares = known.square().sum(1)
+    nearest = [torch.addmm(squares, part, known.T, alpha=-2).argmin(1) for part in x.split(CHUNK)]
+    return (x - known[torch.cat(nearest)]).norm(dim=1)
 
 
 def mean_pairwise_distance(x: Tensor, chosen: Tensor) -> Tensor:
