@@ -1,4 +1,4 @@
-"""Invertible networks: affine couplings from FrEIA, rational-quadratic spline couplings from nflows.
+"""Invertible networks: affine couplings from FrEIA, rational-quadratic spline couplings on nflows.
 
 Both have one interface: `flow(x, condition)` gives the latent and log|det J|, `flow.inverse(z, condition)` the design.
 """
@@ -6,20 +6,18 @@ Both have one interface: `flow(x, condition)` gives the latent and log|det J|, `
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from FrEIA.framework import SequenceINN
 from FrEIA.modules import AllInOneBlock
 from nflows.transforms import CompositeTransform, PiecewiseRationalQuadraticCouplingTransform
-from nflows.transforms.base import InputOutsideDomain, Transform
-from nflows.transforms.splines.rational_quadratic import DEFAULT_MIN_DERIVATIVE, rational_quadratic_spline
+from nflows.transforms.base import Transform
+from nflows.transforms.splines.rational_quadratic import DEFAULT_MIN_DERIVATIVE
 from torch import Tensor, nn
-from torch.nn import functional
 
 from methods.networks import mlp
+from methods.splines import rational_quadratic_spline
 
 TAIL = 4.0  # splines act on [-4, 4], in standard deviations, and are the identity outside
 UNIT_SLOPE = math.log(math.expm1(1 - DEFAULT_MIN_DERIVATIVE))  # the parameter of slope 1 in nflows
@@ -119,33 +117,31 @@ class SplineFlow(nn.Module):
         return z, log_det
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Z `(n, dim)` to x `(n, dim)`; a row whose inverse fails numerically is NaN."""
-        return guarded(lambda rows, given: self.transform.inverse(rows, given)[0], z, condition)
+        """Z `(n, dim)` to x `(n, dim)`."""
+        x, _ = self.transform.inverse(z, condition)
+        return x
 
 
 class SplineCoupling(PiecewiseRationalQuadraticCouplingTransform):
-    """nflows' spline coupling, started at the identity, with a clamp instead of a selection of the rows inside.
+    """nflows' coupling with our spline, started at the identity.
 
     At zero parameters nflows gives the inner knots the slope 0.69 between bins of slope 1: eight such waves in a row
     are a start from which training is slow.
     """
 
     def _piecewise_cdf(self, inputs: Tensor, transform_params: Tensor, inverse: bool = False) -> tuple[Tensor, Tensor]:
-        widths, heights, slopes = transform_params.split([self.num_bins, self.num_bins, self.num_bins - 1], -1)
-        bound = self.tail_bound
-        outputs, log_det = rational_quadratic_spline(
-            inputs.clamp(-bound, bound),
-            widths,
-            heights,
-            functional.pad(slopes, (1, 1)) + UNIT_SLOPE,
+        sizes, slopes = transform_params.movedim(-1, 0).split([2 * self.num_bins, self.num_bins - 1])
+        inner = slopes + UNIT_SLOPE
+        end = torch.full_like(inner[:1], UNIT_SLOPE)
+        outputs, log_slope = rational_quadratic_spline(
+            inputs.clamp(-self.tail_bound, self.tail_bound),
+            sizes.unflatten(0, (2, self.num_bins)),
+            torch.cat([end, inner, end]),
+            self.tail_bound,
             inverse=inverse,
-            left=-bound,
-            right=bound,
-            bottom=-bound,
-            top=bound,
         )
-        inside = inputs.abs() <= bound
-        return torch.where(inside, outputs, inputs), torch.where(inside, log_det, 0.0)
+        inside = inputs.abs() <= self.tail_bound
+        return torch.where(inside, outputs, inputs), torch.where(inside, log_slope, 0.0)
 
 
 class FixedRotation(Transform):
@@ -164,21 +160,6 @@ class FixedRotation(Transform):
 
 def _orthogonal(dim: int) -> Tensor:
     return torch.linalg.qr(torch.randn(dim, dim, dtype=torch.float64)).Q.float()
-
-
-def guarded(inverse: Callable[[Tensor, Tensor | None], Tensor], z: Tensor, condition: Tensor | None = None) -> Tensor:
-    """Invert all rows; where nflows refuses a batch for the sake of one row, that row alone becomes NaN.
-
-    In float32 the discriminant of the quadratic to be solved can come out negative, which nflows asserts against.
-    """
-    try:
-        return inverse(z, condition)
-    except (AssertionError, InputOutsideDomain):
-        if len(z) == 1:
-            return torch.full_like(z, torch.nan)
-        halves = np.array_split(np.arange(len(z)), 2)
-        parts = [slice(int(half[0]), int(half[-1]) + 1) for half in halves]
-        return torch.cat([guarded(inverse, z[part], None if condition is None else condition[part]) for part in parts])
 
 
 def build_flow(

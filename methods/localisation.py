@@ -69,19 +69,25 @@ def _descend(objective: Forward, start: Tensor, steps: int, rate: float) -> tupl
     x = start.clone()
     mean, square = torch.zeros_like(x), torch.zeros_like(x)
     best, least = x.clone(), x.new_full((len(x),), math.inf)
-    for step in range(steps + 1):
+    for step in range(steps):
         x.requires_grad_(True)
         reached = objective(x)
         (gradient,) = torch.autograd.grad(reached.sum(), x)
-        x, value = x.detach(), reached.detach()
-        better = value < least
-        best, least = torch.where(better[:, None], x, best), torch.where(better, value, least)
+        x = x.detach()
+        best, least = _better(x, reached.detach(), best, least)
         mean = torch.lerp(mean, gradient, 1 - BETAS[0])
         square = torch.lerp(square, gradient.square(), 1 - BETAS[1])
-        size = rate * 0.5 * (1 + math.cos(math.pi * step / max(steps, 1)))
+        size = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
         unbiased = mean / (1 - BETAS[0] ** (step + 1)), square / (1 - BETAS[1] ** (step + 1))
         x = x - size * unbiased[0] / (unbiased[1].sqrt() + 1e-12)
-    return best, least
+    with torch.no_grad():
+        return _better(x, objective(x), best, least)
+
+
+def _better(x: Tensor, value: Tensor, best: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each row the design with the lesser objective, and its objective."""
+    better = value < least
+    return torch.where(better[:, None], x, best), torch.where(better, value, least)
 
 
 def levenberg_marquardt(

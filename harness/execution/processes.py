@@ -19,14 +19,12 @@ from typing import Any
 from pebble.concurrent import process
 
 from harness import provenance
+from harness.allocator import ALLOCATOR
 from harness.execution.worker import Done, Job, work
 from harness.store import Store
 
 PRELOAD = ["torch", "torch._dynamo", "scipy.stats", "harness.cell"]
 """Imported once, by the server that every worker is forked from. An optimiser imports the second: a second a cell."""
-
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**28)}
-"""For glibc: freed memory is kept for the next temporary array, but that of large arrays is given back."""
 
 Launch = Callable[[Job, Connection], Future[Done]]
 Hear = Callable[["Running", str, int, int, float | None], None]

@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 import numpy as np
 from tqdm import tqdm
 
+from harness.allocator import ALLOCATOR
 from tasks.architecture.designs import BLOCK
 from tasks.architecture.material import PIXELS
 
@@ -89,10 +90,10 @@ def _worker(seed: int) -> Iterator[Popen[bytes]]:
 
 
 def _environment() -> dict[str, str]:
-    """One thread for each worker, and this package where its parent found it."""
+    """One thread for each worker, memory that it keeps, and this package where its parent found it."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return {**os.environ, **threads, **ALLOCATOR, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def usable_cores() -> int:
