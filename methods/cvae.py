@@ -22,6 +22,8 @@ class CVAEOptions:
     z_dim: int = 4
     depth: int = 3
     kl_weight: float = 1.0
+    warm_up: float = 0.0
+    """Share of the training in which the weight of the KL term rises from 0, against a latent that is never used."""
     sample: Literal["mean", "full"] = "mean"
     """Propose the decoder's mean, or a draw from the decoder with its learned scale."""
     weight_decay: float = 0.0
@@ -85,8 +87,9 @@ class CVAE(Method):
         super().fit(train, valid, run)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Negative evidence lower bound."""
-        return self.autoencoder.negative_elbo(self.levels.blur(x), y, self.options.kl_weight)
+        """Negative evidence lower bound, at first with less of the KL term."""
+        rising = min(1.0, progress / self.options.warm_up) if self.options.warm_up else 1.0
+        return self.autoencoder.negative_elbo(self.levels.blur(x), y, rising * self.options.kl_weight)
 
     def phases(self) -> Iterator[Phase]:
         decay = self.options.weight_decay
