@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from harness.contracts import Problem
 from harness.seeds import seeded
 from methods.cinn import CINN, CINNOptions
-from methods.cvae import Autoencoder
+from methods.cvae import CVAE, Autoencoder, CVAEOptions
 from methods.inn import INN, Bijection, Components, INNOptions, bidirectional_loss, mmd
 from methods.mdn import MDN, MDNOptions, Mixture
 
@@ -112,6 +112,26 @@ def test_mixture_cost_is_linear_in_batch_times_components(mixture: Mixture) -> N
         mixture.log_density(torch.randn(512, 3).double(), torch.randn(512, 2).double())
     assert largest <= 512 * 4 * 3
     assert largest > 0 or not mixture.full
+
+
+def test_the_kl_term_of_the_cvae_rises_while_it_warms_up() -> None:
+    with seeded("warm-up"):
+        method = CVAE(CVAEOptions(warm_up=0.5))
+        method.build(problem(3, 2), 8)
+        x, y = torch.randn(50, 3), torch.randn(50, 2)
+
+    def loss(progress: float) -> float:
+        with seeded("noise"):
+            return method.loss(x, y, progress).item()
+
+    def elbo(kl_weight: float) -> float:
+        with seeded("noise"):
+            return method.autoencoder.negative_elbo(x, y, kl_weight).item()
+
+    assert elbo(0.0) < elbo(1.0)
+    assert [loss(0.0), loss(0.25), loss(0.5), loss(1.0)] == pytest.approx([elbo(0.0), elbo(0.5), elbo(1.0), elbo(1.0)])
+    method.options = CVAEOptions()
+    assert loss(0.0) == pytest.approx(elbo(1.0))
 
 
 def test_covariances_are_full_up_to_32_dimensions_unless_the_options_say_otherwise() -> None:
