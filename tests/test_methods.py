@@ -57,6 +57,7 @@ OTHER = {
     "searches": 2,
     "screened": 30,
     "stay": 1.0,
+    "warm_up": 0.5,
     "components": 4,
 }
 """A value other than the default, where neither half nor less than it will do."""
