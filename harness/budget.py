@@ -11,8 +11,6 @@ from harness.seeds import seeded
 
 TOLERANCE = 0.05
 """Largest allowed relative distance of a method's trainable parameters from the budget (protocol, matched budgets)."""
-
-
 EVEN = 8
 """Products of matrices are up to half as fast again where sizes are multiples of this, whole vectors of a processor."""
 EVEN_TOLERANCE = 0.025
