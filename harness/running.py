@@ -26,7 +26,7 @@ def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Sett
 
     prepare(todo, quiet=settings.quiet)
     summary = run_cells(
-        todo,
+        slow_first(todo),
         store,
         jobs=jobs,
         timeout=settings.timeout,
@@ -34,6 +34,14 @@ def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Sett
         quiet=settings.quiet,
     )
     return INTERRUPTED if summary.interrupted else 0
+
+
+def slow_first(todo: Sequence[Cell]) -> list[Cell]:
+    """The cells of the slowest simulators first: what is last, while other cores have nothing left to do, is short."""
+    from harness.registry import build_task
+
+    costs = {task: build_task(task).cost for task in {cell.task for cell in todo}}
+    return sorted(todo, key=lambda cell: -costs[cell.task])
 
 
 def prepare(todo: Sequence[Cell], *, quiet: bool) -> None:

@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from harness.plan import Cell, plan
 from harness.presets import Preset, Protocol, Schedule
 from harness.registry import PluginSpec
+from harness.running import slow_first
 from harness.selection import select
 
 SMOKE = presets.load("smoke")
@@ -157,3 +158,10 @@ def test_preset_options_are_validated() -> None:
 def test_sizes_that_no_cell_could_use_are_refused(preset: Preset, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         cells(preset=preset)
+
+
+def test_slow_tasks_run_first_and_methods_keep_their_order():
+    planned = cells("mdn,prior", "sinewave,stack,ballistics,architecture")
+    order = [(cell.task.name, cell.method.name) for cell in slow_first(planned)]
+    tasks = ["architecture", "stack", "sinewave", "ballistics"]
+    assert order == [(task, method) for task in tasks for method in ("mdn", "prior")]
