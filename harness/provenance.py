@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 import harness
 
@@ -26,8 +29,8 @@ def environment() -> dict[str, Any]:
         "git": git_state(Path(harness.__file__).parents[1]),
         "platform": " ".join((platform.system(), platform.machine(), *platform.libc_ver())).strip(),
         "cpu": cpu_model(),
-        "cores": {"physical": physical_cores(), "logical": os.cpu_count(), "usable": usable_cores()},
-        "memory_bytes": memory_bytes(),
+        "cores": {"physical": psutil.cpu_count(logical=False), "logical": os.cpu_count(), "usable": usable_cores()},
+        "memory_bytes": psutil.virtual_memory().total,
     }
 
 
@@ -84,25 +87,12 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 def cpu_model() -> str:
     """The processor's name, as far as the system tells it."""
-    for key, value in _cpuinfo():
-        if key == "model name":
-            return value
+    found = re.search(r"^model name\s*: (.+)$", _text(Path("/proc/cpuinfo")), re.MULTILINE)
+    if found:
+        return found[1].strip()
     if sys.platform == "darwin":
         return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
     return platform.processor() or platform.machine()
-
-
-def physical_cores() -> int | None:
-    """Cores without hyper-threads; None where the system does not tell."""
-    if sys.platform == "darwin":
-        return int(_output("sysctl", "-n", "hw.physicalcpu") or 0) or None
-    socket, found = "0", set()
-    for key, value in _cpuinfo():
-        if key == "physical id":
-            socket = value
-        elif key == "core id":
-            found.add((socket, value))
-    return len(found) or None
 
 
 def usable_cores() -> int:
@@ -112,20 +102,9 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def memory_bytes() -> int | None:
-    """Physical memory; None where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return None
-
-
-def load_average() -> list[float] | None:
-    """Runnable processes, averaged over 1, 5 and 15 minutes; None where the system does not tell."""
-    try:
-        return [round(value, 2) for value in os.getloadavg()]
-    except OSError:
-        return None
+def load_average() -> list[float]:
+    """Runnable processes, averaged over 1, 5 and 15 minutes."""
+    return [round(value, 2) for value in psutil.getloadavg()]
 
 
 def device_details(device: str, cpu: str) -> dict[str, Any]:
@@ -141,13 +120,11 @@ def device_details(device: str, cpu: str) -> dict[str, Any]:
     }
 
 
-def _cpuinfo() -> list[tuple[str, str]]:
+def _text(path: Path) -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return path.read_text()
     except OSError:
-        return []
-    pairs = (line.partition(":") for line in lines)
-    return [(key.strip(), value.strip()) for key, _, value in pairs]
+        return ""
 
 
 def _output(*command: str) -> str | None:

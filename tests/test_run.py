@@ -16,6 +16,7 @@ import pytest
 from harness.records import STATUSES
 from harness.reporting import TABLES, render
 from harness.reporting.frame import frame
+from harness.retime import retime
 from harness.store import Store
 from tests.plugins import MISBEHAVING, write
 
@@ -207,6 +208,18 @@ def test_time_changes_the_inference_time_alone(place, whole):
         old, new = (json.loads(json.dumps(record[name]["timing"])) for record in (before, after))
         assert old.pop("inference_1000").keys() == new.pop("inference_1000").keys() and old == new
     assert place.harness("verify", "--out", "timed")[0].endswith("all intact.\n")
+
+
+@pytest.mark.parametrize("busy", [0.0, 80.0])
+def test_a_time_measured_beside_other_work_says_so(place, whole, monkeypatch, busy):
+    out = f"beside-{busy:.0f}"
+    place.copy("whole", out)
+    monkeypatch.setattr("psutil.cpu_percent", lambda interval: busy)
+    lines = [line for line in retime(place.folder / out) if "1000 proposals" in line]
+    assert lines and all(("not idle (80% busy)" in line) == (busy > 0) for line in lines)
+    records = place.records(out)
+    timed = [records[line.split("/")[1]]["timing"]["inference_1000"] for line in lines]
+    assert {part["exclusive"] for part in timed} == {busy == 0}
 
 
 def test_the_data_frame_holds_the_scores_of_real_records(place, whole):
