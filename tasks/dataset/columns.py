@@ -69,8 +69,8 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def _unknown(piece: str, names: Sequence[str], option: str) -> UsageError:
-    error = unknown(f"column for {option}", piece, names)
+    text = str(unknown(f"column for {option}", piece, names))
     if len(names) > LISTED:
-        text = str(error).partition(" Allowed:")[0]
-        error = UsageError(f"{text} The file has {len(names)} columns, from {names[0]!r} to {names[-1]!r}.")
-    return error
+        all_ = f"The file has {len(names)} columns, from {names[0]!r} to {names[-1]!r}."
+        text = f"{text.partition(' Allowed:')[0]} {all_}"
+    return UsageError(f"{text} Write {option}=NAME, {option}=FIRST:LAST or {option}=PREFIX*.")

@@ -119,6 +119,7 @@ def test_columns_by_name_range_and_pattern(text, chosen):
         ("r*:gap", "The end 'r*' of a range of x stands for 'r1' and 'r2'."),
         ("a:b:c", "x=a:b:c is not a range"),
         ("a+", "Unknown column for x ''"),
+        ("x*", "Write x=NAME, x=FIRST:LAST or x=PREFIX*."),
     ],
 )
 def test_columns_that_are_none(text, message):
