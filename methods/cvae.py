@@ -24,6 +24,8 @@ class CVAEOptions:
     kl_weight: float = 1.0
     warm_up: float = 0.0
     """Share of the training in which the weight of the KL term rises from 0, against a latent that is never used."""
+    y_weight: float = 1.0
+    """Factor on y beside x and z: where one y is an input among a thousand, networks learn it last."""
     sample: Literal["mean", "full"] = "mean"
     """Propose the decoder's mean, or a draw from the decoder with its learned scale."""
     weight_decay: float = 0.0
@@ -35,15 +37,16 @@ class CVAEOptions:
 class Autoencoder(nn.Module):
     """q(z | x, y) and p(x | z, y), both normal; the decoder's scale is learned, one for each x dimension."""
 
-    def __init__(self, x_dim: int, y_dim: int, z_dim: int, width: int, depth: int) -> None:
+    def __init__(self, x_dim: int, y_dim: int, z_dim: int, width: int, depth: int, y_weight: float) -> None:
         super().__init__()
+        self.y_weight = y_weight
         self.encoder = mlp(x_dim + y_dim, 2 * z_dim, width, depth)
         self.decoder = mlp(z_dim + y_dim, x_dim, width, depth)
         self.log_scale = nn.Parameter(torch.full((x_dim,), -1.0))
 
     def decode(self, z: Tensor, y: Tensor) -> Tensor:
         """Mean of p(x | z, y)."""
-        mean: Tensor = self.decoder(torch.cat([z, y], 1))
+        mean: Tensor = self.decoder(torch.cat([z, self.y_weight * y], 1))
         return mean
 
     @property
@@ -53,7 +56,7 @@ class Autoencoder(nn.Module):
 
     def negative_elbo(self, x: Tensor, y: Tensor, kl_weight: float) -> Tensor:
         """-E_q log p(x | z, y) + KL(q || N(0, I)), summed over dimensions, mean over rows, up to a constant."""
-        mean, log_variance = self.encoder(torch.cat([x, y], 1)).chunk(2, 1)
+        mean, log_variance = self.encoder(torch.cat([x, self.y_weight * y], 1)).chunk(2, 1)
         log_variance = log_variance.clamp(-12, 4)
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         white = (x - self.decode(z, y)) / self.scale
@@ -77,7 +80,8 @@ class CVAE(Method):
 
     def build(self, problem: Problem, width: int) -> None:
         options = self.options
-        self.autoencoder = Autoencoder(problem.x_dim, problem.y_dim, options.z_dim, width, options.depth)
+        dims = problem.x_dim, problem.y_dim, options.z_dim
+        self.autoencoder = Autoencoder(*dims, width, options.depth, options.y_weight)
         self.bounds, self.levels = problem.bounds, Levels(problem.x_dim)
         self.augmentation = Augmentation(options.augment, problem, width)
 

@@ -202,7 +202,7 @@ def test_mmd_is_near_zero_for_equal_distributions_and_large_for_others() -> None
 
 def test_the_kl_term_of_the_cvae_is_the_divergence_of_the_two_normals() -> None:
     with seeded("cvae"):
-        autoencoder = Autoencoder(3, 2, z_dim=2, width=8, depth=1)
+        autoencoder = Autoencoder(3, 2, z_dim=2, width=8, depth=1, y_weight=1.0)
         x, y = torch.randn(50, 3), torch.randn(50, 2)
     mean, log_variance = autoencoder.encoder(torch.cat([x, y], 1)).chunk(2, 1)
     posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
@@ -212,6 +212,19 @@ def test_the_kl_term_of_the_cvae_is_the_divergence_of_the_two_normals() -> None:
         with seeded("same noise"):
             losses.append(autoencoder.negative_elbo(x, y, weight).item())
     assert losses[1] - losses[0] == pytest.approx(divergence.item(), rel=1e-4)
+
+
+def test_the_weight_of_y_is_a_factor_on_y_in_both_networks_of_the_cvae() -> None:
+    x, y, z = torch.randn(50, 3), torch.randn(50, 2), torch.randn(50, 2)
+
+    def losses(y_weight: float, y: Tensor) -> tuple[Tensor, float]:
+        with seeded("same network and noise"):
+            autoencoder = Autoencoder(3, 2, z_dim=2, width=8, depth=1, y_weight=y_weight)
+            return autoencoder.decode(z, y), autoencoder.negative_elbo(x, y, 1.0).item()
+
+    weighted, scaled, plain = losses(4.0, y), losses(1.0, 4.0 * y), losses(1.0, y)
+    assert torch.equal(weighted[0], scaled[0]) and weighted[1] == scaled[1]
+    assert not torch.equal(weighted[0], plain[0]) and weighted[1] != plain[1]
 
 
 def test_a_scalar_design_can_be_modelled_by_the_conditional_inn() -> None:
