@@ -1,185 +1,173 @@
-"""One cell from plan to record: the only place where task, method, training, evaluation and timing meet."""
+"""One cell from plan to record: the only place where task, method, protocols and timing meet."""
 
 from __future__ import annotations
 
-import resource
-import sys
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from safetensors.torch import save_file
-from torch import Tensor
-
-from harness import budget, data, inference, registry
-from harness.contracts import Method, Phase, Task
-from harness.evaluation import protocols
-from harness.evaluation.resimulation import resimulate
+from harness import answers, data, fitting
+from harness.contracts import Task
+from harness.data import Dataset
+from harness.learning import Order
 from harness.plan import Cell
-from harness.seeds import seeded
+from harness.protocols.contract import Answered, Material, Question
+from harness.records import plain
+from harness.registry import build_protocol, build_scenario, build_task
+from harness.resimulation import resimulate
+from harness.schema import Record
+from harness.seeds import derive
 from harness.timing import Stopwatch
-from harness.training import PhaseLog, Report, train
+from harness.training import Report
+from harness.work import Work, answer_name
 
-DESIGNS, MODEL, LOG = "designs.npz", "model.safetensors", "log.txt"
+Learn = Callable[[Order, fitting.Lesson, Path, Report], Iterator[tuple[str, Any]]]
+"""`harness.learning.learn`, here or in a process of its own."""
 
 
-def run_cell(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
-    """Train, propose, re-simulate and score; designs, model and log are written into the folder.
+def update(
+    cell: Cell, work: Work, record: Record | None, folder: Path, learn: Learn, report: Report, exclusive: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Do the work of a cell. The files of its record lie in the folder; new ones are written there.
 
     Yields:
         Parts of the record as soon as they are known, so that a failure leaves those before it; a later part replaces
-        an earlier one of the same name.
+        an earlier one of the same name. The stamp of what is new is the last one of the record.
 
     Raises:
-        Diverged, BudgetMissed, or whatever the plug-ins raise.
+        Diverged, BudgetMissed, Told, or whatever the task raises.
     """
+    update = _Update(cell, work, None if work.train else record)
     watch = Stopwatch()
     with watch("total"):
         with watch("data"):
-            task = registry.build_task(cell.task)
-            dataset = data.draw(task, cell.protocol)
-        yield {"data": {**_data(dataset), "floor": dict(task.floor), "report": list(task.report)}}
-        method, width = create(cell, task, dataset, watch)
-        yield {"parameters": _parameters(cell, method, width)}
-        with watch("training"):
-            logs = fit(cell, method, dataset, report)
-        phases = [asdict(log) for log in logs]
-        yield {"training": {"seconds": watch.seconds["training"], "phases": phases}}
-        with watch("proposing"), seeded("propose", cell.seed):
-            method.eval()
-            designs = protocols.collect(
-                method,
-                dataset,
-                cell.protocol,
-                cell.seed,
-                cell.device,
-                lambda done, total: report("proposing", done, total, None),
-            )
-        with watch("inference"), seeded("inference", cell.seed):
-            report("timing", 0, 1, None)
-            timed = inference.measure(method, dataset, cell.seed, cell.device, exclusive=False)
+            task = build_task(cell.task)
+            dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
+        yield from update.describe(task, dataset)
+        if order := update.order(exclusive):
+            for name, content in learn(order, fitting.lesson(cell, task, dataset), folder, report):
+                yield update.learnt(name, content)
         with watch("resimulation"):
             report("re-simulating", 0, 1, None)
-            reached = resimulated(task, designs)
+            answered = update.answered(task, dataset, folder)
         with watch("scoring"):
-            scores = protocols.score(task, dataset, designs, cell.protocol, reached)
-        with watch("writing"):
-            write(folder, method, designs, logs)
-    checkpoint = (folder / MODEL).stat().st_size
-    yield {
-        "parameters": {**_parameters(cell, method, width), "checkpoint_bytes": checkpoint},
-        "candidates": _candidates(method, designs, cell),
-        "scores": scores,
-        "timing": {**watch.seconds, "inference_1000": timed, "peak_memory_bytes": _peak_memory(cell.device)},
-    }
+            yield update.scored(task, dataset, answered)
+    yield update.took(watch.seconds)
 
 
-def create(cell: Cell, task: Task, dataset: data.Dataset, watch: Stopwatch) -> tuple[Method, int | None]:
-    """The cell's method, sized to the budget and on its device, and its width."""
-    with watch("build"):
-        probe = registry.build_method(cell.method)
-        problem = data.pose(task, dataset, probe, cell.device)
-        method, width = budget.build_to_budget(
-            lambda: registry.build_method(cell.method), problem, cell.budget, cell.seed
+class _Update:
+    """The parts of a record while they are made."""
+
+    def __init__(self, cell: Cell, work: Work, record: Record | None) -> None:
+        self.cell, self.work, self.record = cell, work, record
+        kept: Mapping[str, Any] = plain(record) if record else {}
+        self.stamp = len(kept.get("stamps", ()))
+        self.parts: dict[str, dict[str, Any]] = {
+            name: dict(kept.get(name) or {}) for name in ("model", "answers", "scores", "seconds")
+        }
+
+    def describe(self, task: Task, dataset: Dataset) -> Iterator[dict[str, Any]]:
+        """What the method learns from; it stays as it is where nothing is trained.
+
+        Raises:
+            ValueError: the data are not those of the record.
+        """
+        if self.record is not None and self.record.data is not None:
+            known = {"split": self.record.data.split, "targets": self.record.data.targets}
+            if known != dataset.hashes():
+                raise ValueError(
+                    f"{self.cell.task.name} now gives other data than when this was recorded; run the cell again"
+                )
+        else:
+            yield {
+                "data": {
+                    "stamp": self.stamp,
+                    **dataset.hashes(),
+                    "n_train": len(dataset.train.x),
+                    "n_valid": len(dataset.valid.x),
+                    "y_variance": dataset.y_variance.tolist(),
+                    "floor": dict(task.floor),
+                    "report": list(task.report),
+                }
+            }
+
+    def order(self, exclusive: bool) -> Order | None:
+        """What the method is to do; None where it has nothing to do."""
+        questions = {self.cell.answer_digest(question): question for question in self.work.ask}
+        measures = tuple(
+            spec for spec in self.cell.protocols if spec.name in self.work.score and build_protocol(spec).measures
         )
-        return method.to(cell.device), width
+        if not (self.work.train or questions or measures):
+            return None
+        return Order(self.cell.method, self.work.train, questions, measures, exclusive)
+
+    def learnt(self, name: str, content: Any) -> dict[str, Any]:
+        """The part of the record that a result of the method goes into."""
+        match name:
+            case "model":
+                self.parts["model"] = {"stamp": self.stamp, **content}
+            case "answer":
+                self.parts["answers"][content[0]] = {"stamp": self.stamp, **content[1]}
+                name = "answers"
+            case "measured":
+                self._score(*content)
+                name = "scores"
+            case _:
+                self.parts["seconds"].update(content)
+        return {name: self.parts[name]}
+
+    def answered(self, task: Task, dataset: Dataset, folder: Path) -> dict[Question, Answered]:
+        """The answers to the questions of the protocols that are to be scored, re-simulated."""
+        asked = {question for name in self.work.score for question in self.cell.questions[name].values()}
+        found = {}
+        for question in sorted(asked, key=str):
+            name = answer_name(question, self.cell.answer_digest(question))
+            answer = answers.read(folder / f"{name}.npz")
+            targets = dataset.asked(question.of)
+            found[question] = Answered(question, answer, targets, resimulate(task, answer.x, targets.shown), dataset)
+        return found
+
+    def scored(self, task: Task, dataset: Dataset, answered: Mapping[Question, Answered]) -> dict[str, Any]:
+        """The scores, those that are not new included."""
+        seed = derive("score", self.cell.data.data_seed)
+        for spec in self.cell.protocols:
+            protocol = build_protocol(spec)
+            if spec.name in self.work.score and not protocol.measures:
+                questions = self.cell.questions[spec.name]
+                own = {name: answered[question] for name, question in questions.items()}
+                self._score(spec.name, protocol.score(Material(task, dataset, own, self.cell.sizes, seed)))
+        return {"scores": self.parts["scores"]}
+
+    def took(self, seconds: Mapping[str, float]) -> dict[str, Any]:
+        """How long each step took."""
+        self.parts["seconds"].update(seconds)
+        return {"seconds": self.parts["seconds"]}
+
+    def _score(self, name: str, scores: Any) -> None:
+        (spec,) = (spec for spec in self.cell.protocols if spec.name == name)
+        self.parts["scores"][name] = {
+            "stamp": self.stamp,
+            "digest": self.cell.score_digest(spec),
+            "source": spec.source,
+            "options": dict(spec.options),
+            "values": None if scores is None else plain(scores),
+        }
 
 
-def fit(cell: Cell, method: Method, dataset: data.Dataset, report: Report) -> list[PhaseLog]:
-    """Train the method; returns what each phase did."""
-    pairs = [data.standardised(dataset, part, method.dtype, cell.device) for part in (dataset.train, dataset.valid)]
-    logs: list[PhaseLog] = []
+def stamped(content: Mapping[str, Any], stamp: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a record with the stamp of what is new in it, without the stamps that no part has any more."""
+    content = {**content, "stamps": [*content.get("stamps", ()), stamp]}
+    parts = [content.get("data"), content.get("model")]
+    parts += [*content.get("answers", {}).values(), *content.get("scores", {}).values()]
+    used = sorted({part["stamp"] for part in parts if part} or {len(content["stamps"]) - 1})
+    place = {old: new for new, old in enumerate(used)}
 
-    def run(phase: Phase) -> float:
-        logs.append(train(method, phase, pairs[0], pairs[1], cell.schedule, cell.seed, report))
-        return logs[-1].best
+    def moved(part: Any) -> Any:
+        return {**part, "stamp": place[part["stamp"]]} if part else part
 
-    with seeded("train", cell.seed):
-        method.train()
-        method.fit(pairs[0], pairs[1], run)
-    return logs
-
-
-def resimulated(task: Task, designs: protocols.Designs) -> tuple[Tensor, Tensor]:
-    """The true forward model of all designs: for the targets and for y*."""
-    return resimulate(task, designs.multi), resimulate(task, designs.fixed)
-
-
-def write(folder: Path, method: Method, designs: protocols.Designs, logs: list[PhaseLog]) -> None:
-    """Write designs, model state and training log."""
-    arrays: dict[str, Any] = {"multi": designs.multi.numpy(), "fixed": designs.fixed.numpy()}
-    if designs.multi_believed is not None:
-        arrays["multi_believed"] = designs.multi_believed.numpy()
-    flags = np.array([designs.ranked, designs.pooled])
-    np.savez(folder / DESIGNS, flags=flags, generated=np.array(designs.generated), **arrays)
-    save_file({name: tensor.cpu().contiguous() for name, tensor in method.state_dict().items()}, folder / MODEL)
-    lines = [f"{log.name}: epoch {e} training {t:.6g} validation {v:.6g}" for log in logs for e, t, v in log.curve]
-    (folder / LOG).write_text("\n".join(lines) + "\n")
-
-
-def read_designs(folder: Path) -> protocols.Designs:
-    """The designs that `write` stored."""
-    with np.load(folder / DESIGNS, allow_pickle=False) as stored:
-        ranked, pooled = (bool(flag) for flag in stored["flags"])
-        generated = (float(stored["generated"][0]), float(stored["generated"][1]))
-        tensors = {name: torch.from_numpy(stored[name]) for name in stored.files if name not in ("flags", "generated")}
-    believed = tensors.get("multi_believed")
-    return protocols.Designs(tensors["multi"], tensors["fixed"], ranked, pooled, generated, believed)
-
-
-def restore(method: Method, state: dict[str, Tensor]) -> None:
-    """Load a stored state into a freshly built method; buffers take the size that training gave them."""
-    for name, tensor in state.items():
-        owner, _, leaf = name.rpartition(".")
-        module = method.get_submodule(owner)
-        if leaf in module._buffers and module._buffers[leaf] is not None:
-            module.register_buffer(leaf, torch.empty_like(tensor))
-    method.load_state_dict(state)
-
-
-def _data(dataset: data.Dataset) -> dict[str, Any]:
-    return {
-        **dataset.hashes(),
-        "n_train": len(dataset.train.x),
-        "n_valid": len(dataset.valid.x),
-        "y_variance": dataset.y_variance.tolist(),
-    }
-
-
-def _parameters(cell: Cell, method: Method, width: int | None) -> dict[str, Any]:
-    trainable = budget.trainable_parameters(method)
-    exempt = not method.trainable
-    return {
-        "trainable": trainable,
-        "stored": budget.stored_numbers(method),
-        "budget": None if exempt else cell.budget,
-        "ratio": None if exempt else trainable / cell.budget,
-        "width": width,
-    }
-
-
-def _candidates(method: Method, designs: protocols.Designs, cell: Cell) -> dict[str, Any]:
-    returned, fixed = designs.multi.shape[1], cell.protocol.fixed_proposals
-    return {
-        "ranked": designs.ranked,
-        "multi_target": {"generated": round(designs.generated[0]), "returned": returned},
-        "fixed_target": {"generated": round(designs.generated[1]), "returned": fixed},
-        "repeats_from": repeats_from(designs),
-    }
-
-
-def repeats_from(designs: protocols.Designs) -> str:
-    """What the repeats differ in, in words."""
-    if designs.pooled:
-        return "random halves of one candidate pool"
-    return "the same ranked proposals in every repeat" if designs.ranked else "fresh proposals"
-
-
-def _peak_memory(device: str) -> int:
-    if device.startswith("cuda"):
-        return int(torch.cuda.max_memory_allocated(device))
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    for name in ("data", "model"):
+        content[name] = moved(content.get(name))
+    for name in ("answers", "scores"):
+        content[name] = {key: moved(part) for key, part in content.get(name, {}).items()}
+    content["stamps"] = [content["stamps"][old] for old in used]
+    return content

@@ -6,35 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 
 from harness import __version__, verbs
+from harness.config import SELECTIONS, Settings, flag
 from harness.errors import UsageError, unknown
+from harness.metrics import METRICS
+from harness.options import text_of
 from harness.running import INTERRUPTED
-
-SELECTION = "a comma list of names, groups, globs or `all`, with options as in na[boundary_loss=off]"
-
-RUN_FLAGS = {
-    "methods": f"methods to run: {SELECTION} (default: all)",
-    "tasks": f"tasks to run them on: {SELECTION} (default: all)",
-    "seeds": "training seeds such as 0, 0,3 or 0-4; 3 is the seed 3 (default: 0)",
-    "preset": "smoke, quick, paper, or a TOML file (default: quick)",
-    "budget": "trainable parameters of each method, instead of the preset's",
-    "epochs": "passes over the training data, instead of the preset's",
-    "targets": "number of targets, instead of the preset's",
-    "repeats": "how often proposals are drawn anew, instead of the preset's",
-    "device": "cpu, cuda or cuda:0 (default: cpu)",
-    "jobs": "cells that run at once (default: one per CPU core; on cuda 1)",
-    "timeout": "time limit of one cell, such as 90s, 30m or 2h (default: none)",
-    "out": "result folder (default: results/PRESET)",
-}
-RUN_SWITCHES = {
-    "validation": "take the targets from the validation part, to choose options without looking at the test",
-    "force": "run cells again that have a record",
-    "retry": "run cells again that failed",
-    "fail-fast": "stop at the first cell that fails",
-    "dry-run": "print the plan with its estimated cost, and run nothing",
-    "quiet": "no progress bars",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,11 +65,15 @@ def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     """Flags are kept as text, absent where not given: `harness.config` converts them and puts them over the file."""
-    for name, text in RUN_FLAGS.items():
-        nargs = "+" if name in ("methods", "tasks") else None
-        parser.add_argument(f"--{name}", help=text, default=argparse.SUPPRESS, metavar=name.upper(), nargs=nargs)
-    for name, text in RUN_SWITCHES.items():
-        parser.add_argument(f"--{name}", help=text, default=argparse.SUPPRESS, action="store_true")
+    for item in fields(Settings):
+        name, text = flag(item.name), item.metadata["help"].replace("%", "%%")
+        if isinstance(item.default, bool):
+            parser.add_argument(name, help=text, default=argparse.SUPPRESS, action="store_true")
+            continue
+        if item.default is not None:
+            text += f" (default: {text_of(item.default)})"
+        nargs = "+" if item.name in SELECTIONS else None
+        parser.add_argument(name, help=text, default=argparse.SUPPRESS, metavar=item.name.upper(), nargs=nargs)
     parser.add_argument("--config", help="a TOML run file that holds any of these flags", metavar="FILE")
 
 
@@ -106,20 +89,19 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     made.add_argument("--x", help="columns of the design, as after dataset[x=")
     made.add_argument("--y", help="columns of the target, as after dataset[y=")
     made.add_argument("--folder", metavar="DIR", help="the folder to write, which must not exist (default: NAME)")
-    each["check"].add_argument("names", nargs="+", help="methods or tasks: names, groups, globs or all")
+    each["check"].add_argument("names", nargs="+", help="plug-ins: names, groups, globs or all")
     table = each["table"]
     table.add_argument("name", help="a table, or all")
     table.add_argument("--format", default="markdown", help="markdown, latex, csv or json (default: markdown)")
-    table.add_argument("--metric", default=None, help="sse, mse or nmse (default: the table's own)")
+    table.add_argument("--metric", default=None, help=f"{', '.join(METRICS)} (default: the table's own)")
     beside = "show the papers' values beside ours, or leave them out (default: show)"
     table.add_argument("--published", action=argparse.BooleanOptionalAction, default=True, help=beside)
     table.add_argument("--methods", default=None, help="only these methods: names, labels, groups or globs")
     table.add_argument("--tasks", default=None, help="only these tasks")
     each["export"].add_argument("target", help="the folder to copy to")
     each["export"].add_argument("--largest", type=int, default=64, metavar="KB", help="leave out files above (64 KB)")
-    other = "re-simulate with another forward model of the task, such as `full`, and record both errors"
-    each["rescore"].add_argument("--operator", default=None, help=other)
-    each["rescore"].add_argument("--designs", type=int, default=100, help="how many with --operator (default: 100)")
+    only = "score these only, with options as in operators[operator=full,designs=25] (default: as it was scored)"
+    each["rescore"].add_argument("--protocols", default=None, help=only)
     for name in ("list", "show", "table", "verify", "rescore", "export", "time"):
         default = "results" if name == "list" else str(verbs.DEFAULT_OUT)
         each[name].add_argument("--out", default=default, metavar="DIR", help=f"result folder (default: {default})")

@@ -25,39 +25,45 @@ from typing import Any
 
 from harness import presets
 from harness.errors import UsageError, unknown
-from harness.options import value_of
+from harness.options import hints, value_of
 from harness.presets import Preset
-from harness.registry import discover
+from harness.registry import Kind, discover
+from harness.settings import check, setting
 
-TABLES = ("schedule", "protocol", "methods", "tasks")
-SIZES = ("budget", "epochs", "targets", "repeats")
+TABLES = (*presets.PARTS, "protocols", "methods", "tasks")
+SIZES = {"budget": "", "epochs": "schedule", "targets": "data", "repeats": "sizes"}
+"""The settings of a preset that have a flag, with the table that they stand in."""
+SELECTIONS = ("methods", "tasks", "scenarios", "protocols")
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-SWITCHES = ("validation", "force", "retry", "fail_fast", "dry_run", "quiet")
+SELECTION = "a comma list of names, groups, globs or `all`, with options as in na[boundary_loss=off]"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A run as the user wants it. None leaves the preset's value."""
+    """A run as the user wants it. None leaves the preset's value. Each field is a flag, its help in its metadata."""
 
-    methods: str = "all"
-    tasks: str = "all"
-    seeds: tuple[int, ...] = (0,)
-    preset: str = "quick"
-    budget: int | None = None
-    epochs: int | None = None
-    targets: int | None = None
-    repeats: int | None = None
-    validation: bool = False
-    device: str = "cpu"
-    jobs: int | None = None
-    timeout: float | None = None
-    """Seconds for one cell."""
-    out: Path | None = None
-    force: bool = False
-    retry: bool = False
-    fail_fast: bool = False
-    dry_run: bool = False
-    quiet: bool = False
+    methods: str = setting("all", help=f"methods to run: {SELECTION}")
+    tasks: str = setting("all", help=f"tasks to run them on: {SELECTION}")
+    scenarios: str = setting("base", help="other views of the tasks, such as noise[sd=0.05]: a comma list as above")
+    protocols: str = setting("all", help="what is asked and scored, such as r_T[bootstrap=200]: a comma list as above")
+    seeds: tuple[int, ...] = setting((0,), help="training seeds such as 0, 0,3 or 0-4; 3 is the seed 3")
+    preset: str = setting("quick", help="smoke, quick, paper, or a TOML file")
+    budget: int | None = setting(None, help="trainable parameters of each method, instead of the preset's", least=1)
+    epochs: int | None = setting(None, help="passes over the training data, instead of the preset's", least=1)
+    targets: int | None = setting(None, help="number of targets, instead of the preset's", least=1)
+    repeats: int | None = setting(None, help="how often proposals are drawn anew, instead of the preset's", least=1)
+    validation: bool = setting(
+        False, help="take the targets from the validation part, to choose options without looking at the test"
+    )
+    device: str = setting("cpu", help="cpu, cuda or cuda:0")
+    jobs: int | None = setting(None, help="cells that run at once; one per CPU core where omitted, on cuda 1", least=1)
+    timeout: float | None = setting(None, help="time limit of one cell, such as 90s, 30m or 2h; none where omitted")
+    out: Path | None = setting(None, help="result folder; results/PRESET where omitted")
+    force: bool = setting(False, help="run cells again that have a record")
+    retry: bool = setting(False, help="run cells again that failed")
+    fail_fast: bool = setting(False, help="stop at the first cell that fails")
+    dry_run: bool = setting(False, help="print the plan with its estimated cost, and run nothing")
+    quiet: bool = setting(False, help="no progress bars")
 
 
 def load(flags: Mapping[str, Any], file: str | None = None) -> tuple[Settings, Preset]:
@@ -93,30 +99,27 @@ def read(file: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
     """Settings from values that are text (flags) or typed (TOML)."""
-    return Settings(**{key: setting(key, value) for key, value in given.items()})
+    settings = Settings(**{key: converted(key, value) for key, value in given.items()})
+    for name in given:  # one by one, so that the message names the flag
+        check(settings, flag(name), only=name)
+    return settings
 
 
-def setting(name: str, value: Any) -> Any:
-    """One setting, converted and checked."""
-    flag = "--" + name.replace("_", "-")
-    if name in ("methods", "tasks"):
-        return ",".join(value_of(item, str, flag) for item in (value if isinstance(value, list) else [value]))
-    if name in SWITCHES:
-        return value_of(value, bool, flag)
-    if name == "seeds":
-        return numbers(value, flag)
-    if name == "timeout":
-        return duration(value, flag)
-    if name == "device":
-        return device(value, flag)
+def flag(name: str) -> str:
+    """A setting as it is written on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def converted(name: str, value: Any) -> Any:
+    """One setting of the right type."""
+    special = {"seeds": numbers, "timeout": duration, "device": device}
+    if name in special:
+        return special[name](value, flag(name))
+    if name in SELECTIONS:
+        return ",".join(value_of(item, str, flag(name)) for item in (value if isinstance(value, list) else [value]))
     if name == "out":
-        return Path(value_of(value, str, flag))
-    if name == "preset":
-        return value_of(value, str, flag)
-    number: int = value_of(value, int, flag)
-    if number < 1:
-        raise UsageError(f"{flag} = {number} is not allowed. Allowed: 1 or more.")
-    return number
+        return Path(value_of(value, str, flag(name)))
+    return value_of(value, hints(Settings)[name], flag(name))
 
 
 def numbers(value: Any, name: str) -> tuple[int, ...]:
@@ -163,22 +166,17 @@ def device(value: Any, name: str) -> str:
 def preset_from(settings: Settings, tables: Mapping[str, Any], stem: str) -> Preset:
     """The preset with the run file's tables and the flags on top; its name tells that it was changed, and how."""
     base = presets.load(settings.preset)
-    sizes = {name: getattr(settings, name) for name in SIZES}
-    flags = {name: value for name, value in sizes.items() if value is not None}
+    flags = {name: getattr(settings, name) for name in SIZES if getattr(settings, name) is not None}
     if not (flags or tables or settings.validation):
         return base
-    schedule = {name: flags[name] for name in ("epochs",) if name in flags}
-    protocol: dict[str, Any] = {name: flags[name] for name in ("targets", "repeats") if name in flags}
+    changes = {"preset": settings.preset, "budget": flags.get("budget", base.budget)}
+    for part in presets.PARTS:
+        above = {name: flags[name] for name, table in SIZES.items() if table == part and name in flags}
+        changes[part] = {**tables.get(part, {}), **above}
     if settings.validation:
-        protocol["targets_from"] = "validation"
-    changes = {
-        "preset": settings.preset,
-        "budget": flags.get("budget", base.budget),
-        "schedule": {**tables.get("schedule", {}), **schedule},
-        "protocol": {**tables.get("protocol", {}), **protocol},
-        "methods": checked(tables.get("methods", {})),
-        "tasks": checked_tasks(tables.get("tasks", {})),
-    }
+        changes["data"]["targets_from"] = "validation"
+    for kind in ("protocols", "methods", "tasks"):
+        changes[kind] = known_only(kind, tables.get(kind, {}))
     parts = [stem if tables else base.name, *(f"{name}{value}" for name, value in flags.items())]
     preset = presets.from_table("-".join(parts + ["validation"] * settings.validation), changes)
     return replace(preset, tasks={task: _without(table, flags) for task, table in preset.tasks.items()})
@@ -193,24 +191,14 @@ def _without(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]
     }
 
 
-def checked(tables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The run file's `[methods.*]`; an unknown method or task is refused."""
-    for method, options in tables.items():
-        if method not in discover("methods"):
-            raise unknown("method in table [methods]", method, discover("methods"))
-        if not isinstance(options, dict):
-            raise UsageError(f"methods.{method} = {options!r} is not allowed. Write a table [methods.{method}].")
-        for task, values in options.items():
-            if isinstance(values, dict) and task not in discover("tasks"):
-                raise unknown(f"task in table [methods.{method}]", task, discover("tasks"))
-    return tables
-
-
-def checked_tasks(tables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The run file's `[tasks.*]`; an unknown task is refused."""
-    for task, table in tables.items():
-        if task not in discover("tasks"):
-            raise unknown("task in table [tasks]", task, discover("tasks"))
+def known_only(kind: Kind, tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run file's tables `[methods.*]`, `[tasks.*]` or `[protocols.*]`; one of an unknown plug-in is refused."""
+    for name, table in tables.items():
+        if name not in discover(kind):
+            raise unknown(f"{kind.removesuffix('s')} in table [{kind}]", name, discover(kind))
         if not isinstance(table, dict):
-            raise UsageError(f"tasks.{task} = {table!r} is not allowed. Write a table [tasks.{task}].")
+            raise UsageError(f"{kind}.{name} = {table!r} is not allowed. Write a table [{kind}.{name}].")
+        for task, values in table.items() if kind == "methods" else ():
+            if isinstance(values, dict) and task not in discover("tasks"):
+                raise unknown(f"task in table [methods.{name}]", task, discover("tasks"))
     return tables

@@ -15,14 +15,11 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import torch
 from torch import Generator, Tensor, nn
 
+from harness.no_options import NoOptions
+
 Loss: TypeAlias = Callable[[Tensor, Tensor, float], Tensor]
 
 ATTEMPTS = 100  # rounds of prior draws after which a task counts as one that cannot be simulated
-
-
-@dataclass(frozen=True)
-class NoOptions:
-    """The options of a plug-in that has none."""
 
 
 class Task(ABC):
@@ -32,25 +29,25 @@ class Task(ABC):
     `Options`, a frozen dataclass, makes `name[option=value]` typed and validated.
     """
 
-    x_dim: ClassVar[int]
-    y_dim: ClassVar[int]
-    fixed_target: ClassVar[tuple[float, ...]]
+    x_dim: int
+    y_dim: int
+    """Entries of y, conditions included."""
+    fixed_target: tuple[float, ...]
     """y*, the target of the single-target protocol, in physical units, length `y_dim`."""
+    x_labels: tuple[str, ...] = ()
+    y_labels: tuple[str, ...] = ()
+    n_train: int = 10_000
+    """Pairs (x, y) that a method may learn from, validation part included."""
+    cost: float = 0.0
+    """CPU seconds of 1000 simulations on one core; a preset asks a slow simulator for fewer proposals."""
+    x_shape: tuple[int, ...] | None = None
+    """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
+    y_axis: tuple[str, tuple[float, ...]] | None = None
+    """Label and values of the axis along which y is a curve, such as a spectrum's wavelengths."""
 
     version: ClassVar[str] = "1"
     groups: ClassVar[tuple[str, ...]] = ()
     references: ClassVar[tuple[str, ...]] = ()
-    x_labels: ClassVar[tuple[str, ...]] = ()
-    y_labels: ClassVar[tuple[str, ...]] = ()
-    n_train: ClassVar[int] = 10_000
-    """Pairs (x, y) that a method may learn from, validation part included."""
-    cost: ClassVar[float] = 0.0
-    """CPU seconds of 1000 simulations on one core; a preset asks a slow simulator for fewer proposals."""
-    x_shape: ClassVar[tuple[int, ...] | None] = None
-    """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
-    y_axis: ClassVar[tuple[str, tuple[float, ...]] | None] = None
-    """Label and values of the axis along which y is a curve, such as a spectrum's wavelengths."""
-
     required: ClassVar[tuple[str, ...]] = ()
     """Options without which the task cannot be built; `all` leaves such a task out."""
 
@@ -95,7 +92,7 @@ class Task(ABC):
         xs, ys, found = [], [], 0
         for _ in range(ATTEMPTS):
             x = self.sample_prior(n, generator)
-            y = self.simulate(x)
+            y = forward(self, x, _drawn_conditions(self, n, generator))
             valid = torch.isfinite(y).all(1)
             xs.append(x[valid])
             ys.append(y[valid])
@@ -103,6 +100,14 @@ class Task(ABC):
             if found >= n:
                 return Pairs(torch.cat(xs)[:n], torch.cat(ys)[:n])
         raise ValueError(f"Only {found} of {ATTEMPTS * n} prior draws of {type(self).__name__} could be simulated.")
+
+    @property
+    def conditions(self) -> Tensor | None:
+        """Range `(2, c)` of the conditions, float64, for a task that has any; they are the last c entries of y.
+
+        Its forward model is `simulate(x, conditions)`, with conditions `(n, c)`, and gives the other entries of y.
+        """
+        return None
 
     @property
     def fingerprint(self) -> str:
@@ -141,6 +146,21 @@ class Task(ABC):
         axes.invert_yaxis()
 
 
+def forward(task: Task, x: Tensor, conditions: Tensor | None) -> Tensor:
+    """All of y `(n, y_dim)`, conditions included, of designs `(n, x_dim)` under conditions `(n, c)`."""
+    if conditions is None:
+        return task.simulate(x)
+    simulate: Callable[[Tensor, Tensor], Tensor] = task.simulate  # type: ignore[assignment]
+    return torch.cat([simulate(x, conditions), conditions], -1)
+
+
+def _drawn_conditions(task: Task, n: int, generator: Generator) -> Tensor | None:
+    if task.conditions is None:
+        return None
+    low, high = task.conditions
+    return low + (high - low) * torch.rand(n, len(low), generator=generator, dtype=torch.float64)
+
+
 @dataclass(frozen=True)
 class Problem:
     """All that a method may know of a task besides the training pairs; x is standardised."""
@@ -153,11 +173,16 @@ class Problem:
     """Draws `(n, x_dim)` fresh designs from the design distribution, in the method's dtype."""
     x_shape: tuple[int, ...] | None = None
     """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
+    condition_dim: int = 0
+    """The last so many entries of y are conditions: given with a target, and not to be reached."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Designs x `(n, x_dim)` and their targets y `(n, y_dim)`; to a method standardised and in its dtype."""
+    """Designs x `(n, x_dim)` and their targets y `(n, y_dim)`; to a method standardised and in its dtype.
+
+    NaN means not known: an entry, or all of x or of y where the other stands alone.
+    """
 
     x: Tensor
     y: Tensor
@@ -198,6 +223,10 @@ class Phase:
     """Bound on the gradient norm; None leaves gradients as they are."""
     stationary: bool = True
     """False where the loss changes with progress, so that a schedule must not take its rise for a plateau."""
+    forward: bool = False
+    """True where the validation value is the error of a forward model, mean over standardised y."""
+    rows: Literal["pairs", "x", "y", "any"] = "pairs"
+    """Which rows it learns from: those with x and y complete, those with x, those with y, or all."""
 
 
 class Method(nn.Module):
@@ -212,6 +241,9 @@ class Method(nn.Module):
     references: ClassVar[tuple[str, ...]] = ()
     dtype: ClassVar[torch.dtype] = torch.float32
     """The precision in which the method is given data and returns designs."""
+    handles: ClassVar[frozenset[str]] = frozenset()
+    """What it understands beyond complete pairs: `gaps` (NaN in the y that it is asked for), `lone` (rows of x or y
+    alone), `conditions`. A scenario that needs what a method does not handle leaves it out."""
     trainable: ClassVar[bool] = True
     """False exempts a method without trainable parameters from the parameter budget."""
 

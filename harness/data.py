@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Method, Pairs, Problem, Task
-from harness.presets import Protocol
+from harness.contracts import Pairs, Problem, Task
+from harness.scenarios.contract import Scenario, Targets
 from harness.seeds import derive
+
+if TYPE_CHECKING:
+    from harness.settings import DataSettings
 
 VALIDATION = 0.2  # share of the training pairs
 ROWS_PER_PART = 256
@@ -43,70 +47,112 @@ class Standardisation:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training and validation pairs and the targets, all physical and float64."""
+    """Training and validation pairs as methods see them, and what is asked; all physical and float64."""
 
     train: Pairs
     valid: Pairs
-    targets: Tensor
-    fixed_target: Tensor
+    targets: Targets
+    fixed: Targets
+    """y*, a single target."""
     x_scale: Standardisation
     y_scale: Standardisation
+    known_y: Tensor
+    """Y of the task's own training part `(n, y_dim)`, complete and free of noise whatever the scenario."""
+    settings: DataSettings
 
     @property
     def y_variance(self) -> Tensor:
-        """Variance of y on the training part, the error of always answering with the mean, `(y_dim,)`."""
-        return self.train.y.var(0)
+        """Variance of y on the task's own training part, the error of always answering with the mean, `(y_dim,)`."""
+        return self.known_y.var(0)
+
+    def asked(self, of: str) -> Targets:
+        """The targets that a question is about: `targets` or `fixed`."""
+        return {"targets": self.targets, "fixed": self.fixed}[of]
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of the training and validation pairs and of the targets."""
+        """SHA-256 of the training and validation pairs and of the targets, as methods see them."""
         return {
             "split": _digest(self.train.x, self.train.y, self.valid.x, self.valid.y),
-            "targets": _digest(self.targets, self.fixed_target),
+            "targets": _digest(self.targets.shown, self.fixed.shown),
         }
 
 
-def prepare(task: Task, protocol: Protocol) -> None:
+def prepare(task: Task, settings: DataSettings) -> None:
     """Let the task make the pairs that `draw` asks it for, where they take long and are kept."""
-    task.prepare(protocol.n_train or task.n_train, _stream("train", protocol))
+    task.prepare(settings.n_train or task.n_train, _stream("train", settings))
 
 
-def draw(task: Task, protocol: Protocol) -> Dataset:
-    """Draw the pairs and the targets of a task; both depend on the data seed and on nothing else.
+def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -> Dataset:
+    """Draw the pairs and the targets of a task; they depend on the data seed and the scenario, and on nothing else.
 
     Raises:
         ValueError: too few prior draws can be simulated.
     """
-    pairs = task.pairs(protocol.n_train or task.n_train, _stream("train", protocol))
+    scenario = scenario or Scenario()
+    pairs = task.pairs(settings.n_train or task.n_train, _stream("train", settings))
     held = round(VALIDATION * len(pairs.x))
     train, valid = Pairs(pairs.x[held:], pairs.y[held:]), Pairs(pairs.x[:held], pairs.y[:held])
-    if protocol.targets_from == "validation":
-        targets = valid.y[: protocol.targets]
+    if settings.targets_from == "validation":
+        y = valid.y[: settings.targets]
     else:
-        targets = task.draw(protocol.targets, _stream("targets", protocol)).y
+        y = task.draw(settings.targets, _stream("targets", settings)).y
     fixed = torch.tensor([task.fixed_target], dtype=torch.float64)
-    return Dataset(train, valid, targets, fixed, Standardisation.of(train.x), Standardisation.of(train.y))
+
+    def ask(name: str, y: Tensor) -> Targets:
+        return scenario.ask(task, pairs, Targets(_scored(task, y), y), _stream(f"scenario {name}", settings))
+
+    seen_train, seen_valid = scenario.data(task, train, valid, _stream("scenario", settings))
+    return Dataset(
+        train=seen_train,
+        valid=seen_valid,
+        targets=ask("targets", y),
+        fixed=ask("fixed", fixed),
+        x_scale=Standardisation.of(seen_train.x),
+        y_scale=Standardisation.of(seen_train.y),
+        known_y=train.y,
+        settings=settings,
+    )
 
 
-def _stream(purpose: str, protocol: Protocol) -> Generator:
-    return Generator().manual_seed(derive("data", purpose, protocol.data_seed))
+def _scored(task: Task, y: Tensor) -> Tensor:
+    """The targets without the conditions, which are given and not to be reached."""
+    if task.conditions is None:
+        return y
+    scored = y.clone()
+    scored[:, -task.conditions.shape[1] :] = torch.nan
+    return scored
 
 
-def pose(task: Task, data: Dataset, method: type[Method] | Method, device: str) -> Problem:
-    """What the method may know of the task: dimensions, the range of the training designs, the prior; standardised."""
+def _stream(purpose: str, settings: DataSettings) -> Generator:
+    return Generator().manual_seed(derive("data", purpose, settings.data_seed))
+
+
+def pose(task: Task, data: Dataset) -> Problem:
+    """What a method may know of the task: dimensions, the range of the training designs, the prior; standardised."""
 
     def sample_prior(n: int, generator: Generator) -> Tensor:
-        return data.x_scale.apply(task.sample_prior(n, generator)).to(device, method.dtype)
+        return data.x_scale.apply(task.sample_prior(n, generator))
 
-    bounds = data.x_scale.apply(torch.stack([data.train.x.amin(0), data.train.x.amax(0)])).to(device, method.dtype)
-    return Problem(task.x_dim, task.y_dim, bounds, sample_prior, task.x_shape)
+    bounds = data.x_scale.apply(torch.stack([data.train.x.amin(0), data.train.x.amax(0)]))
+    conditions = 0 if task.conditions is None else task.conditions.shape[1]
+    return Problem(task.x_dim, task.y_dim, bounds, sample_prior, task.x_shape, conditions)
 
 
-def standardised(data: Dataset, pairs: Pairs, dtype: torch.dtype, device: str) -> Pairs:
-    """Pairs as a method sees them."""
-    return Pairs(
-        data.x_scale.apply(pairs.x).to(device, dtype),
-        data.y_scale.apply(pairs.y).to(device, dtype),
-    )
+def fitted(problem: Problem, dtype: torch.dtype, device: str) -> Problem:
+    """The problem in the precision of a method and on its device."""
+
+    def sample_prior(n: int, generator: Generator) -> Tensor:
+        return problem.sample_prior(n, generator).to(device, dtype)
+
+    return replace(problem, bounds=problem.bounds.to(device, dtype), sample_prior=sample_prior)
+
+
+def standardised(
+    scales: tuple[Standardisation, Standardisation], pairs: Pairs, dtype: torch.dtype, device: str
+) -> Pairs:
+    """Physical pairs as a method sees them, by the scales of x and y."""
+    x_scale, y_scale = scales
+    return Pairs(x_scale.apply(pairs.x).to(device, dtype), y_scale.apply(pairs.y).to(device, dtype))
 
 
 def _digest(*tensors: Tensor) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
 from harness.plan import Cell
 from harness.records import canonical
 from harness.registry import build_task, get
+from harness.schema import Declared
+from harness.settings import Sizes
 from harness.store import Store
+from harness.work import Work, in_words
 
 SPEED = {"cpu": 1e10, "cuda": 1e12}
 """Assumed floating-point operations per second of small networks on one core and on a GPU."""
@@ -20,39 +24,56 @@ RULE = (
 )
 
 
-def describe(cells: Sequence[Cell], todo: Sequence[Cell], store: Store, jobs: int) -> str:
-    """The plan as text: one line per cell, then the estimated total."""
-    missing = {cell.key for cell in todo}
+def describe(cells: Sequence[Cell], todo: Mapping[Cell, Work], store: Store, jobs: int) -> str:
+    """The plan as text: one line per cell with what is done and why, then all of it and the estimated total."""
     earlier = measured(store)
     lines, costs, guessed = [], [], False
     for cell in cells:
-        if cell.key not in missing:
-            lines.append(f"  {cell.label:<48} {cell.key[:16]}  has a record")
+        work = todo.get(cell)
+        if work is None:
+            lines.append(f"  {cell.label:<48} {cell.key[:16]}  up to date")
             continue
-        seconds = earlier.get(signature(cell.declared()))
-        guessed |= seconds is None
-        source = "by rule" if seconds is None else "as measured before"
-        costs.append(rule(cell) if seconds is None else mean(seconds))
-        lines.append(f"  {cell.label:<48} {cell.key[:16]}  about {clock(costs[-1])} {source}")
+        if cell.refusal:
+            lines.append(f"  {cell.label:<48} {cell.key[:16]}  cannot: {cell.refusal}")
+            continue
+        seconds = earlier.get(signature(cell.declared(), cell.sizes))
+        guessed |= seconds is None and work.train
+        costs.append(share(work, seconds) if seconds else rule(cell) if work.train else REST)
+        source = "as measured before" if seconds else "by rule"
+        lines.append(f"  {cell.label:<48} {cell.key[:16]}  {verb(work)}, about {clock(costs[-1])} {source}")
+    reasons = Counter(reason for work in todo.values() for reason in work.reasons)
+    lines += [f"{count} × {reason}" for reason, count in reasons.most_common()]
     total = max([sum(costs) / jobs, *costs], default=0.0)
+    lines.append(f"{in_words(todo.values()).capitalize()}.")
     lines.append(f"Estimated: {clock(sum(costs))} of work, {clock(total)} with {jobs} jobs. Nothing was run.")
     return "\n".join([*lines, f"By {RULE}."] if guessed else lines)
 
 
-def measured(store: Store) -> dict[str, list[float]]:
-    """Seconds of earlier cells by what determines their cost."""
-    found: dict[str, list[float]] = {}
+def verb(work: Work) -> str:
+    """The first of what is done for a cell."""
+    return "train" if work.train else "ask" if work.ask else "score"
+
+
+def share(work: Work, seconds: Sequence[Mapping[str, float]]) -> float:
+    """Seconds of the steps that are done again, as they took before."""
+    steps = ["data", "resimulation", "scoring", "writing"]
+    steps += ["build", "training"] * work.train + ["proposing", "inference"] * bool(work.train or work.ask)
+    return mean(sum(record.get(step, 0.0) for step in steps) for record in seconds)
+
+
+def measured(store: Store) -> dict[str, list[Mapping[str, float]]]:
+    """Seconds of the steps of earlier cells by what determines their cost."""
+    found: dict[str, list[Mapping[str, float]]] = {}
     for record in store.records() if store.root.is_dir() else ():
-        seconds = record.get("timing", {}).get("total")
-        if record["status"] == "ok" and seconds is not None:
-            found.setdefault(signature(record["declared"]), []).append(float(seconds))
+        if record.status == "ok" and record.seconds:
+            found.setdefault(signature(record.declared, record.sizes), []).append(record.seconds)
     return found
 
 
-def signature(declared: dict[str, Any]) -> str:
-    """What determines the cost of a cell, from its declared inputs: neither seed nor source."""
-    names = [declared[kind][part] for kind in ("task", "method") for part in ("name", "options")]
-    return canonical([*names, *(declared[part] for part in ("budget", "schedule", "protocol", "device"))])
+def signature(declared: Declared, sizes: Sizes) -> str:
+    """What determines the cost of a cell: not its seed."""
+    names = [[plugin.name, plugin.options] for plugin in (declared.task, declared.method)]
+    return canonical([names, declared.budget, declared.schedule, declared.data, declared.device, sizes])
 
 
 def rule(cell: Cell) -> float:
@@ -61,7 +82,7 @@ def rule(cell: Cell) -> float:
     task = build_task(cell.task)
     if not method.trainable:
         return REST
-    pairs = cell.protocol.n_train or task.n_train
+    pairs = cell.data.n_train or task.n_train
     operations = 6.0 * cell.budget * pairs * cell.schedule.epochs
     return operations / SPEED[cell.device.partition(":")[0]] + REST
 

@@ -47,11 +47,11 @@ def preset_list() -> str:
     lines = ["Presets"]
     for name in presets.BUILT_IN:
         preset = presets.load(name)
-        schedule, protocol = preset.schedule, preset.protocol
+        schedule, data, sizes = preset.schedule, preset.data, preset.sizes
         lines.append(
             f"  {name}  {preset.budget} parameters, {schedule.epochs} epochs of batch {schedule.batch} "
-            f"({schedule.optimiser} {schedule.learning_rate:g}, {schedule.decay}), {protocol.targets} targets × "
-            f"{protocol.proposals} proposals, {protocol.repeats} repeats"
+            f"({schedule.optimiser} {schedule.learning_rate:g}, {schedule.decay}), {data.targets} targets × "
+            f"{sizes.proposals} proposals, {sizes.repeats} repeats"
         )
     return "\n".join(lines) + "\n"
 
@@ -60,7 +60,7 @@ def results(root: Path) -> str:
     """The result folders below a folder, or that folder itself, with how many records have which status."""
     lines = ["Results"]
     for folder in [root, *sorted(path for path in root.glob("*/") if not path.name.startswith("."))]:
-        states = Counter(str(record["status"]) for record in Store(folder).records())
+        states = Counter(record.status for record in Store(folder).records())
         if states:
             lines.append(f"  {folder}  " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())))
     return "\n".join(lines if len(lines) > 1 else [*lines, f"  none below {root}"]) + "\n"
@@ -69,5 +69,7 @@ def results(root: Path) -> str:
 LISTINGS: dict[str, Callable[[], str]] = {
     "methods": lambda: plugins("methods"),
     "tasks": lambda: plugins("tasks"),
+    "scenarios": lambda: plugins("scenarios"),
+    "protocols": lambda: plugins("protocols"),
     "presets": preset_list,
 }

@@ -10,6 +10,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from harness.errors import UsageError, unknown
 
+BOUNDS = {
+    "least": (lambda value, bound: value >= bound, "{} or more"),
+    "above": (lambda value, bound: value > bound, "more than {}"),
+    "below": (lambda value, bound: value < bound, "less than {}"),
+    "most": (lambda value, bound: value <= bound, "{} or less"),
+}
+
 SWITCH = {"on": True, "true": True, "off": False, "false": False}
 
 
@@ -29,9 +36,32 @@ def instantiate(options: type, values: Mapping[str, Any], owner: str) -> Any:
     if missing:
         raise UsageError(f"{owner} needs a value for {', '.join(missing)}: write {owner}[{missing[0]}=...].")
     try:
-        return options(**values)
+        built = options(**values)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{owner} refuses its options {render(values)}: {error}") from error
+    check(built, owner)
+    return built
+
+
+def check(settings: Any, owner: str, only: str | None = None) -> None:
+    """Hold each field to its bounds; of a tuple, each of its values. With `only`, one field, which is `owner` itself.
+
+    Raises:
+        UsageError: naming the setting, its value and what is allowed.
+    """
+    for item in fields(settings):
+        if only is not None and item.name != only:
+            continue
+        value, bounds = getattr(settings, item.name), item.metadata.get("bounds", {})
+        values = value if isinstance(value, tuple) else (value,)
+        if bounds and not all(one is None or _inside(one, bounds) for one in values):
+            allowed = " and ".join(BOUNDS[name][1].format(bound) for name, bound in bounds.items())
+            name = owner if only else f"{owner}.{item.name}"
+            raise UsageError(f"{name} = {text_of(value)} is not allowed. Allowed: {allowed}.")
+
+
+def _inside(value: Any, bounds: Mapping[str, float]) -> bool:
+    return all(BOUNDS[name][0](value, bound) for name, bound in bounds.items())
 
 
 def convert(options: type, given: Mapping[str, Any], owner: str) -> dict[str, Any]:
@@ -72,7 +102,11 @@ def match(value: Any, kind: Any) -> tuple[bool, Any]:
         return isinstance(value, str), value
     if kind in (int, float):
         return number(value, kind)
-    raise TypeError(f"Options of type {kind} cannot be given as text: use bool, int, float, str, Literal or None.")
+    if get_origin(kind) is tuple:
+        return several(value, get_args(kind)[0])
+    raise TypeError(
+        f"Options of type {kind} cannot be given as text: use bool, int, float, str, Literal, a tuple or None."
+    )
 
 
 def number(value: Any, kind: type) -> tuple[bool, Any]:
@@ -86,6 +120,15 @@ def number(value: Any, kind: type) -> tuple[bool, Any]:
     except ValueError:
         return False, None
     return math.isfinite(result), result
+
+
+def several(value: Any, kind: Any) -> tuple[bool, Any]:
+    """Whether a value is a list, or text joined by `+`, of values of one kind; and what it is then, as a tuple."""
+    parts = value.split("+") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        return False, None
+    matched = [match(part.strip() if isinstance(part, str) else part, kind) for part in parts]
+    return all(fits for fits, _ in matched), tuple(found for _, found in matched)
 
 
 def hints(options: type) -> dict[str, Any]:
@@ -110,6 +153,8 @@ def describe(kind: Any) -> str:
     """The allowed values of a declared type, as they are written in a selection."""
     if get_origin(kind) is Literal:
         return "|".join(text_of(choice) for choice in get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"{describe(get_args(kind)[0])} joined by +"
     if len(members(kind)) > 1:
         return "|".join(describe(alternative) for alternative in reversed(members(kind)))
     return {bool: "on|off", NoneType: "none"}.get(kind, getattr(kind, "__name__", str(kind)))
@@ -119,6 +164,8 @@ def text_of(value: Any) -> str:
     """A value as it is written in a selection; `value_of` reads it back."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, tuple | list):
+        return "+".join(text_of(item) for item in value)
     return "none" if value is None else str(value)
 
 

@@ -1,62 +1,78 @@
-"""The plan: methods × tasks × seeds as an ordered list of cells, each with a key of what determines its numbers."""
+"""The plan: methods × tasks × scenarios × seeds as a list of cells, and of each the digests of what determines it.
+
+The key of a cell says what was asked for; the digests say what its parts were made from, sources included. A record
+whose digests are the cell's is current; from the first that differs on, it is brought up to date.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import product
-from pathlib import Path
 from typing import Any
 
-import harness
-from harness.limits import check
+from harness import schema, sources
 from harness.options import resolve
-from harness.presets import Preset, Protocol, Schedule
+from harness.presets import Preset
+from harness.protocols.contract import Question
 from harness.records import content_key
-from harness.registry import PluginSpec, build_task, hash_files
+from harness.registry import PluginSpec, build_protocol, build_scenario, build_task
 from harness.selection import Selection
+from harness.settings import DataSettings, Schedule, Sizes
 
-DETERMINING = (
-    "contracts.py",
-    "adapter.py",
-    "seeds.py",
-    "budget.py",
-    "data.py",
-    "training.py",
-    "cell.py",
-    "evaluation/*.py",
-)
-"""The modules of the harness that determine numbers: a record made with others has another key."""
+SOURCES = {
+    "data": ("harness.data",),
+    "training": ("harness.fitting", "harness.adapter"),
+    "asking": ("harness.answers",),
+    "re-simulation": ("harness.resimulation",),
+}
+"""The modules of the harness that determine numbers, with all that they import: of the data, the model, the answers and
+the scores."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a record was made from."""
+
+    sources: Mapping[str, str]
+    digests: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One method trained on one task with one seed."""
+    """One method trained on one task in one scenario with one seed, and what is then asked of it."""
 
     task: PluginSpec
     method: PluginSpec
     preset: str
     budget: int
     schedule: Schedule
-    protocol: Protocol
+    data: DataSettings
+    sizes: Sizes
     seed: int
+    protocols: tuple[PluginSpec, ...] = ()
+    scenario: PluginSpec | None = None
+    """None for the base."""
     device: str = "cpu"
     threads: int = 1
+    refusal: str = ""
+    """Why there can be no such cell; empty where there can."""
+    made: Made | None = None
+    """What a stored record was made from, for a cell that stands for it; None for one that is planned."""
 
-    def declared(self) -> dict[str, Any]:
-        """All that determines the cell's numbers, as JSON values; not the preset's name, labels or threads."""
-        return {
-            "task": self.task.declared(),
-            "method": self.method.declared(),
-            "budget": self.budget,
-            "schedule": asdict(self.schedule),
-            "protocol": {**asdict(self.protocol), "trials": list(self.protocol.trials)},
-            "seed": self.seed,
-            "device": self.device.partition(":")[0],
-            "harness": {"version": harness.__version__, "source": harness_source()},
-        }
+    def declared(self) -> schema.Declared:
+        """What is asked for, as the record keeps it; not the preset's name, labels or threads."""
+        return schema.Declared(
+            task=_declared(self.task),
+            method=_declared(self.method),
+            scenario=_declared(self.scenario) if self.scenario else None,
+            data=self.data,
+            budget=self.budget,
+            schedule=self.schedule,
+            seed=self.seed,
+            device=self.device.partition(":")[0],
+        )
 
     @cached_property
     def key(self) -> str:
@@ -65,62 +81,131 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The cell in words: `sinewave/na[boundary_loss=off]/0`."""
-        return f"{self.task.label}/{self.method.label}/{self.seed}"
+        """The cell in words: `sinewave/na[boundary_loss=off]/0`, with the scenario where it is not the base."""
+        return "/".join((self.task.label, self.method.label, *self.scenario_label, str(self.seed)))
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True, allow_nan=False)
+    @property
+    def scenario_label(self) -> tuple[str, ...]:
+        """The scenario as the user wrote it; nothing for the base."""
+        return (self.scenario.label,) if self.scenario else ()
 
-    @classmethod
-    def from_json(cls, text: str) -> Cell:
-        values = json.loads(text)
-        protocol = {**values["protocol"], "trials": tuple(values["protocol"]["trials"])}
-        parts = {
-            "task": PluginSpec(**{**values["task"], "groups": tuple(values["task"]["groups"])}),
-            "method": PluginSpec(**{**values["method"], "groups": tuple(values["method"]["groups"])}),
-            "schedule": Schedule(**values["schedule"]),
-            "protocol": Protocol(**protocol),
-        }
-        return cls(**{**values, **parts})
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """Digests of the sources that the numbers come from, by what they are the source of."""
+        if self.made is not None:
+            return {**self.made.sources, "re-simulation": harness_sources()["re-simulation"]}
+        plugins = {"task": self.task.source, "method": self.method.source}
+        if self.scenario:
+            plugins["scenario"] = self.scenario.source
+        return {**plugins, **harness_sources()}
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Digests of what determines the data and the model, the latter with the data's."""
+        if self.made is not None:
+            return dict(self.made.digests)
+        declared = self.declared()
+        data = content_key([declared.task, declared.scenario, declared.data, self._sources("task", "scenario", "data")])
+        rest = [declared.method, declared.budget, declared.schedule, declared.seed, declared.device]
+        return {"data": data, "model": content_key([data, rest, self._sources("method", "training")])}
+
+    @cached_property
+    def questions(self) -> dict[str, dict[str, Question]]:
+        """What each protocol asks, by its name and its names for the questions."""
+        return {spec.name: build_protocol(spec).questions(self.sizes) for spec in self.protocols}
+
+    def answer_digest(self, question: Question) -> str:
+        """What determines the answer to a question: the model, the question, and how it is put."""
+        asked = [question.of, question.n, question.repeats]
+        return content_key([self.digests["model"], asked, self._sources("asking")])
+
+    def score_digest(self, protocol: PluginSpec) -> str:
+        """What determines a protocol's score: the answers, or the model that it measures, its options and its source."""
+        asked = {name: self.answer_digest(question) for name, question in self.questions[protocol.name].items()}
+        parts = [self.digests["model"], asked, protocol.declared(), protocol.source, self._sources("re-simulation")]
+        return content_key(parts)
+
+    def _sources(self, *names: str) -> list[str | None]:
+        return [self.sources.get(name) for name in names]
 
 
 @cache
-def harness_source() -> str:
-    """SHA-256 of the modules of the harness that determine numbers."""
-    root = Path(harness.__file__).parent
-    return hash_files([(root, path) for pattern in DETERMINING for path in sorted(root.glob(pattern))])
+def harness_sources() -> dict[str, str]:
+    """Digests of the sources of the harness that numbers come from."""
+    return {name: sources.of_modules(*modules) for name, modules in SOURCES.items()}
 
 
-def plan(
-    methods: Sequence[Selection],
-    tasks: Sequence[Selection],
-    preset: Preset,
-    seeds: Sequence[int],
-    device: str = "cpu",
-    threads: int = 1,
-) -> list[Cell]:
-    """All cells, task by task, then method by method, then seed by seed; cells with the same key appear once.
+def _declared(spec: PluginSpec) -> schema.Plugin:
+    return schema.Plugin(name=spec.name, version=spec.version, options=dict(spec.options), fingerprint=spec.fingerprint)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a plan is made of."""
+
+    methods: Sequence[Selection]
+    tasks: Sequence[Selection]
+    scenarios: Sequence[Selection]
+    protocols: Sequence[Selection]
+    seeds: Sequence[int]
+    device: str = "cpu"
+    threads: int = 1
+
+
+def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
+    """All cells, task by task, scenario by scenario, then method by method, then seed by seed; none twice.
 
     Raises:
-        UsageError: a preset option that a method refuses, or data that a task refuses.
+        UsageError: a preset option that a method or protocol refuses, or data that a task refuses.
     """
-    check(preset)
     cells: dict[str, Cell] = {}
-    posed = {task.label: specification(task) for task in tasks}
-    built = {label: build_task(spec) for label, spec in posed.items()}
-    posed = {label: replace(spec, fingerprint=built[label].fingerprint) for label, spec in posed.items()}
-    for task, method in product(tasks, methods):
-        own = preset.for_task(task.plugin.name, built[task.label].cost)
-        check(own)
-        given = preset.method_options(method.plugin.name, task.plugin.name)
-        specs = posed[task.label], specification(method, given)
-        for seed in seeds:
-            cell = Cell(*specs, preset.name, own.budget, own.schedule, own.protocol, seed, device, threads)
+    given = [specification(item, preset.protocols.get(item.plugin.name)) for item in wanted.protocols]
+    asked = tuple(spec for spec in given if _scores(spec))
+    scenarios = [None if item.plugin.name == "base" else specification(item) for item in wanted.scenarios]
+    for task in wanted.tasks:
+        spec = specification(task)
+        built = build_task(spec)
+        spec = replace(spec, fingerprint=built.fingerprint)
+        own = preset.for_task(task.plugin.name, built.cost)
+        for scenario, method, seed in product(scenarios, wanted.methods, wanted.seeds):
+            options = preset.method_options(method.plugin.name, task.plugin.name)
+            cell = Cell(
+                task=spec,
+                method=specification(method, options),
+                preset=preset.name,
+                budget=own.budget,
+                schedule=own.schedule,
+                data=own.data,
+                sizes=own.sizes,
+                seed=seed,
+                protocols=asked,
+                scenario=scenario,
+                device=wanted.device,
+                threads=wanted.threads,
+                refusal=refusal(method, scenario, built.x_dim, built.y_dim),
+            )
             cells.setdefault(cell.key, cell)
     return list(cells.values())
 
 
-def specification(selection: Selection, preset: Mapping[str, Any] | None = None) -> PluginSpec:
+def _scores(spec: PluginSpec) -> bool:
+    """Whether a protocol scores anything of its own, rather than show what others have."""
+    protocol = build_protocol(spec)
+    return protocol.measures or bool(protocol.questions(Sizes()))
+
+
+def refusal(method: Selection, scenario: PluginSpec | None, x_dim: int, y_dim: int) -> str:
+    """Why a method cannot take part in a scenario of a task with these dimensions; empty where it can."""
+    if scenario is None:
+        return ""
+    built, loaded = build_scenario(scenario), method.plugin.load()
+    missing = sorted(built.needs - loaded.handles)  # type: ignore[attr-defined]
+    if missing:
+        return f"{method.plugin.name} does not handle {', '.join(missing)}, which {scenario.label} needs"
+    return built.refusal(x_dim, y_dim) or ""
+
+
+def specification(selection: Selection, preset: Any = None) -> PluginSpec:
     """A selected plug-in with all its options: its own defaults, then the preset's, then the user's."""
     plugin = selection.plugin
     loaded: Any = plugin.load()

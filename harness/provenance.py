@@ -22,10 +22,9 @@ DISTRIBUTIONS = ("torch", "numpy", "scipy", "FrEIA", "nflows", "pebble", "safete
 
 def environment() -> dict[str, Any]:
     """What stays the same during a run: versions, commit and machine. Imports nothing that it describes."""
+    own = {"harness": harness.__version__, "python": platform.python_version()}
     return {
-        "harness": harness.__version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in DISTRIBUTIONS},
+        "versions": {**own, **{name: version(name) for name in DISTRIBUTIONS}},
         "git": git_state(Path(harness.__file__).parents[1]),
         "platform": " ".join((platform.system(), platform.machine(), *platform.libc_ver())).strip(),
         "cpu": cpu_model(),

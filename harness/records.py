@@ -2,7 +2,7 @@
 
     {
      "checksum": "<SHA-256 of every byte after this line>",
-     "schema": 1,
+     "schema": 2,
      "key": ...
 
 Any change of any byte is found by `parse`, without a second copy of the content.
@@ -13,18 +13,27 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 1
-STATUSES = ("ok", "failed", "diverged", "out_of_memory", "timeout", "killed")
+import msgspec
+
+from harness.schema import SCHEMA, Record
+
 HEAD = b'{\n "checksum": "'
 TAIL = b'",\n'
+FILE = re.compile(r"[\w-][\w.+-]*")
+"""What a file beside a record is called: no path leads out of its folder."""
 
 
 class Damaged(ValueError):
     """A record that cannot be trusted; the text says why."""
+
+
+class _Version(msgspec.Struct):
+    schema: Any = None
 
 
 def canonical(value: Any) -> str:
@@ -32,8 +41,8 @@ def canonical(value: Any) -> str:
     return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def content_key(declared: Mapping[str, Any]) -> str:
-    """The key of a cell: SHA-256 of the canonical JSON of its declared inputs."""
+def content_key(declared: Any) -> str:
+    """The key of a cell, or the digest of a part: SHA-256 of the canonical JSON of what determined it."""
     return hashlib.sha256(canonical(declared).encode()).hexdigest()
 
 
@@ -53,39 +62,58 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if hasattr(value, "tolist"):
         return plain(value.tolist())
+    if hasattr(value, "__dataclass_fields__") or isinstance(value, msgspec.Struct):
+        return plain(msgspec.to_builtins(value))
     raise TypeError(f"A record cannot hold {value!r} ({type(value).__name__}). Allowed: numbers, text, lists, dicts.")
 
 
-def serialise(record: Mapping[str, Any]) -> bytes:
-    """The bytes of `record.json`. A `checksum` in the record is replaced by the true one."""
-    content = plain({key: value for key, value in record.items() if key != "checksum"})
+def typed(content: Mapping[str, Any]) -> Record:
+    """A record from plain values.
+
+    Raises:
+        Damaged: a value that a record does not have, or of the wrong type.
+    """
+    try:
+        return msgspec.convert(plain(content), Record)
+    except msgspec.ValidationError as error:
+        raise Damaged(f"has a value that no record has ({error})") from error
+
+
+def serialise(record: Record) -> bytes:
+    """The bytes of `record.json`; its `checksum` is replaced by the true one."""
+    content = {key: value for key, value in plain(record).items() if key != "checksum"}
     lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in content.items()]
     body = (",\n".join(lines) + "\n}\n").encode()
     return HEAD + hashlib.sha256(body).hexdigest().encode() + TAIL + body
 
 
-def parse(raw: bytes) -> dict[str, Any]:
+def parse(raw: bytes) -> Record:
     """The record in these bytes.
 
     Raises:
-        Damaged: not JSON, a checksum that does not match, or an unknown schema.
+        Damaged: not JSON, a checksum that does not match, another schema, or a value of the wrong type.
     """
-    try:
-        record = json.loads(raw)
-    except ValueError as error:
-        raise Damaged(f"is not readable JSON ({error}); it was truncated or edited") from error
     start, end = len(HEAD), len(HEAD) + 64
     body = raw[end + len(TAIL) :]
     expected = HEAD + hashlib.sha256(body).hexdigest().encode() + TAIL
     if raw[: end + len(TAIL)] != expected:
         stated = raw[start:end].decode(errors="replace")
         raise Damaged(f"does not match its own checksum ({stated[:16]}...); it was edited or truncated")
-    if record.get("schema") != SCHEMA:
-        raise Damaged(f"has schema {record.get('schema')!r}, this version reads {SCHEMA}")
-    return dict(record)
+    try:
+        schema = msgspec.json.decode(raw, type=_Version).schema
+        if schema != SCHEMA:
+            raise Damaged(f"has schema {schema!r}, this version reads {SCHEMA}")
+        record = msgspec.json.decode(raw, type=Record)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Damaged(f"is not a record ({error}); it was edited") from error
+    names = [*record.files, *record.omitted, *(answer.file for answer in record.answers.values())]
+    strange = [name for name in names if not FILE.fullmatch(name)]
+    if strange:
+        raise Damaged(f"names the file {strange[0]!r}, which is not beside it; it was edited")
+    return record
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Record:
     """The record in this file.
 
     Raises:

@@ -1,29 +1,42 @@
-"""Finds methods and tasks by entry point, and builds them from a specification.
+"""Finds plug-ins by entry point, and builds them from a specification.
 
-Our own plug-ins arrive here exactly like a stranger's: by the groups `harness.methods` and `harness.tasks`.
+Our own plug-ins arrive here exactly like a stranger's: by the groups `harness.methods`, `harness.tasks`,
+`harness.scenarios` and `harness.protocols`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness import sources
 from harness.errors import UsageError, unknown
 from harness.options import instantiate
 
 if TYPE_CHECKING:
     from harness.contracts import Method, Task
+    from harness.protocols.contract import Protocol
+    from harness.scenarios.contract import Scenario
 
-Kind = Literal["methods", "tasks"]
+Kind = Literal["methods", "tasks", "scenarios", "protocols"]
+BASES = {
+    "methods": ("harness.contracts", "Method"),
+    "tasks": ("harness.contracts", "Task"),
+    "scenarios": ("harness.scenarios.contract", "Scenario"),
+    "protocols": ("harness.protocols.contract", "Protocol"),
+}
+"""The class that a plug-in of each kind is derived from."""
+
+
+SHOWING = ("numbers", "tables")
+"""The methods of a protocol that show its scores and do not determine them."""
 
 
 class Plugin:
@@ -85,8 +98,14 @@ class Plugin:
 
     @property
     def source(self) -> str:
-        """SHA-256 of the files of the top-level package or module that the entry point names."""
-        return source_hash(self.entry.module.partition(".")[0])
+        """SHA-256 of the source of the module that the entry point names, with all that it imports of its own.
+
+        Of a protocol, only what determines its scores counts.
+        """
+        module, tops = self.entry.module, sources.tops_of(self.entry.dist)
+        if self.kind == "protocols":
+            return sources.of_class(module, self.entry.attr.partition(".")[0], SHOWING, tops)
+        return sources.of_module(module, tops)
 
 
 @dataclass(frozen=True)
@@ -100,26 +119,25 @@ class PluginSpec:
     label: str
     """The name with the options that the user gave."""
     source: str
-    """SHA-256 of the files of the plug-in's package: source, data and weights."""
+    """SHA-256 of the plug-in's source and of what it imports of its own; of a protocol, of what its score uses."""
     groups: tuple[str, ...] = ()
     fingerprint: str = ""
     """Hash of what the plug-in reads besides its package, such as the user's data."""
 
     def declared(self) -> dict[str, Any]:
-        """What is hashed into a cell's key."""
-        parts = {"name": self.name, "version": self.version, "options": dict(self.options), "source": self.source}
+        """What a cell's key and its record name of it."""
+        parts = {"name": self.name, "version": self.version, "options": dict(self.options)}
         return {**parts, "fingerprint": self.fingerprint} if self.fingerprint else parts
 
 
 def plugin_class(kind: Kind, name: str, found: Any) -> type:
-    """What an entry point led to, as a class: a `Task`, a `Method`, or a function wrapped as a method.
+    """What an entry point led to, as a class: one derived from the base of its kind, or a function as a method.
 
     Raises:
         TypeError: it is none of them.
     """
-    from harness.contracts import Method, Task
-
-    wanted: type = Method if kind == "methods" else Task
+    module, base = BASES[kind]
+    wanted: type = getattr(import_module(module), base)
     if inspect.isclass(found) and issubclass(found, wanted):
         return found
     if kind == "methods" and callable(found) and not inspect.isclass(found):
@@ -127,11 +145,17 @@ def plugin_class(kind: Kind, name: str, found: Any) -> type:
 
         return from_function(found, name)
     also = " or a function (x_train, y_train) -> propose" if kind == "methods" else ""
-    raise TypeError(f"{found!r} is not a subclass of harness.contracts.{wanted.__name__}{also}")
+    raise TypeError(f"{found!r} is not a subclass of {module}.{base}{also}")
 
 
 def discover(kind: Kind) -> dict[str, Plugin]:
     """All installed plug-ins of a kind by name, in alphabetical order; none is imported yet."""
+    return dict(_discovered(kind, tuple(sys.path)))
+
+
+@cache
+def _discovered(kind: Kind, path: tuple[str, ...]) -> dict[str, Plugin]:
+    """The plug-ins on a search path, which is looked through once."""
     found = sorted(entry_points(group=f"harness.{kind}"), key=lambda entry: entry.name)
     times = Counter(entry.name for entry in found)
     rivals = {
@@ -160,34 +184,18 @@ def build_task(spec: PluginSpec) -> Task:
     return _build("tasks", spec)
 
 
+def build_scenario(spec: PluginSpec | None) -> Scenario:
+    """The scenario that a specification describes; None describes the base, which changes nothing."""
+    from harness.scenarios.contract import Scenario
+
+    return Scenario() if spec is None else _build("scenarios", spec)
+
+
+def build_protocol(spec: PluginSpec) -> Protocol:
+    """The protocol that a specification describes."""
+    return _build("protocols", spec)
+
+
 def _build(kind: Kind, spec: PluginSpec) -> Any:
     loaded: Any = get(kind, spec.name).load()
     return loaded(instantiate(loaded.Options, spec.options, spec.name))
-
-
-@cache
-def source_hash(package: str) -> str:
-    """SHA-256 over the names and contents of the files of a top-level package or module: source, data and weights."""
-    spec = find_spec(package)
-    if spec is None:
-        raise ModuleNotFoundError(f"No module named {package!r} on {sys.path}")
-    if spec.submodule_search_locations:
-        roots = [Path(location) for location in spec.submodule_search_locations]
-        return hash_files([(root, path) for root in roots for path in sorted(root.rglob("*")) if _shipped(path, root)])
-    origin = Path(str(spec.origin))
-    return hash_files([(origin.parent, origin)])
-
-
-def _shipped(path: Path, root: Path) -> bool:
-    """Whether a file is a part of the package rather than a trace of an editor or of the interpreter."""
-    parts = path.relative_to(root).parts
-    return path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in parts)
-
-
-def hash_files(located: list[tuple[Path, Path]]) -> str:
-    """SHA-256 over files, each named relative to its root."""
-    digest = hashlib.sha256()
-    for root, path in located:
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()

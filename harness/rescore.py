@@ -1,81 +1,148 @@
-"""`rescore`: all scores anew from stored designs, without training; or some designs by another forward model."""
+"""`rescore` and `time`: scores anew from stored answers, and inference measured anew from stored models.
+
+Both bring single parts of records up to date, one record after the other; one that cannot be used is left as it is.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import psutil
+import torch
 
-from harness.cell import DESIGNS, read_designs, resimulated
-from harness.contracts import Task
+from harness import provenance
+from harness.cell import stamped, update
 from harness.errors import UsageError
-from harness.evaluation import protocols
-from harness.evaluation.resimulation import resimulate
-from harness.registry import build_task
-from harness.replay import Unusable, cell_of, dataset_of, intact
-from harness.store import Store
+from harness.learning import learn
+from harness.plan import Cell, Made, specification
+from harness.records import Damaged, plain, read
+from harness.registry import PluginSpec, build_protocol, discover, get
+from harness.schema import Plugin, Record
+from harness.selection import Selection
+from harness.store import RECORD, Store, carry, cell_folders, problems, scratch
+from harness.work import MODEL, Work
+
+BUSY = 0.25  # share of the processors' time above which the machine is not idle
+PAUSE = 0.3  # seconds that are looked at, before each cell
 
 
-def rescore(root: Path, operator: str | None = None, designs: int = 100) -> Iterator[str]:
-    """Re-simulate the designs of every record below the root and replace its scores; yields a line for each cell.
+class Unusable(ValueError):
+    """A stored cell from which nothing can be computed again; the text says why."""
 
-    With `operator`, the name of another forward model of the task, the scores stay: the first proposals for so many
-    targets, and as many for y*, are re-simulated by it, and the record shows both errors.
+
+def rescore(root: Path, options: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[str]:
+    """Re-simulate the stored answers of every record below the root and score them; yields a line for each cell.
+
+    Args:
+        root: a result folder.
+        options: for protocols by name, over those that the record was scored with; only these are scored where given.
     """
-    for folder, found in intact(root, DESIGNS):
+    return _each(root, lambda cell, record: _scoring(cell, record, options or {}))
+
+
+def retime(root: Path) -> Iterator[str]:
+    """Measure the stored model of every record below the root again, one at a time; yields a line for each cell.
+
+    The record of a cell before which other processes kept the processors busy says so.
+    """
+    torch.set_num_threads(1)
+    return _each(root, _timing)
+
+
+def _each(root: Path, plan: Callable[[Cell, Record], tuple[Cell, Work]]) -> Iterator[str]:
+    for folder in cell_folders(root):
         place = folder.relative_to(root)
-        if isinstance(found, str):
-            yield f"{place}: left as it is: {found}"
-            continue
         try:
-            work = partial(_compare, operator, designs) if operator else _rescore
-            yield f"{place}: {work(root, folder, found)}"
-        except (Unusable, UsageError) as reason:
-            yield f"{place}: left as it is: {reason}"
+            yield f"{place}: {_revise(root, folder, plan)}"
+        except Exception as error:  # whatever one cell's files, task or method lead to, the others are still done
+            kind = "" if isinstance(error, Unusable | UsageError | Damaged) else f"{type(error).__name__}: "
+            yield f"{place}: left as it is: {kind}{error}"
 
 
-def _rescore(root: Path, folder: Path, record: dict[str, Any]) -> str:
-    cell = cell_of(record)
-    task, dataset = dataset_of(cell, record)
-    designs = read_designs(folder)
-    scores = protocols.score(task, dataset, designs, cell.protocol, resimulated(task, designs))
-    Store(root).revise(folder, {"scores": scores})
-    before, after = (part["multi_target"]["mse"]["mean"] for part in (record["scores"], scores))
-    return f"rescored; multi-target mse {before:.6g} before, {after:.6g} now"
+def _revise(root: Path, folder: Path, plan: Callable[[Cell, Record], tuple[Cell, Work]]) -> str:
+    record = _intact(folder)
+    cell, work = plan(cell_of(record), record)
+    started, timed = provenance.now(), any(build_protocol(spec).measures for spec in cell.protocols)
+    busy = psutil.cpu_percent(PAUSE) / 100 if timed else 0.0
+    content = {**plain(record), "sources": cell.sources}
+    threads = min(record.stamp.threads if record.stamp else 1, psutil.cpu_count() or 1)
+    with scratch(folder) as copy, _threads(threads):
+        carry(folder, copy, record.files)
+        for part in update(cell, work, record, copy, learn, lambda *_: None, exclusive=busy < BUSY):
+            content.update(part)
+        stamp = provenance.stamp(provenance.environment(), device=cell.device, threads=threads, started=started)
+        Store(root).place(stamped(content, stamp), copy, folder)
+    return f"{', '.join(work.score)} anew" + (f"; the machine was not idle ({busy:.0%} busy)" if busy >= BUSY else "")
 
 
-def _compare(operator: str, designs: int, root: Path, folder: Path, record: dict[str, Any]) -> str:
-    cell = cell_of(record)
-    known = build_task(cell.task).operators
-    if operator not in known:
-        raise Unusable(f"{cell.task.name} has no operator {operator!r}; it has: {', '.join(known) or 'none'}")
-    task, dataset = dataset_of(cell, record)
-    proposed, other = read_designs(folder), task.operators[operator]
-    asked = {
-        "multi_target": (proposed.multi[:designs, 0], dataset.targets[:designs]),
-        "fixed_target": (proposed.fixed.flatten(0, 1)[:designs], dataset.fixed_target),
-    }
-    found = {name: _differences(task, other, x, y) for name, (x, y) in asked.items()}
-    Store(root).revise(folder, {"operators": {**record.get("operators", {}), operator: found}})
-    first = found["multi_target"]
-    return (
-        f"mse of {first['designs']} designs {first['mse']:.6g} by {operator!r}, "
-        f"{first['mse_simulate']:.6g} by the task's own forward model"
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads for torch, on which the last bits of a matrix product depend."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _intact(folder: Path) -> Record:
+    damage = next(problems(folder), None)
+    if damage is not None:
+        raise Unusable(f"damaged: {damage.what}")
+    record = read(folder / RECORD)
+    if record.status != "ok":
+        raise Unusable(f"its status is {record.status}")
+    return record
+
+
+def _scoring(cell: Cell, record: Record, options: Mapping[str, Mapping[str, Any]]) -> tuple[Cell, Work]:
+    specs = []
+    for name, plugin in discover("protocols").items():
+        score = record.scores.get(name)
+        if plugin.error is None and (name in options or (not options and score is not None)):
+            specs.append(
+                specification(Selection(plugin, {**(score.options if score else {}), **options.get(name, {})}))
+            )
+    own = replace(cell, protocols=tuple(spec for spec in specs if not build_protocol(spec).measures))
+    stored = {answer.file for answer in record.answers.values() if answer.file in record.files}
+    if not stored:
+        raise Unusable("its answers are not stored here; run the cell again to have them")
+    return own, Work(score=tuple(spec.name for spec in own.protocols))
+
+
+def _timing(cell: Cell, record: Record) -> tuple[Cell, Work]:
+    if MODEL not in record.files:
+        raise Unusable(f"{MODEL} is not stored here; run the cell again to have it")
+    if cell.device.startswith("cuda") and not torch.cuda.is_available():
+        raise Unusable(f"it was made on {cell.device}, and torch finds no CUDA device here")
+    specs = [specification(Selection(plugin)) for plugin in discover("protocols").values() if plugin.error is None]
+    own = replace(cell, protocols=tuple(spec for spec in specs if build_protocol(spec).measures))
+    return own, Work(score=tuple(spec.name for spec in own.protocols))
+
+
+def cell_of(record: Record) -> Cell:
+    """The cell that a record declares, with the sources of now."""
+    declared = record.declared
+    return Cell(
+        task=_spec("tasks", declared.task, record.label.task),
+        method=_spec("methods", declared.method, record.label.method),
+        scenario=_spec("scenarios", declared.scenario, record.label.scenario) if declared.scenario else None,
+        preset=record.preset,
+        budget=declared.budget,
+        schedule=declared.schedule,
+        data=declared.data,
+        sizes=record.sizes,
+        seed=declared.seed,
+        device=declared.device,
+        made=Made(record.sources, record.digests),
     )
 
 
-def _differences(task: Task, operator: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> dict[str, float]:
-    """The mse of designs `(n, x_dim)` for targets `(n or 1, y_dim)` by both forward models, where both are valid."""
-    usual, other = resimulate(task, x), resimulate(task, x, operator)
-    both = usual.isfinite().all(1) & other.isfinite().all(1)
-    pairs = {"mse": (other, y), "mse_simulate": (usual, y), "mse_between": (usual, other)}
-    errors = {name: (one - two).square().mean(1)[both] for name, (one, two) in pairs.items()}
-    return {
-        "designs": len(x),
-        "valid": float(both.double().mean()),
-        **{name: float(error.mean()) if len(error) else math.nan for name, error in errors.items()},
-    }
+def _spec(kind: Any, plugin: Plugin, label: str) -> PluginSpec:
+    source = get(kind, plugin.name).source
+    return PluginSpec(plugin.name, plugin.version, plugin.options, label, source, fingerprint=plugin.fingerprint)

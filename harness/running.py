@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, redirect_stderr
 from io import StringIO
 from pathlib import Path
 
 from harness import config
 from harness.plan import Cell
-from harness.store import Store
+from harness.store import Store, scratch
+from harness.work import Work, due, everything
 
 INTERRUPTED = 130
 NOT_RUN = "not run"
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
 
-def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Settings) -> int:
-    """Run the cells; 0, or the exit code of an interrupted run. Failures are found in the records."""
-    if not todo:
+def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config.Settings) -> int:
+    """Do the work of the cells; 0, or the exit code of an interrupted run. Failures are found in the records."""
+    for cell in [cell for cell in todo if cell.refusal]:
+        refuse(cell, store)
+    works = {cell: work for cell, work in todo.items() if not cell.refusal}
+    if not works:
         return 0
     from harness.execution import run_cells
 
-    prepare(todo, quiet=settings.quiet)
+    prepare(list(works), quiet=settings.quiet)
     summary = run_cells(
-        slow_first(todo),
+        {cell: works[cell] for cell in slow_first(list(works))},
         store,
         jobs=jobs,
         timeout=settings.timeout,
@@ -34,6 +38,14 @@ def execute(todo: Sequence[Cell], store: Store, jobs: int, settings: config.Sett
         quiet=settings.quiet,
     )
     return INTERRUPTED if summary.interrupted else 0
+
+
+def refuse(cell: Cell, store: Store) -> None:
+    """Write the record of a cell that there cannot be; no process is started for it."""
+    store.prepare()
+    error = {"type": "Cannot", "message": cell.refusal, "traceback": ""}
+    with scratch(store.path(cell)) as folder:
+        store.commit(cell, folder, {"status": "cannot", "error": error})
 
 
 def slow_first(todo: Sequence[Cell]) -> list[Cell]:
@@ -49,28 +61,32 @@ def prepare(todo: Sequence[Cell], *, quiet: bool) -> None:
     from harness import data
     from harness.registry import build_task
 
-    for task, protocol in dict.fromkeys((cell.task, cell.protocol) for cell in todo):
+    for task, settings in dict.fromkeys((cell.task, cell.data) for cell in todo):
         try:
             with redirect_stderr(StringIO()) if quiet else nullcontext():  # where progress bars go
-                data.prepare(build_task(task), protocol)
+                data.prepare(build_task(task), settings)
         except Exception as error:
             print(f"{task.label}: its data could not be prepared: {error}", file=sys.stderr)
 
 
-def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> list[Cell]:
-    """The cells to run: those without an intact record, with `force` all, with `retry` also those that failed."""
-    if settings.force:
-        return list(cells)
-    intact = {cell.key for cell in cells if store.has(cell, thorough=True)}
-    if settings.retry:
-        intact = {cell.key for cell in cells if cell.key in intact and status(store, cell) == "ok"}
-    return [cell for cell in cells if cell.key not in intact]
+def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> dict[Cell, Work]:
+    """What is to be done for each cell that is not up to date; with `force` all, with `retry` also what failed."""
+    works = {}
+    for cell in cells:
+        record = store.read(cell) if store.has(cell, thorough=True) else None
+        if settings.force:
+            works[cell] = everything(cell, "--force")
+        elif settings.retry and record is not None and record.status not in ("ok", "cannot"):
+            works[cell] = everything(cell, f"--retry: it was {record.status}")
+        else:
+            works[cell] = due(cell, record)
+    return {cell: work for cell, work in works.items() if work}
 
 
 def status(store: Store, cell: Cell) -> str:
     """The status of a cell's record; `not run` where there is none."""
     record = store.read(cell)
-    return NOT_RUN if record is None else str(record["status"])
+    return NOT_RUN if record is None else record.status
 
 
 def default_jobs(device: str) -> int:
@@ -86,7 +102,7 @@ def finish(cells: Sequence[Cell], store: Store) -> int:
         print("Nothing ran.", file=sys.stderr)
         return 3
     write_tables(store.root, echo=True)
-    bad = {cell: state for cell, state in states.items() if state != "ok"}
+    bad = {cell: state for cell, state in states.items() if state not in ("ok", "cannot")}
     for cell, state in bad.items():
         hint = "" if state == NOT_RUN else f" (python -m harness show {store.path(cell)})"
         print(f"{cell.label}: {state}{hint}", file=sys.stderr)

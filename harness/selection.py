@@ -1,4 +1,4 @@
-"""What a user wrote after `--methods` or `--tasks`, as a list of plug-ins with options.
+"""What a user wrote after `--methods`, `--tasks`, `--scenarios` or `--protocols`, as a list of plug-ins with options.
 
 The grammar: a comma list of `NAME`, `NAME[option=value,...]`, `all`, a group such as `paper`, or a glob such as
 `na*`. Options after a group or a glob go to each of its members.

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, unknown
-from harness.records import Damaged, read
+from harness.records import Damaged, plain, read
+from harness.schema import Record
 from harness.store import KEY_DIGITS, RECORD, cell_folders
 
 HIDDEN = ("schema", "checksum", "files")
@@ -23,7 +24,7 @@ def show(root: Path, what: str) -> str:
     """
     folders = find(root, what)
     if len(folders) == 1:
-        return "\n".join([str(folders[0]), *lines(load(folders[0]))])
+        return "\n".join([str(folders[0]), *lines(plain(load(folders[0])))])
     return "\n".join([f"{len(folders)} records: show one by its key.", *(f"  {summary(folder)}" for folder in folders)])
 
 
@@ -44,7 +45,7 @@ def find(root: Path, what: str) -> list[Path]:
     return found
 
 
-def load(folder: Path) -> dict[str, Any]:
+def load(folder: Path) -> Record:
     """The record in a folder; a damaged one is a `UsageError`."""
     try:
         return read(folder / RECORD)
@@ -55,9 +56,9 @@ def load(folder: Path) -> dict[str, Any]:
 def summary(folder: Path) -> str:
     """One record in one line."""
     record = load(folder)
-    label = record.get("label", {})
-    name = f"{label.get('task', folder.parts[-3])}/{label.get('method', folder.parts[-2])}"
-    return f"{folder.name}  {name}  seed {record['declared']['seed']}  {record.get('preset')}  {record['status']}"
+    label = record.label
+    name = f"{label.task}/{label.method}" + (f"/{label.scenario}" if record.declared.scenario else "")
+    return f"{folder.name}  {name}  seed {record.declared.seed}  {record.preset}  {record.status}"
 
 
 def lines(record: dict[str, Any]) -> Iterator[str]:

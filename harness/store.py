@@ -1,7 +1,7 @@
 """Results on disk: one folder per cell, `<root>/<task>/<method>/<key>/`, written aside and renamed into place.
 
 A folder under its final name is complete. Two result folders merge by copying one into the other. Reading and
-verifying need the standard library only.
+verifying need no numerical library.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.durable import locked_folder, replace, storage_errors, sweep
 from harness.errors import UsageError
-from harness.records import SCHEMA, Damaged, content_key, file_sha256, read, serialise
+from harness.records import Damaged, content_key, file_sha256, plain, read, serialise, typed
+from harness.schema import SCHEMA, Record
 
 if TYPE_CHECKING:
     from harness.plan import Cell
@@ -64,68 +65,62 @@ class Store:
             probe.rmdir()
             sweep(self.root, "*/*")
 
-    @contextmanager
-    def temporary(self, cell: Cell) -> Iterator[Path]:
-        """A locked folder beside the final one, removed at the end unless it was committed."""
-        final = self.path(cell)
-        with storage_errors(final):
-            folder, lock = locked_folder(final)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
-
-    def commit(self, cell: Cell, folder: Path, record: Mapping[str, Any]) -> Path:
+    def commit(self, cell: Cell, folder: Path, content: Mapping[str, Any]) -> Record:
         """Complete the record with key, declared inputs and file checksums, and move the folder into place.
 
         At every moment the previous record or the new one is complete on disk.
 
         Raises:
             UsageError: the disk is full or the folder cannot be written.
+            Damaged: a value that no record has.
         """
-        final = self.path(cell)
-        head = {"schema": SCHEMA, "key": cell.key, "status": "ok", "error": None}
-        declared = record.get("declared") or cell.declared()
+        head = {
+            "schema": SCHEMA,
+            "key": cell.key,
+            "declared": cell.declared(),
+            "sizes": cell.sizes,
+            "preset": cell.preset,
+        }
+        label = {"task": cell.task.label, "method": cell.method.label}
+        if cell.scenario:
+            label["scenario"] = cell.scenario.label
+        groups = {"task": list(cell.task.groups), "method": list(cell.method.groups)}
+        origin = {"sources": cell.sources, "digests": cell.digests}
+        return self.place({**head, "label": label, "groups": groups, **origin, **content}, folder, self.path(cell))
+
+    def place(self, content: Mapping[str, Any], folder: Path, final: Path) -> Record:
+        """Write a record beside the files in a scratch folder, with their checksums, and move it to its final place."""
         with storage_errors(final):
             files = {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.name != RECORD}
-            (folder / RECORD).write_bytes(serialise({**head, **record, "declared": declared, "files": files}))
+            record = typed({**content, "files": files})
+            (folder / RECORD).unlink(missing_ok=True)
+            (folder / RECORD).write_bytes(serialise(record))
             # safetensors writes files that only their owner may read, which would spoil copying results.
             mode = (folder / RECORD).stat().st_mode & 0o777
             for name in files:
                 (folder / name).chmod(mode)
             replace(folder, final)
-        return final
+        return record
 
-    def read(self, cell: Cell) -> dict[str, Any] | None:
+    def read(self, cell: Cell) -> Record | None:
         """The record of a cell; None where there is none or it is damaged. The files beside it are not read."""
         try:
             record = read(self.path(cell) / RECORD)
         except Damaged:
             return None
-        return record if record.get("key") == cell.key else None
+        return record if record.key == cell.key else None
 
     def has(self, cell: Cell, *, thorough: bool = False) -> bool:
         """True where the record is intact; `thorough` also checks the files beside it, as `verify` does."""
         return self.read(cell) is not None and not (thorough and any(problems(self.path(cell))))
 
-    def records(self) -> Iterator[dict[str, Any]]:
+    def records(self) -> Iterator[Record]:
         """All intact records in the order of their paths; a damaged one is left out with a logged warning."""
         for folder in cell_folders(self.root):
             try:
                 yield read(folder / RECORD)
             except Damaged as error:
                 logger.warning("%s %s. Left out; `verify` names all damage.", folder / RECORD, error)
-
-    def revise(self, folder: Path, changes: Mapping[str, Any]) -> None:
-        """Replace top-level parts of the record in a cell's folder, such as its scores; the other files stay.
-
-        Raises:
-            Damaged: the record cannot be trusted.
-            UsageError: the folder cannot be written.
-        """
-        record = read(folder / RECORD)
-        _write_copy(folder, folder, {**record, **changes}, list(record["files"]))
 
     def export(self, target: str | os.PathLike[str], largest: int) -> None:
         """Copy all intact cells to another root without the files of more than `largest` bytes.
@@ -140,10 +135,12 @@ class Store:
                 logger.warning("%s is damaged and left out; `verify` says how.", folder)
                 continue
             record = read(folder / RECORD)
-            files = dict(record["files"])
-            large = {name: files.pop(name) for name in list(files) if (folder / name).stat().st_size > largest}
-            record.update(files=files, omitted={**record.get("omitted", {}), **large})
-            _write_copy(folder, Path(target, *folder.parts[-3:]), record, list(files))
+            large = {name: sha for name, sha in record.files.items() if (folder / name).stat().st_size > largest}
+            content = {**plain(record), "omitted": {**record.omitted, **large}}
+            final = Path(target, *folder.parts[-3:])
+            with scratch(final) as copy:
+                carry(folder, copy, record.files.keys() - large.keys())
+                self.place(content, copy, final)
 
     def verify(self) -> list[Problem]:
         """Everything below the root that is truncated, edited, missing or misplaced.
@@ -161,17 +158,30 @@ def verify(root: str | os.PathLike[str]) -> list[Problem]:
     return Store(root).verify()
 
 
-def _write_copy(source: Path, final: Path, record: Mapping[str, Any], names: list[str]) -> None:
+@contextmanager
+def scratch(final: Path) -> Iterator[Path]:
+    """A locked folder beside the final one, removed at the end unless it was moved into place.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
     with storage_errors(final):
         folder, lock = locked_folder(final)
-        try:
-            for name in names:
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def carry(source: Path, folder: Path, names: Iterable[str]) -> None:
+    """Copy files of a cell into a scratch folder; without moving a byte where the file system can link them."""
+    with storage_errors(folder):
+        for name in names:
+            try:
+                os.link(source / name, folder / name)
+            except OSError:
                 shutil.copyfile(source / name, folder / name)
-            (folder / RECORD).write_bytes(serialise(record))
-            replace(folder, final)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
 
 
 def cell_folders(root: Path) -> list[Path]:
@@ -193,14 +203,14 @@ def problems(folder: Path) -> Iterator[Problem]:
     except Damaged as error:
         yield Problem(path, str(error))
         return
-    declared, key = record.get("declared", {}), str(record.get("key"))
-    if content_key(declared) != key:
-        yield Problem(path, f"has the key {key[:KEY_DIGITS]}, which does not match its declared inputs")
-    names = [folder_name(str(declared.get(kind, {}).get("name"))) for kind in ("task", "method")]
-    place = "/".join([*names, key[:KEY_DIGITS]])
+    declared = record.declared
+    if content_key(declared) != record.key:
+        yield Problem(path, f"has the key {record.key[:KEY_DIGITS]}, which does not match its declared inputs")
+    names = [folder_name(declared.task.name), folder_name(declared.method.name)]
+    place = "/".join([*names, record.key[:KEY_DIGITS]])
     if "/".join(folder.parts[-3:]) != place:
         yield Problem(folder, f"is in the wrong place: its record belongs to {place}")
-    for name, digest in record.get("files", {}).items():
+    for name, digest in record.files.items():
         yield from _file_problems(folder / name, digest)
 
 

@@ -8,25 +8,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def clock() -> float:
-    """Seconds of a monotonic clock, read after every device has finished its queued work."""
-    import torch
+def clock(device: str = "cpu") -> float:
+    """Seconds of a monotonic clock, read after the device has finished its queued work."""
+    if device.startswith("cuda"):
+        import torch
 
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 class Stopwatch:
     """Adds up the seconds of named, possibly repeated phases."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
         self.seconds: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        started = clock()
+        started = clock(self.device)
         try:
             yield
         finally:
-            self.seconds[name] += clock() - started
+            self.seconds[name] += clock(self.device) - started

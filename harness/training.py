@@ -6,13 +6,16 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor, nn
 
 from harness.contracts import Method, Pairs, Phase
-from harness.presets import Schedule
 from harness.seeds import derive
+
+if TYPE_CHECKING:
+    from harness.settings import Schedule
 
 Report = Callable[[str, int, int, float | None], None]
 """`report(phase, done, total, loss)` is told how far a cell has come."""
@@ -37,6 +40,7 @@ class PhaseLog:
     seconds: float = 0.0
     best: float = math.inf
     curve: list[tuple[int, float, float]] = field(default_factory=list)
+    forward: bool = False
 
 
 def train(
@@ -48,7 +52,7 @@ def train(
         Diverged: a training loss or validation value is not finite.
     """
     epochs = max(1, round(schedule.epochs * phase.share))
-    log = PhaseLog(phase.name, epochs)
+    log = PhaseLog(phase.name, epochs, forward=phase.forward)
     started = time.perf_counter()
     frozen = _freeze_all_but(method, phase.module)
     try:

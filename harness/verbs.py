@@ -13,15 +13,16 @@ from pathlib import Path
 
 from harness import config, listing
 from harness.errors import UsageError, unknown
-from harness.plan import plan
+from harness.plan import Wanted, plan
 from harness.registry import Kind, Plugin, build_task, discover
 from harness.running import default_jobs, execute, finish, pending, write_tables
 from harness.selection import named, select, split
 from harness.store import Store, verify
+from harness.work import in_words
 
 DEFAULT_OUT = Path("results") / "quick"
 NEW = ("task", "method")
-LISTS = ("methods", "tasks", "presets", "results")
+LISTS = ("methods", "tasks", "scenarios", "protocols", "presets", "results")
 
 
 def run(arguments: Namespace) -> int:
@@ -29,14 +30,18 @@ def run(arguments: Namespace) -> int:
     flags = {key: value for key, value in vars(arguments).items() if key not in ("verb", "config")}
     settings, preset = config.load(flags, arguments.config)
     methods, tasks = select("methods", settings.methods), select("tasks", settings.tasks)
-    cells = plan(methods, tasks, preset, settings.seeds, settings.device)
+    scenarios, protocols = select("scenarios", settings.scenarios), select("protocols", settings.protocols)
+    cells = plan(Wanted(methods, tasks, scenarios, protocols, settings.seeds, settings.device), preset)
     store = Store(settings.out or Path("results") / preset.name)
     todo = pending(cells, store, settings)
     jobs = min(settings.jobs or default_jobs(settings.device), max(len(todo), 1))
-    axes = [counted(methods, "method"), counted(tasks, "task"), counted(settings.seeds, "seed")]
-    skipped = f"{len(cells) - len(todo)} skipped because they have a record"
-    to_run = f"{len(todo)} to run" + (f", {jobs} at a time" if todo else "")
-    print(f"{counted(cells, 'cell')} ({' × '.join(axes)}), preset {preset.name}: {skipped}, {to_run}.")
+    axes = [counted(methods, "method"), counted(tasks, "task"), counted(scenarios, "scenario")]
+    current = f"{len(cells) - len(todo)} up to date"
+    to_do = in_words(todo.values()) + (f", {jobs} at a time" if todo else "")
+    print(
+        f"{counted(cells, 'cell')} ({' × '.join([*axes, counted(settings.seeds, 'seed')])}), preset {preset.name}: "
+        f"{current}; {to_do}."
+    )
     print(f"Results: {store.root}", flush=True)
     if settings.dry_run:
         from harness.estimate import describe
@@ -122,7 +127,7 @@ def check(arguments: Namespace) -> int:
 
 
 def of_any_kind(name: str) -> list[Plugin]:
-    """The methods and the tasks that a name, group, glob or `all` stands for."""
+    """The plug-ins that a name, group, glob or `all` stands for; of those that can be checked, methods and tasks."""
     kinds: dict[Kind, dict[str, Plugin]] = {"methods": discover("methods"), "tasks": discover("tasks")}
     found: list[Plugin] = []
     for kind, plugins in kinds.items():
@@ -162,17 +167,17 @@ def verify_(arguments: Namespace) -> int:
 
 
 def rescore(arguments: Namespace) -> int:
-    """Compute all scores anew from the stored designs, without training."""
+    """Compute scores anew from the stored answers, without training."""
     from harness.rescore import rescore as work
 
-    if arguments.designs < 1:
-        raise UsageError(f"--designs {arguments.designs} is not allowed. Allowed: 1 or more.")
-    return revised(partial(work, operator=arguments.operator, designs=arguments.designs), existing(arguments.out))
+    chosen = select("protocols", arguments.protocols) if arguments.protocols else []
+    options = {item.plugin.name: item.options for item in chosen}
+    return revised(partial(work, options=options), existing(arguments.out))
 
 
 def time(arguments: Namespace) -> int:
     """Measure inference anew from the stored models, one cell at a time; the machine should be idle."""
-    from harness.retime import retime as work
+    from harness.rescore import retime as work
 
     return revised(work, existing(arguments.out))
 

@@ -33,7 +33,7 @@ class Augmentation(nn.Module):
         if self.surrogate is None:
             yield Phase(name, module, loss, validate=validate, **settings)
             return
-        yield Phase("surrogate", self.surrogate, self._fit, share=SURROGATE_SHARE)
+        yield Phase("surrogate", self.surrogate, self._fit, share=SURROGATE_SHARE, forward=True)
 
         def augmented(x: Tensor, y: Tensor, progress: float) -> Tensor:
             return loss(*self._fresh(x), progress)

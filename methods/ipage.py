@@ -115,9 +115,9 @@ class IPage(Method):
         share = 1.0
         if self.separate is not None:
             share = 1 - self.options.surrogate_share
-            yield Phase("surrogate", self.separate, self.surrogate_loss, share=1 - share)
+            yield Phase("surrogate", self.separate, self.surrogate_loss, share=1 - share, forward=True)
         settings: dict[str, Any] = {"validate": self.validate_fit, "weight_decay": decay, "clip": 5.0}
-        yield Phase("forward", self.network, self.fit_loss, share=share / 2, **settings)
+        yield Phase("forward", self.network, self.fit_loss, share=share / 2, forward=True, **settings)
         yield Phase(
             "bidirectional",
             self.network,
@@ -125,6 +125,7 @@ class IPage(Method):
             share=share / 2,
             keep="last",
             stationary=False,
+            forward=True,
             **settings,
         )
 

@@ -48,6 +48,7 @@ class Kernel(Method):
     groups: ClassVar[tuple[str, ...]] = ("baselines",)
     references: ClassVar[tuple[str, ...]] = ("Saunders, Gammerman, Vovk 1998 (ICML)",)
     dtype: ClassVar[torch.dtype] = torch.float64
+    handles: ClassVar[frozenset[str]] = frozenset({"gaps"})
     trainable: ClassVar[bool] = False
     Options: ClassVar[type] = KernelOptions
 

@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from methods.networks import squared_error
+from methods.networks import known_error, squared_error
 
 Forward = Callable[[Tensor], Tensor]
 Linearised = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -46,15 +46,17 @@ def adam(
 ) -> tuple[Tensor, Tensor]:
     """Adam with a cosine step from `start`; each row keeps the best design that it passed.
 
-    Minimises the squared error plus `boundary` times the boundary loss (Ren et al. 2020, eq. 3 to 5), plus `stay` times
+    Entries of y that are NaN are not known and do not count. Minimises the squared error plus `boundary` times the boundary loss (Ren et al. 2020, eq. 3 to 5), plus `stay` times
     the squared distance from the start, summed over x.
 
     Returns:
         x `(n, x_dim)` and the objective there `(n,)`.
     """
 
+    measure = squared_error if bool(y.isfinite().all()) else known_error
+
     def objective(x: Tensor, targets: Tensor, origin: Tensor) -> Tensor:
-        value = squared_error(forward(x), targets)
+        value = measure(forward(x), targets)
         if boundary:
             value = value + boundary * boundary_loss(x, bounds)
         return value + stay * (x - origin).square().sum(-1) if stay else value
@@ -96,7 +98,7 @@ def levenberg_marquardt(
     """Levenberg-Marquardt with per-row damping, projected on the box; a row stops at the tolerance.
 
     Marquardt 1963 with the step of `_step`; coordinates that push out of the box are held fixed.
-    Designs outside the box are first moved onto it.
+    Designs outside the box are first moved onto it. Entries of y that are NaN are not known and do not count.
 
     Returns:
         x `(n, x_dim)` and the squared error there, mean over y, `(n,)`.
@@ -109,9 +111,9 @@ def levenberg_marquardt(
 def _levenberg_marquardt(
     linearised: Linearised, y: Tensor, start: Tensor, bounds: Tensor, steps: int, tolerance: float
 ) -> tuple[Tensor, Tensor]:
+    look = _residuals(linearised, y)
     x = start.detach().clamp(bounds[0], bounds[1])
-    value, jacobian = linearised(x)
-    residual = value - y
+    residual, jacobian = look(x, slice(None))
     error = residual.square().mean(-1)
     damping = torch.full_like(error, DAMPING[0])
     for _ in range(steps):
@@ -121,8 +123,7 @@ def _levenberg_marquardt(
         here = x[active]
         step = _step(here, residual[active], jacobian[active], damping[active], bounds)
         there = (here + step).clamp(bounds[0], bounds[1])
-        value, slope = linearised(there)
-        change = value - y[active]
+        change, slope = look(there, active)
         reached = change.square().mean(-1)
         accepted = reached < error[active]
         factor = torch.where(accepted, 0.2, 5.0)
@@ -131,6 +132,23 @@ def _levenberg_marquardt(
         x[moved], residual[moved] = there[accepted], change[accepted]
         jacobian[moved], error[moved] = slope[accepted], reached[accepted]
     return x, error
+
+
+def _residuals(linearised: Linearised, y: Tensor) -> Callable[[Tensor, Tensor | slice], tuple[Tensor, Tensor]]:
+    """A function of designs and the rows of y that they are for: f(x) - y and its Jacobian.
+
+    An entry of y that is not known has neither; the others weigh more, so that the mean of the squares is theirs.
+    """
+    known = y.isfinite().to(y.dtype)
+    weight = None if bool(known.all()) else known * (known.shape[1] / known.sum(1, keepdim=True)).sqrt()
+
+    def look(x: Tensor, rows: Tensor | slice) -> tuple[Tensor, Tensor]:
+        value, jacobian = linearised(x)
+        if weight is None:
+            return value - y[rows], jacobian
+        return (value - y[rows]).nan_to_num() * weight[rows], jacobian * weight[rows][..., None]
+
+    return look
 
 
 def _step(x: Tensor, residual: Tensor, jacobian: Tensor, damping: Tensor, bounds: Tensor) -> Tensor:

@@ -29,6 +29,15 @@ def squared_error(predicted: Tensor, y: Tensor) -> Tensor:
     return (predicted - y).square().mean(-1)
 
 
+def known_error(predicted: Tensor, y: Tensor) -> Tensor:
+    """Squared error, mean over the entries of y that are known: `(..., y_dim)` to `(...)`; NaN means not known."""
+    known = y.isfinite()
+    if bool(known.all()):
+        return squared_error(predicted, y)
+    square = (predicted - y.nan_to_num()).square() * known
+    return square.sum(-1) / known.sum(-1)
+
+
 def repeat_targets(y: Tensor, n: int) -> Tensor:
     """One row per proposal: `(b, y_dim)` to `(b * n, y_dim)`."""
     return y.repeat_interleave(n, 0)

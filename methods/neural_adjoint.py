@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from methods.localisation import adam, attainable, distinct_searches, levenberg_marquardt, linearise, repeated, restart
-from methods.networks import mlp, repeat_targets, squared_error
+from methods.networks import known_error, mlp, repeat_targets, squared_error
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class NeuralAdjoint(Method):
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Ren, Padilla, Malof 2020, arXiv:2009.12919",)
+    handles: ClassVar[frozenset[str]] = frozenset({"gaps"})
     Options: ClassVar[type] = NeuralAdjointOptions
     surrogate_error: Tensor
 
@@ -76,7 +77,7 @@ class NeuralAdjoint(Method):
         return squared_error(self.surrogate(x), y).mean()
 
     def phases(self) -> Iterator[Phase]:
-        yield Phase("surrogate", self.surrogate, self.surrogate_loss)
+        yield Phase("surrogate", self.surrogate, self.surrogate_loss, forward=True)
 
     def candidates(self, n: int) -> int:
         return max(n, self.options.candidates) if self.options.rank else n
@@ -91,7 +92,7 @@ class NeuralAdjoint(Method):
         with self.stage("localisation"):
             x, generated = self.localise(targets, starts, generator)
         with torch.no_grad():
-            error = squared_error(self.surrogate(x), targets).view(len(y), pool)
+            error = known_error(self.surrogate(x), targets).view(len(y), pool)
         x, error = repeated(x.view(len(y), pool, -1), max(n, pool)), repeated(error, max(n, pool))
         if self.options.rank:
             order = error.argsort(stable=True, dim=1)[:, :n]
@@ -113,10 +114,13 @@ class NeuralAdjoint(Method):
         """For equal targets, one after the other, the draws whose predicted y is nearest, second nearest, ..."""
         pool = self.problem.sample_prior(self.options.screened, generator)
         predicted = self.surrogate(pool)
-        distinct, counts = torch.unique_consecutive(targets, dim=0, return_counts=True)
+        # NaN differs from itself, and would be as many targets as there are rows.
+        marked = targets.nan_to_num(nan=torch.inf)
+        distinct, counts = torch.unique_consecutive(marked, dim=0, return_counts=True)
+        distinct = distinct.masked_fill(distinct.isinf(), torch.nan)
         starts = []
         for target, count in zip(distinct, counts.tolist(), strict=True):
-            nearest = squared_error(predicted, target).topk(min(count, len(pool)), largest=False).indices
+            nearest = known_error(predicted, target).topk(min(count, len(pool)), largest=False).indices
             starts.append(repeated(pool[nearest][None], count)[0])
         return torch.cat(starts)
 

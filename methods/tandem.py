@@ -57,7 +57,7 @@ class Tandem(Method):
 
     def phases(self) -> Iterator[Phase]:
         share = self.options.surrogate_share
-        yield Phase("surrogate", self.surrogate, self.surrogate_loss, share=share)
+        yield Phase("surrogate", self.surrogate, self.surrogate_loss, share=share, forward=True)
         yield Phase("inverse", self.inverse, self.inverse_loss, share=1 - share)
 
     @torch.no_grad()

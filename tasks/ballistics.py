@@ -60,8 +60,8 @@ class Ballistics(Task):
         "Kruse et al. 2021, arXiv:2101.10763",
         "Bi, Fung, Zhang 2023 (AAAI)",
     )
-    x_labels: ClassVar[tuple[str, ...]] = ("start [m]", "height [m]", "angle [rad]", "speed [m/s]")
-    y_labels: ClassVar[tuple[str, ...]] = ("impact [m]",)
+    x_labels: tuple[str, ...] = ("start [m]", "height [m]", "angle [rad]", "speed [m/s]")
+    y_labels: tuple[str, ...] = ("impact [m]",)
     Options: ClassVar[type] = BallisticsOptions
 
     @property

@@ -45,8 +45,8 @@ class RoboticArm(Task):
         "Kruse et al. 2021, arXiv:2101.10763",
         "Bi, Fung, Zhang 2023 (AAAI)",
     )
-    x_labels: ClassVar[tuple[str, ...]] = ("base height [link]", "joint 1 [rad]", "joint 2 [rad]", "joint 3 [rad]")
-    y_labels: ClassVar[tuple[str, ...]] = ("horizontal [link]", "vertical [link]")
+    x_labels: tuple[str, ...] = ("base height [link]", "joint 1 [rad]", "joint 2 [rad]", "joint 3 [rad]")
+    y_labels: tuple[str, ...] = ("horizontal [link]", "vertical [link]")
     Options: ClassVar[type] = RoboticArmOptions
 
     @property

@@ -161,8 +161,8 @@ class Shell(Task):
         "Bohren, Huffman 1983, Absorption and Scattering of Light by Small Particles",
         "Devore 1951, J. Opt. Soc. Am. 41, 416",
     )
-    x_labels: ClassVar[tuple[str, ...]] = tuple(f"{'TiO2' if i % 2 else 'silica'} {i + 1} [nm]" for i in range(LAYERS))
-    y_axis: ClassVar[tuple[str, tuple[float, ...]] | None] = ("wavelength [nm]", WAVELENGTHS)
+    x_labels: tuple[str, ...] = tuple(f"{'TiO2' if i % 2 else 'silica'} {i + 1} [nm]" for i in range(LAYERS))
+    y_axis: tuple[str, tuple[float, ...]] | None = ("wavelength [nm]", WAVELENGTHS)
     n_train = 10_000
     cost = 0.7
 

@@ -26,8 +26,8 @@ class Sinewave(Task):
     fixed_target = (1.2,)
     groups: ClassVar[tuple[str, ...]] = ("analytic", "paper")
     references: ClassVar[tuple[str, ...]] = ("Ren, Padilla, Malof 2020 (NeurIPS)", "Bi, Fung, Zhang 2023 (AAAI)")
-    x_labels: ClassVar[tuple[str, ...]] = ("x1 [1]", "x2 [1]")
-    y_labels: ClassVar[tuple[str, ...]] = ("y [1]",)
+    x_labels: tuple[str, ...] = ("x1 [1]", "x2 [1]")
+    y_labels: tuple[str, ...] = ("y [1]",)
 
     @property
     def bounds(self) -> Tensor:

@@ -108,8 +108,8 @@ class Stack(Task):
         "Ren, Mahendra, Khatib, Deng, Padilla, Malof 2022, arXiv:2112.10254",
         "Nair et al. 2008, Science 320, 1308",
     )
-    x_labels: ClassVar[tuple[str, ...]] = tuple(f"film {i + 1} [nm]" for i in range(FILMS))
-    y_axis: ClassVar[tuple[str, tuple[float, ...]] | None] = ("wavelength [nm]", WAVELENGTHS)
+    x_labels: tuple[str, ...] = tuple(f"film {i + 1} [nm]" for i in range(FILMS))
+    y_axis: tuple[str, tuple[float, ...]] | None = ("wavelength [nm]", WAVELENGTHS)
     n_train = 10_000
     cost = 0.03
     Options: ClassVar[type] = StackOptions

@@ -12,8 +12,8 @@ from harness import provenance
 from harness.execution.console import CONSOLE, tidy
 from harness.execution.failures import describe, expired, late
 from harness.execution.processes import Running
-from harness.execution.worker import Done
-from harness.store import Store
+from harness.execution.worker import Done, completed
+from harness.store import Store, scratch
 
 
 def record(item: Running, error: BaseException, timeout: float | None, store: Store) -> Done:
@@ -27,15 +27,16 @@ def record(item: Running, error: BaseException, timeout: float | None, store: St
     if leftover is not None and not leftover.exists():
         written = store.read(cell)
         if written is not None:
-            return Done(written["status"], seconds, (written["error"] or {}).get("message", ""))
-    with store.temporary(cell) as folder:
+            return Done(written.status, seconds, written.error.message if written.error else "")
+    with scratch(store.path(cell)) as folder:
         console = _rescue_texts(leftover, folder)
         status, described = _describe(error, timeout, console)
         origin = provenance.stamp(
             item.job.environment, device=cell.device, threads=cell.threads, started=item.started, details=False
         )
-        result = {"status": status, "error": described, "provenance": origin}
-        store.commit(cell, folder, {**item.job.known, **item.known, **result})
+        if item.job.work.train or store.read(cell) is None:
+            result = {**item.known, "status": status, "error": described}
+            store.commit(cell, folder, completed(None, result, origin))
     return Done(status, seconds, described["message"])
 
 

@@ -23,7 +23,7 @@ def captured(folder: Path, private: Iterable[Path]) -> Iterator[None]:
     A crash and a SIGTERM leave the tracebacks of all threads there. An empty file is removed.
     """
     path = folder / CONSOLE
-    with path.open("wb") as stream:
+    with path.open("ab") as stream:
         _point_streams_to(stream.fileno())
         faulthandler.enable(stream, all_threads=False)
         faulthandler.register(signal.SIGTERM, stream, all_threads=False, chain=True)
@@ -36,6 +36,14 @@ def captured(folder: Path, private: Iterable[Path]) -> Iterator[None]:
             _point_streams_to(nowhere)
             os.close(nowhere)
     tidy(path, private)
+
+
+def append_to(folder: Path) -> None:
+    """Send both standard streams of this process to the end of `folder/console.txt`, for good."""
+    stream = (folder / CONSOLE).open("ab")
+    _point_streams_to(stream.fileno())
+    faulthandler.enable(stream, all_threads=False)
+    faulthandler.register(signal.SIGTERM, stream, all_threads=False, chain=True)
 
 
 def tidy(path: Path, private: Iterable[Path]) -> str:

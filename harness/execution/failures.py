@@ -15,6 +15,26 @@ MEMORY_TEXTS = ("can't allocate memory", "not enough memory", "cannot allocate m
 """How torch's CPU allocator, the C library and CUDA say that memory is exhausted in a plain RuntimeError."""
 
 
+class Told(Exception):  # noqa: N818 (it is what another process told, not an error of its own)
+    """What went wrong in the process of a method, as it told it."""
+
+    def __init__(self, status: str, described: dict[str, str]) -> None:
+        super().__init__(described["message"])
+        self.status, self.described = status, described
+
+
+def tell(error: BaseException, private: Iterable[Path] = ()) -> tuple[str, dict[str, str]]:
+    """The status that an exception leads to, and the exception in words; of what was told, what was told."""
+    if isinstance(error, Told):
+        return error.status, error.described
+    return status_of(error), describe(error, private)
+
+
+def ended(exit_code: int | None) -> tuple[str, dict[str, str]]:
+    """The same of a process that ended without a word."""
+    return "killed", expired(exit_code, "")
+
+
 def status_of(error: BaseException) -> str:
     """`diverged`, `out_of_memory` or `failed`."""
     from harness.training import Diverged

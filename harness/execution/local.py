@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness import provenance
@@ -18,12 +18,13 @@ from harness.store import Store
 
 if TYPE_CHECKING:
     from harness.plan import Cell
+    from harness.work import Work
 
 POLL = 0.05  # seconds
 
 
 def run_cells(
-    cells: Sequence[Cell],
+    works: Mapping[Cell, Work],
     store: Store,
     *,
     jobs: int = 1,
@@ -32,7 +33,7 @@ def run_cells(
     quiet: bool = False,
     runner: Runner | None = None,
 ) -> Summary:
-    """Run all cells, `jobs` at a time, each for at most `timeout` seconds, and leave one record for each.
+    """Do the work of all cells, `jobs` at a time, each for at most `timeout` seconds, and leave one record for each.
 
     Ctrl-C and, with `fail_fast`, the first failure end the run: finished cells are kept, running ones are lost.
     `runner`, an importable function, replaces `harness.cell.run_cell`.
@@ -42,12 +43,13 @@ def run_cells(
     """
     if jobs < 1 or (timeout is not None and timeout <= 0):
         raise UsageError(f"jobs = {jobs} and timeout = {timeout} cannot be used. Allowed: positive numbers.")
+    cells = list(works)
     summary = Summary(planned=len(cells))
     if not cells:
         return summary
     store.prepare()
     progress = Progress(len(cells), jobs, quiet)
-    engine = _Engine(cells, store, progress, summary, timeout, runner)
+    engine = _Engine(works, store, progress, summary, timeout, runner)
     try:
         engine.run(jobs, fail_fast)
     except KeyboardInterrupt:
@@ -66,17 +68,18 @@ class _Engine:
 
     def __init__(
         self,
-        cells: Sequence[Cell],
+        works: Mapping[Cell, Work],
         store: Store,
         progress: Progress,
         summary: Summary,
         timeout: float | None,
         runner: Runner | None,
     ) -> None:
-        self.waiting, self.running = list(cells), list[Running]()
+        self.works = works
+        self.waiting, self.running = list(works), list[Running]()
         self.store, self.progress, self.summary = store, progress, summary
         self.timeout, self.runner = timeout, runner
-        self.context = start_server(max(cell.threads for cell in cells))
+        self.context = start_server(max(cell.threads for cell in works))
         self.launch = launcher(self.context, timeout)
         self.environment = provenance.environment()
 
@@ -102,14 +105,7 @@ class _Engine:
                     self._release(item)
 
     def _start(self, cell: Cell) -> None:
-        known = {
-            "key": cell.key,
-            "preset": cell.preset,
-            "label": {"task": cell.task.label, "method": cell.method.label},
-            "groups": {"task": list(cell.task.groups), "method": list(cell.method.groups)},
-            "declared": cell.declared(),
-        }
-        job = Job(cell, self.store.root, known, self.environment, self.runner)
+        job = Job(cell, self.store.root, self.environment, self.works[cell], self.runner)
         reader, writer = self.context.Pipe(duplex=False)
         self.running.append(Running(job, self.launch(job, writer), reader))
         writer.close()

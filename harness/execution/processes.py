@@ -23,7 +23,7 @@ from harness.allocator import ALLOCATOR
 from harness.execution.worker import Done, Job, work
 from harness.store import Store
 
-PRELOAD = ["torch", "torch._dynamo", "scipy.stats", "harness.cell"]
+PRELOAD = ["torch", "torch._dynamo", "scipy.stats", "harness.cell", "harness.apart"]
 """Imported once, by the server that every worker is forked from. An optimiser imports the second: a second a cell."""
 
 Launch = Callable[[Job, Connection], Future[Done]]
@@ -93,7 +93,7 @@ def start_server(threads: int) -> ForkServerContext:
 def launcher(context: ForkServerContext, timeout: float | None) -> Launch:
     """A function that starts `work` in a new process, ended after `timeout` seconds."""
     # As a mapping, because pebble's annotations name the second parameter otherwise than its code does.
-    settings: dict[str, Any] = {"timeout": timeout, "context": context}
+    settings: dict[str, Any] = {"timeout": timeout, "context": context, "daemon": False}
     launch: Launch = process(**settings)(work)
     return launch
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 from harness import provenance
 from harness.durable import storage_error
 from harness.execution.console import captured
-from harness.execution.failures import describe, is_disk_full, status_of
+from harness.execution.failures import is_disk_full, tell
 from harness.records import plain
-from harness.store import Store
+from harness.schema import Record
+from harness.store import Store, carry, scratch
 
 if TYPE_CHECKING:
     from harness.plan import Cell
+    from harness.work import Work
 
 Report = Callable[[str, int, int, float | None], None]
 Runner = Callable[["Cell", Path, Report], Iterable[Mapping[str, Any]]]
@@ -37,10 +40,10 @@ class Job:
 
     cell: Cell
     root: Path
-    known: dict[str, Any]
-    """The parts of the record that are known before the cell runs."""
     environment: dict[str, Any]
+    work: Work
     runner: Runner | None = None
+    """In place of what `harness.cell` does."""
 
 
 @dataclass(frozen=True)
@@ -68,25 +71,40 @@ def work(job: Job, messages: Connection) -> Done:
 def _work(job: Job, messages: Connection) -> Done:
     _end_with_parent()
     send(messages, "process", os.getpid())
-    _use_threads(job.cell.threads)
+    cell = job.cell
+    _use_threads(cell.threads)
     store, started, clock = Store(job.root), provenance.now(), time.perf_counter()
     private = [job.root.resolve(), Path.cwd()]
-    with store.temporary(job.cell) as folder:
+    record = None if job.work.train else store.read(cell)
+    with scratch(store.path(cell)) as folder:
         send(messages, "folder", folder.name)
+        if record is not None:
+            carry(store.path(cell), folder, record.files)
         with captured(folder, private):
-            result = _attempt(job, folder, messages, private)
-        cell = job.cell
-        origin = provenance.stamp(job.environment, device=cell.device, threads=cell.threads, started=started)
-        store.commit(cell, folder, {**job.known, **result, "provenance": origin})
+            result = _attempt(job, record, folder, messages, private)
+        if record is None or result["status"] == "ok":
+            stamp = provenance.stamp(job.environment, device=cell.device, threads=cell.threads, started=started)
+            store.commit(cell, folder, completed(record, result, stamp))
     error = result["error"]
     return Done(result["status"], time.perf_counter() - clock, error["message"] if error else "")
 
 
-def _attempt(job: Job, folder: Path, messages: Connection, private: list[Path]) -> dict[str, Any]:
-    """The body of the record: the parts that the runner gave, and the error where it raised one."""
+def completed(record: Record | None, result: Mapping[str, Any], stamp: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record then holds: what it held, with the parts that are new and their stamp."""
+    from harness.cell import stamped
+
+    kept = ("data", "model", "answers", "scores", "seconds", "stamps", "omitted")
+    before = {name: value for name, value in plain(record).items() if name in kept} if record else {}
+    return stamped({**before, **result}, stamp)
+
+
+def _attempt(
+    job: Job, record: Record | None, folder: Path, messages: Connection, private: list[Path]
+) -> dict[str, Any]:
+    """The parts of the record that are new, and the error where one was raised."""
     body: dict[str, Any] = {}
     try:
-        runner = job.runner or _default_runner()
+        runner = job.runner or partial(_run, job.work, record)
         for part in runner(job.cell, folder, reporter(messages)):
             body.update(plain(part))
             send(messages, "known", plain(part))
@@ -94,13 +112,18 @@ def _attempt(job: Job, folder: Path, messages: Connection, private: list[Path]) 
     except BaseException as error:
         if is_disk_full(error):
             raise storage_error(job.root, error) from error
-        return {**body, "status": status_of(error), "error": describe(error, private)}
+        status, described = tell(error, private)
+        return {**body, "status": status, "error": described}
 
 
-def _default_runner() -> Runner:
-    from harness.cell import run_cell
+def _run(
+    work: Work, record: Record | None, cell: Cell, folder: Path, report: Report
+) -> Iterable[Mapping[str, Any]]:
+    """What a cell does, its method in a process of its own."""
+    from harness.apart import learn_apart
+    from harness.cell import update
 
-    return run_cell
+    return update(cell, work, record, folder, partial(learn_apart, threads=cell.threads), report)
 
 
 def reporter(messages: Connection) -> Report:

@@ -1,4 +1,4 @@
-"""Presets: the parameter budget, training schedule, protocol sizes and method options of a run.
+"""Presets: the parameter budget, training schedule, data, sizes of the questions, and options of a run.
 
 Each preset is a TOML file beside this module; a user's own file has the same tables and may start from one of
 these with `preset = "quick"`. Method options chosen per task live here, never in code.
@@ -8,57 +8,18 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, unknown
+from harness.options import value_of
+from harness.settings import DataSettings, Schedule, Sizes, check, override
 
-
-@dataclass(frozen=True)
-class Schedule:
-    """The training schedule, the same for every method."""
-
-    epochs: int = 150
-    """Passes over the training data, shared among the phases of a method."""
-    batch: int = 256
-    optimiser: str = "adamw"
-    learning_rate: float = 2e-3
-    decay: str = "cosine"
-    """`cosine`: 5 % linear warm-up, then a cosine to 1e-3 of the rate. `plateau`: halved on plateau (Ren et al.)."""
-    average: float = 0.998
-    """Decay of the exponential moving average of the weights that is validated and kept; 0 turns it off."""
-    validate_every: int = 5
-    """Epochs between validations."""
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How much is proposed and measured."""
-
-    targets: int = 1000
-    proposals: int = 200
-    """Proposals per target for r_T."""
-    repeats: int = 50
-    fixed_proposals: int = 1000
-    """Proposals for the fixed target y* in each repeat."""
-    trials: tuple[int, ...] = (1, 10, 20, 30, 40, 50, 100, 200)
-    """T of r_T."""
-    bootstrap: int = 1000
-    targets_from: str = "test"
-    """`test`: fresh prior draws. `validation`: the validation part's y, for choosing options."""
-    data_seed: int = 0
-    n_train: int | None = None
-    """Training pairs; None takes the task's own number."""
-
-    def shortened(self, proposals: float) -> Protocol:
-        """The protocol with at most so many proposals for r_T, but no fewer than the repeats need."""
-        pool = max(self.repeats, math.floor(min(self.proposals, proposals)))
-        if pool >= self.proposals:
-            return self
-        return replace(self, proposals=pool, trials=tuple(trial for trial in self.trials if trial <= pool))
+PARTS = {"schedule": Schedule, "data": DataSettings, "sizes": Sizes}
+"""The tables of settings that a preset, a task of it, and a run file have."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +30,14 @@ class Preset:
     budget: int
     """Trainable parameters of each method."""
     schedule: Schedule = field(default_factory=Schedule)
-    protocol: Protocol = field(default_factory=Protocol)
+    data: DataSettings = field(default_factory=DataSettings)
+    sizes: Sizes = field(default_factory=Sizes)
+    protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Options of a protocol, by its name."""
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of a method, by method name; a nested table named like a task holds that task's."""
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """`budget`, `schedule` and `protocol` of a task, by task name, where they differ."""
+    """`budget`, `schedule`, `data` and `sizes` of a task, by task name, where they differ."""
     simulation_seconds: float = math.inf
     """CPU seconds for re-simulating the designs of one cell; a slower task is asked for fewer proposals for r_T."""
 
@@ -89,15 +53,16 @@ class Preset:
         Raises:
             UsageError: an unknown or mistyped setting in the task's table.
         """
-        table = self.tasks.get(task, {})
-        own = _override(self, table, f"task {task!r} of preset {self.name!r}", ("budget",))
-        protocol = own.protocol
-        if cost > 0:
-            simulations = 1000 * self.simulation_seconds / cost - protocol.repeats * protocol.fixed_proposals
-            protocol = protocol.shortened(simulations / protocol.targets)
-        return replace(own, protocol=protocol)
+        own = _override(self, self.tasks.get(task, {}), f"task {task!r} of preset {self.name!r}", ("budget",))
+        if cost <= 0:
+            return own
+        simulations = 1000 * self.simulation_seconds / cost - own.sizes.repeats * own.sizes.fixed_proposals
+        affordable = math.floor(min(own.sizes.proposals, simulations / own.data.targets))
+        pool = min(own.sizes.proposals, max(own.sizes.repeats, affordable))
+        return replace(own, sizes=replace(own.sizes, proposals=pool))
 
 
+NUMBERS = {"budget": int, "simulation_seconds": float}
 BUILT_IN = ("smoke", "quick", "paper")
 
 
@@ -127,26 +92,30 @@ def from_table(name: str, table: Mapping[str, Any]) -> Preset:
     """
     base = load(str(table["preset"])) if "preset" in table else Preset(name=name, budget=150_000)
     rest = {key: value for key, value in table.items() if key != "preset"}
-    preset = _override(base, rest, f"preset {name!r}", ("budget", "simulation_seconds", "methods", "tasks"))
+    preset = _override(
+        base, rest, f"preset {name!r}", ("budget", "simulation_seconds", "protocols", "methods", "tasks")
+    )
     for task in preset.tasks:
         preset.for_task(task, cost=0.0)
     return replace(preset, name=name)
 
 
-def _override(base: Preset, table: Mapping[str, Any], owner: str, settings: Sequence[str]) -> Preset:
-    """The preset with a table's values: of these settings, and of `schedule` and `protocol`."""
-    known = (*settings, "schedule", "protocol")
+def _override(base: Preset, table: Mapping[str, Any], owner: str, settings: Collection[str]) -> Preset:
+    """The preset with a table's values: of these settings, and of the tables in `PARTS`."""
     for key in table:
-        if key not in known:
-            raise unknown(f"setting of {owner}", key, known)
-    single = {key: table[key] for key in ("budget", "simulation_seconds") if key in table}
-    return replace(
-        override(base, single, owner),
-        schedule=override(base.schedule, table.get("schedule", {}), "schedule"),
-        protocol=override(base.protocol, table.get("protocol", {}), "protocol"),
-        methods=merge(base.methods, table.get("methods", {})),
-        tasks=merge(base.tasks, table.get("tasks", {})),
-    )
+        if key not in (*settings, *PARTS):
+            raise unknown(f"setting of {owner}", key, {*settings, *PARTS})
+    single: dict[str, Any] = {key: value_of(table[key], NUMBERS[key], key) for key in NUMBERS if key in table}
+    parts: dict[str, Any] = {name: override(getattr(base, name), table.get(name, {}), name) for name in PARTS}
+    nested: dict[str, Any] = {
+        name: merge(getattr(base, name), table.get(name, {})) for name in ("protocols", "methods", "tasks")
+    }
+    changed = replace(base, **single, **parts, **nested)
+    if changed.budget < 1:
+        raise UsageError(f"budget = {changed.budget} is not allowed. Allowed: 1 or more.")
+    for name in PARTS:
+        check(getattr(changed, name), name)
+    return changed
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,18 +126,3 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
             value = merge(merged[key], value)
         merged[key] = value
     return merged
-
-
-def override(settings: Any, values: Mapping[str, Any], kind: str) -> Any:
-    """The frozen dataclass `settings` with some fields replaced; unknown or mistyped fields are a `UsageError`."""
-    types = {item.name: type(getattr(settings, item.name)) for item in fields(settings)}
-    changed = {}
-    for key, value in values.items():
-        if key not in types:
-            raise unknown(f"{kind} setting", key, types)
-        value = tuple(value) if isinstance(value, list) else value
-        number = types[key] is float and isinstance(value, int)
-        if not (number or types[key] is type(None) or isinstance(value, types[key])):
-            raise UsageError(f"{kind} setting {key} = {value!r} must be of type {types[key].__name__}.")
-        changed[key] = float(str(value)) if number else value
-    return replace(settings, **changed)

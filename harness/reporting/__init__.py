@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 from harness.errors import UsageError, unknown
-from harness.reporting import cost, curves, diagnosis, errors, novelty, operators, summary
+from harness.metrics import METRICS
+from harness.registry import discover
 from harness.reporting.formats import FORMATS
-from harness.reporting.groups import Group, group
-from harness.reporting.notes import METRICS
-from harness.reporting.rows import Record, groups_of
-from harness.reporting.table import Table
+from harness.reporting.groups import Group, by_options, group
+from harness.reporting.table import Block, Table
+from harness.schema import Record
 
-Builder: TypeAlias = Callable[[Sequence[Group], str, bool], list[Table]]
+if TYPE_CHECKING:
+    from harness.protocols.contract import Protocol, Shown
 
-TABLES: Mapping[str, tuple[Builder, str]] = {
-    "summary": (summary.summary, "mse"),
-    "multi-target": (errors.multi_target, "sse"),
-    "fixed-target": (errors.fixed_target, "sse"),
-    "r_T": (curves.r_t, "mse"),
-    "cost": (cost.cost, "mse"),
-    "surrogate-gap": (novelty.surrogate_gap, "nmse"),
-    "novelty": (novelty.novelty, "sse"),
-    "operators": (operators.operators, "mse"),
-    "diagnosis": (diagnosis.diagnosis, "mse"),
-}
-"""Each table's builder and the metric that it shows unless told otherwise."""
+ALL = "all"
 
-NAMES = (*TABLES, "all")
+
+def protocols() -> dict[str, Protocol]:
+    """The installed protocols that can be used, by name, with default options."""
+    found = {name: plugin for name, plugin in discover("protocols").items() if plugin.error is None}
+    return {name: plugin.load()() for name, plugin in found.items()}
+
+
+def tables() -> dict[str, tuple[str, Shown]]:
+    """All tables by name, in the order in which they are shown, each with the name of its protocol."""
+    found = [
+        (shown.place, name, owner)
+        for owner, protocol in protocols().items()
+        for name, shown in protocol.tables().items()
+    ]
+    return {name: (owner, protocols()[owner].tables()[name]) for _, name, owner in sorted(found)}
 
 
 def render(
@@ -46,38 +50,54 @@ def render(
     """A comparison table, or all of them, from the records below a folder.
 
     Args:
-        name: one of `NAMES`.
+        name: of a table, or `all`.
         root: the folder of a run.
         format: `markdown`, `latex`, `csv` or `json`.
-        metric: `sse`, `mse` or `nmse`; None takes each table's own.
+        metric: `sse`, `mse` or `nmse`; None takes each table's own. Of `all`, the tables that can show it do.
         published: show the papers' values beside ours.
         methods: names, labels, groups or globs to show, as a list or separated by commas; None shows all.
         tasks: the same for tasks.
 
     Raises:
-        UsageError: an unknown name, format, metric, method or task; no records; two records of one cell.
+        UsageError: an unknown name, format, metric, method or task; a metric that the table cannot show; no records;
+            two records of one cell.
     """
-    builders = _builders(name)
+    chosen = _chosen(name, metric)
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
+    groups = group(_selected(_read(Path(root)), methods, tasks))
+    blocks = [block for owner, shown in chosen for block in _blocks(owner, shown, groups, metric, published)]
+    if not blocks:
+        raise UsageError(
+            f"No record below {str(root)!r} has what the table {name!r} shows. Allowed: {', '.join((*tables(), ALL))}."
+        )
+    return FORMATS[format]([block for block in blocks if isinstance(block, Table)])
+
+
+def _blocks(owner: str, shown: Shown, groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+    own = metric if metric in shown.metrics else next(iter(shown.metrics), None)
+    return shown.build(by_options(groups, owner), own, published)
+
+
+def _chosen(name: str, metric: str | None) -> list[tuple[str, Shown]]:
+    """The tables that are meant, each with its protocol."""
+    known = tables()
     if metric is not None and metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    groups = group(_selected(_read(Path(root)), methods, tasks))
-    tables = [table for build, default in builders for table in build(groups, metric or default, published)]
-    if not tables:
-        raise UsageError(
-            f"No record below {str(root)!r} has what the table {name!r} shows. Allowed: {', '.join(NAMES)}."
-        )
-    return FORMATS[format](tables)
+    if name == ALL:
+        return list(known.values())
+    alike = {_folded(other): other for other in known}
+    if _folded(name) not in alike:
+        raise unknown("table", name, (*known, ALL))
+    owner, shown = known[alike[_folded(name)]]
+    if metric is not None and metric not in shown.metrics:
+        allowed = ", ".join(shown.metrics) or "none, for it shows no error"
+        raise UsageError(f"The table {name!r} cannot show the metric {metric!r}. Allowed: {allowed}.")
+    return [(owner, shown)]
 
 
-def _builders(name: str) -> list[tuple[Builder, str]]:
-    if name == "all":
-        return list(TABLES.values())
-    for known, entry in TABLES.items():
-        if name.lower().replace("_", "-") == known.lower().replace("_", "-"):
-            return [entry]
-    raise unknown("table", name, NAMES)
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def _read(root: Path) -> list[Record]:
@@ -85,7 +105,7 @@ def _read(root: Path) -> list[Record]:
 
     if not root.is_dir():
         raise UsageError(f"There is no result folder {str(root)!r}. Give the folder of a run with --out.")
-    records: list[Record] = list(Store(root).records())
+    records = list(Store(root).records())
     if not records:
         raise UsageError(
             f"There are no records below {str(root)!r}. Give the folder of a run with --out, or start one with "
@@ -96,7 +116,7 @@ def _read(root: Path) -> list[Record]:
 
 def _selected(
     records: Sequence[Record], methods: str | Sequence[str] | None, tasks: str | Sequence[str] | None
-) -> Iterable[Record]:
+) -> Sequence[Record]:
     for kind, wanted in (("method", methods), ("task", tasks)):
         if isinstance(wanted, str):
             from harness.selection import split
@@ -112,11 +132,18 @@ def _matching(records: Sequence[Record], kind: str, wanted: Sequence[str]) -> li
     for pattern in wanted:
         found = [record for record in records if _matches(record, kind, pattern)]
         if not found:
-            raise unknown(kind, pattern, {"all", *(record["label"][kind] for record in records)})
+            raise unknown(kind, pattern, {ALL, *(_names(record, kind)["label"] for record in records)})
         chosen.update((id(record), record) for record in found)
     return list(chosen.values())
 
 
 def _matches(record: Record, kind: str, pattern: str) -> bool:
-    name: str = record["declared"][kind]["name"]
-    return pattern in ("all", name, record["label"][kind], *groups_of(record, kind)) or fnmatchcase(name, pattern)
+    names = _names(record, kind)
+    groups = record.groups.method if kind == "method" else record.groups.task
+    return pattern in (ALL, *names.values(), *groups) or fnmatchcase(names["name"], pattern)
+
+
+def _names(record: Record, kind: str) -> Mapping[str, str]:
+    if kind == "method":
+        return {"name": record.declared.method.name, "label": record.label.method}
+    return {"name": record.declared.task.name, "label": record.label.task}

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.reporting import notes
 from harness.reporting.groups import Group
-from harness.reporting.rows import Row, dig
+from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table, incomplete
 
 METHOD = Column("method", lambda raw: str(raw["method"]) + ("†" if incomplete(raw["status"]) else ""), status=None)
@@ -23,7 +23,7 @@ def base(row: Row) -> dict[str, Any]:
     }
 
 
-def chart(
+def table(
     name: str,
     title: str,
     group: Group,
@@ -43,18 +43,13 @@ def chart(
         (
             *extra,
             *notes.partial(group.rows),
-            *notes.code(group.rows),
+            *notes.code(group.rows, name),
             *notes.failures(group.rows),
             *best,
             *notes.floor(group, metric),
             *notes.settings([group]),
         ),
     )
-
-
-def dimension(group: Group) -> int:
-    """The number of y dimensions of the group's task."""
-    return len(dig(group.first, "data", "y_variance") or ())
 
 
 def several(groups: Sequence[Group]) -> list[list[Group]]:

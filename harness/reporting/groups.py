@@ -1,25 +1,26 @@
 """From records to comparable rows: what may share a table, and what may share a row.
 
-Records share a table only with equal task, split, targets, budget, schedule and protocol. Records share a row only
-where nothing but the seed differs.
+Records share a table only with equal task, scenario, split, targets, budget, schedule and sizes, and a protocol's table
+only with equal options of the protocol. Records share a row only where nothing but the seed differs.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import UsageError
+from harness.records import canonical
 from harness.reporting.numbers import count
-from harness.reporting.rows import Record, Row, canonical, dig, order
+from harness.reporting.rows import Row, order
+from harness.schema import Declared, Record
 
-PAPER_TASKS = ("sinewave", "robotic_arm", "ballistics", "crystal", "architecture", "metamaterial", "shell", "stack")
-OLDER = "older code"
-SETTINGS = ("budget", "schedule", "protocol")
+SETTINGS = ("budget", "schedule", "data", "sizes")
+Key = tuple[str, str, str]
+"""Settings, task with scenario, and data."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Group:
     """Rows that may stand under one heading."""
 
     task: str
+    """The task, with the scenario where it is not the base."""
     settings: str
-    """Canonical JSON of budget, schedule and protocol."""
+    """Canonical JSON of budget, schedule, data settings and sizes."""
     heading: str
     """The preset and budget, and whatever else tells these settings from the other ones."""
     split: str | None
@@ -43,11 +45,16 @@ class Group:
     @property
     def first(self) -> Record:
         """A record to read the settings from."""
-        return next((record for record in self.records if record["status"] == "ok"), self.records[0])
+        return next((record for record in self.records if record.status == "ok"), self.records[0])
+
+    @property
+    def y_dim(self) -> int:
+        """The number of y dimensions; 0 where no record knows it."""
+        return len(self.first.data.y_variance) if self.first.data else 0
 
     def floor(self, metric: str) -> float:
         """The error of the task's forward model itself, below which no comparison means anything; 0 without one."""
-        return float(dig(self.first, "data", "floor", metric) or 0.0)
+        return self.first.data.floor.get(metric, 0.0) if self.first.data else 0.0
 
 
 def group(records: Iterable[Record]) -> list[Group]:
@@ -56,11 +63,11 @@ def group(records: Iterable[Record]) -> list[Group]:
     Raises:
         UsageError: two records of one cell, which only a careless merge of folders can cause.
     """
-    buckets: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    buckets: dict[Key, list[Record]] = defaultdict(list)
     unscored: list[Record] = []
     for record in records:
-        if record["status"] == "ok":
-            buckets[_settings(record), _task(record), _data(record)].append(record)
+        if record.status == "ok":
+            buckets[_settings(record), _task(record), canonical(_hashes(record))].append(record)
         else:
             unscored.append(record)
     for record in unscored:
@@ -71,50 +78,77 @@ def group(records: Iterable[Record]) -> list[Group]:
     for key, members in buckets.items():
         split, targets = next((hashes for hashes in map(_hashes, members) if hashes), (None, None))
         groups.append(Group(labels[key], key[0], headings[key[0]], split, targets, tuple(_rows(members))))
-    return sorted(groups, key=lambda item: (item.first["preset"], _task_rank(item), item.task, item.heading))
+    return sorted(groups, key=_place)
 
 
-def _task_rank(item: Group) -> int:
-    name = item.first["declared"]["task"]["name"]
-    return PAPER_TASKS.index(name) if name in PAPER_TASKS else len(PAPER_TASKS)
+def by_options(groups: Sequence[Group], protocol: str) -> list[Group]:
+    """The groups as the tables of a protocol want them: rows that it scored with other options stand apart."""
+    apart = []
+    for item in groups:
+        options: dict[str, list[Row]] = defaultdict(list)
+        for row in item.rows:
+            options[canonical(_options(row, protocol))].append(row)
+        unscored = options.pop("null", [])
+        first, *others = options.values() or [[]]
+        apart.append(replace(item, rows=tuple(sorted([*first, *unscored], key=order))))
+        for rows in others:
+            note = canonical(_options(rows[0], protocol)).strip("{}").replace('"', "")
+            apart.append(replace(item, rows=tuple(rows), heading=f"{item.heading}, {note}"))
+    return apart
+
+
+def _options(row: Row, protocol: str) -> Mapping[str, Any] | None:
+    score = row.first.scores.get(protocol)
+    return None if score is None else score.options
+
+
+def _place(item: Group) -> tuple[str, tuple[str, ...], str, str]:
+    """By preset, then the tasks of the same groups together, by name."""
+    return item.first.preset, tuple(sorted(item.first.groups.task)), item.task, item.heading
+
+
+def settings_of(record: Record) -> dict[str, Any]:
+    """The settings that a table's records have in common."""
+    declared = record.declared
+    return {
+        "budget": declared.budget,
+        "schedule": declared.schedule,
+        "data": declared.data,
+        "sizes": record.sizes,
+    }
 
 
 def _settings(record: Record) -> str:
-    return canonical({key: record["declared"].get(key) for key in SETTINGS})
+    return canonical(settings_of(record))
 
 
 def _task(record: Record) -> str:
-    task = record["declared"]["task"]
-    return canonical([task["name"], task.get("version"), task.get("options")])
-
-
-def _data(record: Record) -> str:
-    return canonical([_hashes(record), dig(record, "scores", "version")])
+    task, scenario = record.declared.task, record.declared.scenario
+    return canonical([task.name, task.version, task.options, task.fingerprint, scenario])
 
 
 def _hashes(record: Record) -> tuple[str, str] | None:
     """The hashes of the split and of the targets; None where the cell failed before they were known."""
-    data = record.get("data")
-    return (data["split"], data["targets"]) if data else None
+    return (record.data.split, record.data.targets) if record.data else None
 
 
-def _home(record: Record, buckets: Mapping[tuple[str, str, str], Sequence[Record]]) -> tuple[str, str, str]:
+def _home(record: Record, buckets: Mapping[Key, Sequence[Record]]) -> Key:
     """The bucket of a record without scores: the one of the same declared task and, where known, the same data."""
     hashes = _hashes(record)
     for key, members in buckets.items():
-        same = any(item["declared"]["task"] == record["declared"]["task"] for item in members)
         known = {_hashes(item) for item in members} - {None}
-        if same and key[0] == _settings(record) and (hashes is None or not known or hashes in known):
+        same = key[:2] == (_settings(record), _task(record))
+        if same and (hashes is None or not known or hashes in known):
             return key
-    return _settings(record), _task(record), _data(record)
+    return _settings(record), _task(record), canonical(hashes)
 
 
-def _headings(buckets: Mapping[tuple[str, str, str], Sequence[Record]]) -> dict[str, str]:
+def _headings(buckets: Mapping[Key, Sequence[Record]]) -> dict[str, str]:
     """Preset and budget of each settings, with what differs from others that would read the same for the same task."""
     presets: dict[str, set[str]] = defaultdict(set)
     tasks: dict[str, set[str]] = defaultdict(set)
     for key, members in buckets.items():
-        presets[key[0]].update(record["preset"] for record in members)
+        presets[key[0]].update(record.preset for record in members)
         tasks[key[0]].add(key[1])
     plain = {
         settings: f"{', '.join(sorted(names))}, {count(json.loads(settings)['budget'])} parameters"
@@ -143,8 +177,8 @@ def _leaves(value: Any, path: str = "") -> dict[str, Any]:
     return found
 
 
-def _task_labels(buckets: Mapping[tuple[str, str, str], Sequence[Record]]) -> dict[tuple[str, str, str], str]:
-    labels = {key: members[0]["label"]["task"] for key, members in buckets.items()}
+def _task_labels(buckets: Mapping[Key, Sequence[Record]]) -> dict[Key, str]:
+    labels = {key: _task_label(members[0]) for key, members in buckets.items()}
     named = {}
     for key, label in labels.items():
         twins = [other for other in buckets if other[0] == key[0] and labels[other] == label]
@@ -152,57 +186,51 @@ def _task_labels(buckets: Mapping[tuple[str, str, str], Sequence[Record]]) -> di
     return named
 
 
+def _task_label(record: Record) -> str:
+    label = record.label
+    return label.task if record.declared.scenario is None else f"{label.task}, {label.scenario}"
+
+
 def _data_name(record: Record) -> str:
-    data = record.get("data")
-    if not data:
+    if record.data is None:
         return "split unknown"
-    version = dig(record, "scores", "version")
-    return f"split {data['split'][:8]}, targets {data['targets'][:8]}, scores {version}"
+    return f"split {record.data.split[:8]}, targets {record.data.targets[:8]}"
 
 
 def _rows(members: Sequence[Record]) -> list[Row]:
     """One row for each method, told apart by what differs where labels are equal; in a fixed order."""
     identities: dict[str, list[Record]] = defaultdict(list)
     for record in members:
-        identities[canonical(_identity(record))].append(record)
+        identities[canonical(_identity(record.declared))].append(record)
     rows = []
     for records in identities.values():
         _refuse_twins(records)
-        label = records[0]["label"]["method"]
-        twins = [items for items in identities.values() if items[0]["label"]["method"] == label]
-        differing = ", ".join(_differences(records, twins))
+        label = records[0].label.method
+        twins = [items[0] for items in identities.values() if items[0].label.method == label]
+        differing = ", ".join(_differences(records[0], twins))
         label += f" ({differing})" if differing else ""
-        rows.append(Row(label, tuple(sorted(records, key=lambda record: record["declared"]["seed"]))))
+        rows.append(Row(label, tuple(sorted(records, key=lambda record: record.declared.seed))))
     return sorted(rows, key=order)
 
 
-def _differences(records: Sequence[Record], twins: Sequence[Sequence[Record]]) -> Iterator[str]:
-    """What tells the records of a row from those of rows with the same label; the newest code needs no name."""
-    leaves = dict(_differing(_identity(records[0]), [_identity(items[0]) for items in twins]))
-    code = {path for path in leaves if path.rpartition(".")[2] in ("source", "version")}
-    for path in sorted(leaves.keys() - code):
-        yield str(leaves[path]) if path == "device" else f"{path} {leaves[path]}"
-    newest = max(twins, key=_started)
-    if any(leaves[path] != _leaves(_identity(newest[0])).get(path) for path in code):
-        digest = hashlib.sha256(canonical([leaves[path] for path in sorted(code)]).encode()).hexdigest()
-        yield f"{OLDER} {digest[:6]}"
+def _differences(record: Record, twins: Sequence[Record]) -> Iterator[str]:
+    """What tells the records of a row from those of rows with the same label."""
+    for path, leaf in sorted(_differing(_identity(record.declared), [_identity(twin.declared) for twin in twins])):
+        yield str(leaf) if path == "device" else f"{path} {leaf}"
 
 
-def _started(records: Sequence[Record]) -> str:
-    return max(str(dig(record, "provenance", "started")) for record in records)
-
-
-def _identity(record: Record) -> dict[str, Any]:
-    """Everything that a cell declares but its seed and the settings that its table has in common."""
-    return {key: value for key, value in record["declared"].items() if key not in (*SETTINGS, "seed")}
+def _identity(declared: Declared) -> dict[str, Any]:
+    """What a cell declares that its table's records do not have in common, but the seed."""
+    values = json.loads(canonical([declared.method, declared.device]))
+    return {"method": values[0], "device": values[1]}
 
 
 def _refuse_twins(records: Sequence[Record]) -> None:
-    seeds = [record["declared"]["seed"] for record in records]
-    for seed in seeds:
-        if seeds.count(seed) > 1:
-            label = records[0]["label"]
+    seeds = [record.declared.seed for record in records]
+    for record in records:
+        if seeds.count(record.declared.seed) > 1:
             raise UsageError(
-                f"Two records of the same cell: {label['method']} on {label['task']}, seed {seed}, key "
-                f"{str(records[0].get('key'))[:16]}. A cell counts once: remove one, or show a single run's folder."
+                f"Two records of the same cell: {record.label.method} on {record.label.task}, seed "
+                f"{record.declared.seed}, key {record.key[:16]}. A cell counts once: remove one, or show a single run's "
+                "folder."
             )

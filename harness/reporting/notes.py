@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from harness.reporting.groups import OLDER, Group
+from harness.reporting.groups import Group
 from harness.reporting.numbers import count, number, printed
 from harness.reporting.published import Published
-from harness.reporting.rows import Row, dig
+from harness.reporting.rows import Row
+from harness.reporting.table import VALID
+from harness.schema import Stamp
 
-METRICS = {
-    "sse": "sse = ‖f(x) − y‖², summed over y, physical units",
-    "mse": "mse = ‖f(x) − y‖² / dim y, physical units",
-    "nmse": "nmse = mse in units of the training variance of each y; 1 = always answering with the mean",
-}
-INVALID = "an invalid design counts with the variance of y"
-BEST = "bold: best of the column; italic: best without the baselines, where a baseline is best"
+INVALID = (
+    "an invalid design counts with the mean error of a draw from the prior, in a mean and in a best of T alike, so that "
+    "no method gains by returning nothing and r_T never grows with T"
+)
+BEST = (
+    "bold: best of the column, with all that read the same; italic: best without the baselines, where a baseline is "
+    f"best; rows with less than {VALID:.0%} valid designs take no part"
+)
 MESSAGE = 110
 FRESH = "fresh proposals"
 
@@ -39,27 +42,28 @@ def facts(group: Group, metric: str | None = None) -> dict[str, Any]:
 def settings(groups: Sequence[Group]) -> Iterator[str]:
     """Preset, schedule, protocol, seeds and hardware behind the groups, which share their settings."""
     values = json.loads(groups[0].settings)
-    schedule, protocol = values["schedule"], values["protocol"]
+    schedule, data, sizes = values["schedule"], values["data"], values["sizes"]
     records = [record for group in groups for record in group.records]
-    seeds = sorted({record["declared"]["seed"] for record in records})
+    seeds = sorted({record.declared.seed for record in records})
     yield (
         f"Preset {', '.join(_presets(groups))}: {count(values['budget'])} parameters, {schedule['epochs']} epochs of "
         f"batches of {schedule['batch']}, {schedule['optimiser']} {printed(schedule['learning_rate'])} "
         f"{schedule['decay']}; seed{'s' if len(seeds) > 1 else ''} {_series(seeds)}"
     )
     yield (
-        f"Protocol: {protocol['targets']} {protocol['targets_from']} targets × {protocol['proposals']} proposals, "
-        f"{protocol['fixed_proposals']} for the fixed target, {protocol['repeats']} repeats, data seed "
-        f"{protocol['data_seed']}"
+        f"Questions: {data['targets']} {data['targets_from']} targets × {sizes['proposals']} proposals, "
+        f"{sizes['fixed_proposals']} for the fixed target, {sizes['repeats']} repeats, data seed {data['data_seed']}"
     )
     yield from (_data(group) for group in groups)
-    yield f"Hardware: {'; '.join(dict.fromkeys(_hardware(record) for record in records))}"
+    stamps = [record.stamp for record in records if record.stamp]
+    if stamps:
+        yield f"Hardware: {'; '.join(dict.fromkeys(map(_hardware, stamps)))}"
 
 
-def spread(rows: Iterable[Row], groups: Sequence[Group]) -> Iterator[str]:
-    """What the ± of a table comes from."""
+def spread(rows: Iterable[Row], groups: Sequence[Group], origins: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What the ± of a table comes from; `origins` are pairs of a row's label and what its repeats differ in."""
     seeds = sorted({len(row.done) for row in rows if row.done})
-    repeats = json.loads(groups[0].settings)["protocol"]["repeats"]
+    repeats = json.loads(groups[0].settings)["sizes"]["repeats"]
     several = [str(number) for number in seeds if number > 1]
     over = f"over {' or '.join(several)} seeds (trainings); mean, median and quantile are means over them"
     within = f"over {repeats} repeats of one trained model"
@@ -69,12 +73,12 @@ def spread(rows: Iterable[Row], groups: Sequence[Group]) -> Iterator[str]:
         yield f"± {over}"
     elif seeds:
         yield f"± {within}"
-    origins: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        origins[str(dig(row.first, "candidates", "repeats_from"))].append(row.label)
-    for origin, labels in origins.items():
-        if origin not in (FRESH, "None") and not several:
-            yield f"Repeats are {origin}: {', '.join(labels)}"
+    labels: dict[str, list[str]] = defaultdict(list)
+    for label, origin in origins:
+        labels[origin].append(label)
+    for origin, names in labels.items():
+        if origin != FRESH and not several:
+            yield f"Repeats are {origin}: {', '.join(names)}"
 
 
 def floor(group: Group, metric: str | None) -> Iterator[str]:
@@ -91,24 +95,26 @@ def failures(rows: Iterable[Row]) -> Iterator[str]:
     """Why cells have no numbers, one note a row."""
     for row in rows:
         for record in row.records:
-            if record["status"] != "ok":
-                what = record["status"].replace("_", " ")
-                message = " ".join(str(dig(record, "error", "message") or "no message").split())
+            if record.status != "ok":
+                what = record.status.replace("_", " ")
+                message = " ".join((record.error.message if record.error else "no message").split())
                 short = message if len(message) <= MESSAGE else message[:MESSAGE] + "…"
-                yield f"{row.label} on {record['label']['task']}, seed {record['declared']['seed']}: {what} ({short})"
+                yield f"{row.label} on {record.label.task}, seed {record.declared.seed}: {what} ({short})"
 
 
-def code(rows: Sequence[Row]) -> Iterator[str]:
-    """Which rows were made by older code, and which by different code of the harness itself."""
-    if any(OLDER in row.label for row in rows):
-        yield f"{OLDER}: the sources of harness, task or method have changed since; remove such records to hide the row"
-    made: dict[str, list[str]] = defaultdict(list)
+def code(rows: Sequence[Row], protocol: str = "") -> Iterator[str]:
+    """Whether rows were trained, or scored, by different code."""
+    trained: dict[str, list[str]] = defaultdict(list)
+    scored: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        if OLDER not in row.label:
-            made[str(dig(row.first, "declared", "harness", "source"))[:6]].append(row.label)
-    if len(made) > 1:
-        parts = (f"{', '.join(dict.fromkeys(labels))} by {source}" for source, labels in made.items())
-        yield f"The code of the harness changed between these rows: {'; '.join(parts)}"
+        trained[row.first.sources.get("training", "")[:6]].append(row.label)
+        if protocol in row.first.scores:
+            scored[row.first.scores[protocol].source[:6]].append(row.label)
+    for made, verb in ((trained, "run"), (scored, "rescore")):
+        if len(made) > 1:
+            parts = (f"{', '.join(dict.fromkeys(labels))} by {source}" for source, labels in made.items())
+            what = "The code that trains" if verb == "run" else f"The score of {protocol}"
+            yield f"{what} changed between these rows: {'; '.join(parts)}. `{verb}` brings them up to date"
 
 
 def partial(rows: Iterable[Row]) -> Iterator[str]:
@@ -134,11 +140,12 @@ def published(values: Sequence[Published | None]) -> Iterator[str]:
 
 
 def _presets(groups: Sequence[Group]) -> list[str]:
-    return sorted({record["preset"] for group in groups for record in group.records})
+    return sorted({record.preset for group in groups for record in group.records})
 
 
 def _data(group: Group) -> str:
-    pairs = sum(dig(group.first, "data", part) or 0 for part in ("n_train", "n_valid"))
+    data = group.first.data
+    pairs = data.n_train + data.n_valid if data else 0
     return f"Data of {group.task}: {pairs} pairs, split {str(group.split)[:8]}, targets {str(group.targets)[:8]}"
 
 
@@ -147,14 +154,12 @@ def _series(seeds: Sequence[int]) -> str:
     return f"{seeds[0]}–{seeds[-1]}" if run else ", ".join(str(seed) for seed in seeds)
 
 
-def _hardware(record: Mapping[str, Any]) -> str:
-    origin = record.get("provenance", {})
-    parts = [str(origin.get("cpu") or "unknown processor")]
-    usable = dig(origin, "cores", "usable")
+def _hardware(stamp: Stamp) -> str:
+    parts = [stamp.cpu or "unknown processor"]
+    usable = stamp.cores.get("usable")
     if usable:
         parts.append(f"{usable} cores")
-    if origin.get("threads"):
-        parts.append(f"{origin['threads']} thread{'s' if origin['threads'] != 1 else ''} a cell")
-    if str(origin.get("device", "cpu")).startswith("cuda"):
-        parts.append(str(origin.get("device_name") or origin["device"]))
+    parts.append(f"{stamp.threads} thread{'s' if stamp.threads != 1 else ''} a cell")
+    if stamp.device.startswith("cuda"):
+        parts.append(stamp.device_name or stamp.device)
     return ", ".join(parts)

@@ -1,18 +1,26 @@
-"""A row of a table: one method on one task, with a record for each seed."""
+"""A row of a table: one method on one task in one scenario, with a record for each seed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from statistics import fmean, stdev
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-Record: TypeAlias = Mapping[str, Any]
+import msgspec
 
-PAPER_METHODS = ("mdn", "inn", "cinn", "cvae", "tandem", "na", "ipage")
-VARIANTS = ("na-lm", "na-near", "ipage-lm")
-BASELINES = ("prior", "lookup", "kernel")
+from harness.errors import UsageError
+from harness.schema import Record
+
+if TYPE_CHECKING:
+    from harness.protocols.contract import Protocol
+
+Read: TypeAlias = str | Callable[[Any], float | None]
+"""Takes a number out of a record, or out of a protocol's scores: a function, or the name of an attribute."""
+
+PAPER, BASELINES = "paper", "baselines"
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class Row:
     @property
     def done(self) -> tuple[Record, ...]:
         """The records that have scores."""
-        return tuple(record for record in self.records if record["status"] == "ok")
+        return tuple(record for record in self.records if record.status == "ok")
 
     @property
     def first(self) -> Record:
@@ -35,7 +43,7 @@ class Row:
     @property
     def status(self) -> str:
         """`ok`, or what went wrong, as `timeout` or `1 of 3 seeds: timeout`."""
-        wrong = [record["status"].replace("_", " ") for record in self.records if record["status"] != "ok"]
+        wrong = [record.status.replace("_", " ") for record in self.records if record.status != "ok"]
         if not wrong:
             return "ok"
         kinds = ", ".join(dict.fromkeys(wrong))
@@ -44,49 +52,49 @@ class Row:
     @property
     def baseline(self) -> bool:
         """Whether the method is one of the baselines."""
-        return "baselines" in groups_of(self.records[0], "method")
+        return BASELINES in self.records[0].groups.method
 
-    def values(self, *path: str | int) -> list[float]:
-        """The finite values found at a path such as `("scores", "multi_target", "sse", "mean")`, one a seed."""
-        found = (dig(record, *path) for record in self.done)
-        return [float(value) for value in found if value is not None]
+    def scores(self, protocol: type[Protocol]) -> list[Any]:
+        """What a protocol found, one for each seed that has it."""
+        found = (scores_of(record, protocol) for record in self.done)
+        return [scores for scores in found if scores is not None]
 
-    def mean(self, *path: str | int) -> float | None:
+    def values(self, read: Read, protocol: type[Protocol] | None = None) -> list[float]:
+        """A number of each seed's record, or of a protocol's scores there, where it is finite."""
+        reader = attrgetter(read) if isinstance(read, str) else read
+        found = (reader(item) for item in (self.done if protocol is None else self.scores(protocol)))
+        return [float(value) for value in found if value is not None and math.isfinite(value)]
+
+    def mean(self, read: Read, protocol: type[Protocol] | None = None) -> float | None:
         """The mean over seeds; None where any seed has no finite value."""
-        values = self.values(*path)
+        values = self.values(read, protocol)
         return fmean(values) if values and len(values) == len(self.done) else None
 
-    def spread(self, *path: str | int) -> float | None:
+    def spread(self, read: Read, protocol: type[Protocol] | None = None) -> float | None:
         """The standard deviation over seeds; None with fewer than two."""
-        values = self.values(*path)
+        values = self.values(read, protocol)
         return stdev(values) if len(values) > 1 else None
 
 
-def dig(record: Record, *path: str | int) -> Any:
-    """The value at a path of keys and indices, or None where the path ends early."""
-    value: Any = record
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
+def scores_of(record: Record, protocol: type[Protocol]) -> Any:
+    """What a protocol found in a record; None where it was not scored or does not apply.
+
+    Raises:
+        UsageError: the scores are not those of the protocol as it is installed.
+    """
+    score = record.scores.get(protocol.name)
+    if score is None or score.values is None:
+        return None
+    try:
+        return msgspec.convert(score.values, protocol.score_type)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"The scores of {protocol.name} in the record of {record.label.method} on {record.label.task} are not "
+            f"those of the protocol as it is installed ({error}). `python -m harness rescore` makes them anew."
+        ) from error
 
 
-def groups_of(record: Record, kind: str) -> tuple[str, ...]:
-    """The groups of a record's `method` or `task`."""
-    return tuple(dig(record, "groups", kind) or ())
-
-
-def canonical(value: Any) -> str:
-    """Canonical JSON, for comparing."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def order(row: Row) -> tuple[int, int, str]:
-    """Where a row stands: the papers' methods, their variants, baselines, then all others by name."""
-    name = row.records[0]["declared"]["method"]["name"]
-    for rank, names in enumerate((PAPER_METHODS, VARIANTS, BASELINES)):
-        if name in names:
-            return rank, names.index(name), row.label
-    return len((PAPER_METHODS, VARIANTS, BASELINES)), 0, row.label
+def order(row: Row) -> tuple[int, str]:
+    """Where a row stands: the papers' methods first, then all others, the baselines last; by name."""
+    groups = row.records[0].groups.method
+    return 2 if BASELINES in groups else 0 if PAPER in groups else 1, row.label

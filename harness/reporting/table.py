@@ -1,15 +1,18 @@
-"""A table as data: raw rows for machines, columns that turn a row into text for readers."""
+"""Tables and figures as data: raw rows for machines, columns that turn a row into text for readers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from harness.reporting.numbers import MISSING
+from harness.reporting.numbers import MISSING, number
 
 Raw: TypeAlias = Mapping[str, Any]
 Mark = Literal["", "best", "best method", "below floor"]
+
+VALID = 0.5
+"""Share of valid designs below which a row takes no part in best."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class Column:
     """The raw value that tells whether this column has numbers; None for a column that needs none."""
     beside: Callable[[Raw], str] = lambda raw: ""
     """What stands behind the text and is never marked, such as a published value in brackets."""
+    digits: int = 2
+    """Significant digits at which values of `best` that look the same are ties."""
+    valid: str = "valid"
+    """The raw value that tells the share of valid designs, where a table has it."""
     floor: float = 0.0
     """Values of `best` below it cannot be told apart: they are set back, and where there are any, none is best."""
 
@@ -49,6 +56,10 @@ class Table:
     rows: tuple[Raw, ...]
     notes: tuple[str, ...]
 
+    def noting(self, note: str) -> Table:
+        """The same table with a further note, first of all."""
+        return replace(self, notes=(note, *self.notes))
+
     def cells(self) -> list[list[Text]]:
         """The table as readers see it, row by row."""
         marks = [self._marks(column) for column in self.columns]
@@ -71,24 +82,39 @@ class Table:
                 named.add(column.status)
 
     def _marks(self, column: Column) -> list[Mark]:
-        """Ties count as best all together: rows whose texts are equal cannot be told apart by a reader."""
+        """Ties are best all together: values that a reader sees as the same number cannot be told apart."""
         if column.best is None:
             return [""] * len(self.rows)
-        compete = [
-            row for row in self.rows if row.get(column.best) is not None and row.get(column.status or "") == "ok"
+        low = [
+            value is not None and float(value) < column.floor for value in (row.get(column.best) for row in self.rows)
         ]
-        values = [row.get(column.best) for row in self.rows]
-        low = [value is not None and float(value) < column.floor for value in values]
         if any(low):
             return ["below floor" if below else "" for below in low]
+        compete = [row for row in self.rows if _competes(row, column)]
+        if len(compete) < 2:
+            return [""] * len(self.rows)
         learning = [row for row in compete if not row.get("baseline")]
         first, second = _best(column, compete), _best(column, learning)
         marks: list[Mark] = []
         for row in self.rows:
-            text = column.text(row) if row in compete else None
-            method = text is not None and text == second and row in learning
-            marks.append("best" if text is not None and text == first else "best method" if method else "")
-        return marks if len(compete) > 1 else [""] * len(self.rows)
+            seen = _seen(row, column) if row in compete else None
+            method = seen is not None and seen == second and row in learning
+            marks.append("best" if seen is not None and seen == first else "best method" if method else "")
+        return marks
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: what is drawn, under which heading, with which notes."""
+
+    name: str
+    title: str
+    draw: Callable[[Any], None]
+    """Draws on matplotlib axes."""
+    notes: tuple[str, ...] = ()
+
+
+Block: TypeAlias = Table | Figure
 
 
 def incomplete(status: str) -> bool:
@@ -100,5 +126,16 @@ def _has_numbers(status: str | None) -> bool:
     return status is not None and (status == "ok" or incomplete(status))
 
 
+def _competes(row: Raw, column: Column) -> bool:
+    valid = row.get(column.valid)
+    enough = valid is None or float(valid) >= VALID
+    return row.get(str(column.best)) is not None and row.get(column.status or "") == "ok" and enough
+
+
+def _seen(row: Raw, column: Column) -> str:
+    """The value by which a row competes, as a reader sees it."""
+    return number(float(row[str(column.best)]), column.digits)
+
+
 def _best(column: Column, rows: list[Raw]) -> str | None:
-    return column.text(min(rows, key=lambda row: float(row[str(column.best)]))) if rows else None
+    return _seen(min(rows, key=lambda row: float(row[str(column.best)])), column) if rows else None

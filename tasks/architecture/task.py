@@ -46,10 +46,10 @@ class Architecture(Task):
         "Mao, He, Zhao 2020, Science Advances 6, eaaz4169",
         "Bendsoe, Sigmund 1999, Archive of Applied Mechanics 69, 635",
     )
-    y_labels: ClassVar[tuple[str, ...]] = ("Young's modulus [1/4 solid]",)
+    y_labels: tuple[str, ...] = ("Young's modulus [1/4 solid]",)
     n_train = 100_000
     cost = 3.2
-    x_shape: ClassVar[tuple[int, ...]] = (PIXELS, PIXELS)
+    x_shape: tuple[int, ...] = (PIXELS, PIXELS)
 
     @property
     def bounds(self) -> Tensor:

@@ -56,11 +56,11 @@ class Crystal(Task):
     operator: ClassVar[str] = "tb-pbe-fit"
     groups: ClassVar[tuple[str, ...]] = ("physical", "paper")
     references: ClassVar[tuple[str, ...]] = ("Bi, Fung, Zhang 2023 (AAAI)", "Slater, Koster 1954 (Phys. Rev. 94)")
-    x_labels: ClassVar[tuple[str, ...]] = (
+    x_labels: tuple[str, ...] = (
         *("a [angstrom]", "b [angstrom]", "c [angstrom]"),
         *("alpha [degree]", "beta [degree]", "gamma [degree]"),
     )
-    y_labels: ClassVar[tuple[str, ...]] = ("band gap [eV]",)
+    y_labels: tuple[str, ...] = ("band gap [eV]",)
     Options: ClassVar[type] = CrystalOptions
 
     @cached_property

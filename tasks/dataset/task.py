@@ -42,7 +42,7 @@ class DatasetTask(Task):
     A subclass in a package of its own sets `root` and the defaults of its `Options`.
     """
 
-    cost: ClassVar[float] = 0.02
+    cost: float = 0.02
     required: ClassVar[tuple[str, ...]] = ("path",)
     """Options without which the task cannot be built."""
     root: ClassVar[Path | None] = None

@@ -38,11 +38,9 @@ class Metamaterial(Task):
         "Nadell, Huang, Malof, Padilla 2019 (Opt. Express 27, 27523)",
         "Ren, Padilla, Malof 2020 (NeurIPS)",
     )
-    x_labels: ClassVar[tuple[str, ...]] = tuple(
-        f"{name} {i} [um]" for name in ("height", "radius") for i in range(1, 5)
-    )
-    y_axis: ClassVar[tuple[str, tuple[float, ...]] | None] = ("frequency [THz]", FREQUENCIES)
-    cost: ClassVar[float] = 0.13
+    x_labels: tuple[str, ...] = tuple(f"{name} {i} [um]" for name in ("height", "radius") for i in range(1, 5))
+    y_axis: tuple[str, tuple[float, ...]] | None = ("frequency [THz]", FREQUENCIES)
+    cost: float = 0.13
 
     @property
     def fixed_target(self) -> tuple[float, ...]:  # type: ignore[override]

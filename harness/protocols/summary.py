@@ -4,26 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
+from harness.metrics import METRICS
+from harness.protocols.contract import Number, Protocol, Shown
+from harness.protocols.r_t import ERRORS, RT, bracket, curve, lookup, meaning, trials
 from harness.reporting import notes
 from harness.reporting.build import METHOD, several
-from harness.reporting.curves import bracket, curve, lookup, trials
 from harness.reporting.groups import Group
-from harness.reporting.numbers import number
+from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row, order
-from harness.reporting.table import Column, Raw, Table
+from harness.reporting.table import Block, Column, Raw, Table
 
-TASKS = 3
+SIDE_BY_SIDE = 3
 """Tasks that fit side by side on a terminal."""
 
 
-def summary(groups: Sequence[Group], metric: str, published: bool) -> list[Table]:
+class Summary(Protocol):
+    """The ends of r_T's curves; it asks nothing of its own."""
+
+    name: ClassVar[str] = "summary"
+    score_type: ClassVar[type] = RT.score_type
+
+    def numbers(self, scores: Any) -> Iterator[Number]:
+        return iter(())
+
+    def tables(self) -> dict[str, Shown]:
+        return {"summary": Shown(_build, place=10, metrics=ERRORS)}
+
+
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
     """Methods by tasks; one table for every few tasks that share their settings."""
+    scored = [group for group in groups if trials(group)]
     return [
-        _table(together[start : start + TASKS], metric, published)
-        for together in several(groups)
-        for start in range(0, len(together), TASKS)
+        _table(together[start : start + SIDE_BY_SIDE], str(metric), published)
+        for together in several(scored)
+        for start in range(0, len(together), SIDE_BY_SIDE)
     ]
 
 
@@ -31,7 +47,7 @@ def _table(groups: Sequence[Group], metric: str, published: bool) -> Table:
     rows = sorted((row for group in groups for row in group.rows), key=order)
     labels = list(dict.fromkeys(row.label for row in rows))
     raws = tuple(_raw(label, groups, metric, published) for label in labels)
-    columns = (METHOD, *(column for group in groups for column in _columns(group, metric)))
+    columns = (METHOD, *(column for group in groups for column in _columns(group, metric, raws)))
     values = [
         value
         for group in groups
@@ -39,14 +55,11 @@ def _table(groups: Sequence[Group], metric: str, published: bool) -> Table:
         for count, value in (lookup(group, row, metric) if published else {}).items()
         if count in ends(group)
     ]
-    extra = [
-        f"r_T: best {metric} among T proposals, mean over the targets; an invalid design never wins",
-        notes.METRICS[metric],
-    ]
+    extra = [meaning(metric), METRICS[metric].words, notes.INVALID]
     extra += ["[in brackets]: the published value", *notes.published(values)] if values else []
     facts = {**notes.facts(groups[0], metric), "title": "Summary", "task": None, "split": None, "targets": None}
     below = [note for group in groups for note in notes.floor(group, metric)]
-    closing = [*notes.partial(rows), *notes.code(rows), *notes.failures(rows), notes.BEST, *below]
+    closing = [*notes.partial(rows), *notes.code(rows, "r_T"), *notes.failures(rows), notes.BEST, *below]
     closing += notes.settings(groups)
     return Table("summary", f"Summary ({groups[0].heading})", facts, columns, raws, (*extra, *closing))
 
@@ -71,18 +84,22 @@ def _raw(label: str, groups: Sequence[Group], metric: str, published: bool) -> d
 
 def _ends(group: Group, row: Row, metric: str, published: bool) -> Iterator[tuple[str, Any]]:
     values = curve(row, metric, lookup(group, row, metric) if published else {})
+    yield f"{group.task}.valid", values["valid"]
     for count in ends(group):
         for key in (f"r_{count}", f"r_{count}_published"):
             if key in values:
                 yield f"{group.task}.{key}", values[key]
 
 
-def _columns(group: Group, metric: str) -> Iterator[Column]:
-    floor, status = group.floor(metric), f"{group.task}.status"
+def _columns(group: Group, metric: str, raws: Sequence[Raw]) -> Iterator[Column]:
+    """The two ends of the curve, and the share of valid designs where it is not one for all."""
+    floor, status, valid = group.floor(metric), f"{group.task}.status", f"{group.task}.valid"
     for count in ends(group):
         key = f"{group.task}.r_{count}"
         title, text, beside = f"{group.task} r_{count}", partial(_text, key=key), partial(bracket, key=key)
-        yield Column(title, text, best=key, status=status, beside=beside, floor=floor)
+        yield Column(title, text, best=key, status=status, beside=beside, floor=floor, valid=valid)
+    if any(raw.get(valid) not in (None, 1.0) for raw in raws):
+        yield Column("valid", lambda raw: share(raw.get(valid)), status=status)
 
 
 def _text(raw: Raw, key: str) -> str:

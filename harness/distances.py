@@ -1,37 +1,12 @@
-"""Errors of proposals, and what else is worth knowing of them. Pure functions of tensors."""
+"""Distances between designs."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-METRICS = ("sse", "mse", "nmse")
-COPY = 1e-5  # standardised distance below which a proposal is a training design: float32 rounding, and no more
-ACCURATE = 1e-2  # nmse below which a proposal counts for diversity
 CHUNK = 256
 ROUNDING = 1e-6  # of the width of the box: a design in float32 must not leave it by its rounding
-
-
-def squared_errors(reached: Tensor, y: Tensor, y_variance: Tensor) -> dict[str, Tensor]:
-    """Errors of re-simulated proposals, NaN where invalid.
-
-    Args:
-        reached: f(x) `(..., y_dim)`, NaN rows where invalid.
-        y: targets, broadcastable to `reached`.
-        y_variance: variance of y on the training part `(y_dim,)`.
-
-    Returns:
-        `sse` (summed over y, iPage), `mse` (mean over y, Ren et al.) and `nmse` (each dimension over its training
-        variance: 1.0 is the constant prediction), each `(...)`.
-    """
-    square = (reached - y).square()
-    safe = torch.where(y_variance > 0, y_variance, 1.0)
-    return {"sse": square.sum(-1), "mse": square.mean(-1), "nmse": (square / safe).mean(-1)}
-
-
-def constant_errors(y_variance: Tensor) -> dict[str, float]:
-    """The error of always answering with the mean target: what an invalid proposal counts with in a mean."""
-    return {"sse": float(y_variance.sum()), "mse": float(y_variance.mean()), "nmse": 1.0}
 
 
 def inside(x: Tensor, bounds: Tensor) -> Tensor:
@@ -65,3 +40,8 @@ def mean_pairwise_distance(x: Tensor, chosen: Tensor) -> Tensor:
     pairs = both.sum((1, 2)) - chosen.sum(1)
     total = torch.where(both, distance, 0.0).sum((1, 2))
     return torch.where(pairs > 0, total / pairs.clamp_min(1), torch.nan)
+
+
+def distinct(x: Tensor) -> int:
+    """How many different rows `(n, x_dim)` has; NaN rows are one."""
+    return len(torch.unique(torch.nan_to_num(x, nan=float("inf")), dim=0))

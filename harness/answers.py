@@ -1,0 +1,132 @@
+"""Answers: what a method proposed for a question, in physical units, and the files that keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Method, Proposals
+from harness.data import Standardisation
+from harness.protocols.contract import Question
+from harness.seeds import derive
+
+ROWS_PER_CALL = 20_000
+STREAMS = {"targets": "multi-target", "fixed": "fixed target"}
+"""The random stream of each kind of target."""
+
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The designs that a method proposed for a question, physical and float64."""
+
+    x: Tensor
+    """`(rows, n, x_dim)`: a row is a target, or a repeat of a single one; of a pool there is one row with all of it."""
+    ranked: bool
+    """True where the designs of a row come best first, by the method's own estimate."""
+    pooled: bool
+    """True where repeats are random halves of one ranked pool of candidates."""
+    generated: float
+    """Candidates drawn or optimised for each row."""
+    believed: Tensor | None = None
+    """`(rows, n)`: squared error that the method's surrogate promises, mean over standardised y."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Puts questions to a trained method, in chunks, with a random stream for each question."""
+
+    method: Method
+    shown: Mapping[str, Tensor]
+    """What a method is given of each kind of target `(m, y_dim)`, physical; NaN where it is not known."""
+    scales: tuple[Standardisation, Standardisation]
+    x_train: Tensor
+    """The training designs, physical, for a method that answers with their numbers."""
+    seed: int
+    device: str
+    advance: Advance = lambda done, total: None
+
+    def __call__(self, question: Question) -> Answer:
+        """The answer. A method that ranks more candidates than it returns is asked for one pool in place of repeats.
+
+        Raises:
+            ValueError: the method's answer has a wrong shape, type or count.
+        """
+        targets, n, method = self.shown[question.of], question.n, self.method
+        pooled = method.candidates(1) > 1 and self._propose(targets[:1], 1, "ranking").ranked
+        if question.repeats > 1 and pooled:
+            n = 2 * method.candidates(n)
+        elif question.repeats > 1:
+            targets = targets.repeat(question.repeats, 1)
+        found = self._propose(targets, n, STREAMS[question.of])
+        generated = (found.generated or 0) / len(found.x)
+        return Answer(found.x, found.ranked, pooled, generated, found.believed)
+
+    def _propose(self, targets: Tensor, n: int, purpose: str) -> Proposals:
+        generator = Generator().manual_seed(derive("propose", purpose, self.seed))
+        chunk = max(1, ROWS_PER_CALL // self.method.candidates(n))
+        y = self.scales[1].apply(targets).to(self.device, self.method.dtype)
+        parts = []
+        for done, rows in enumerate(y.split(chunk)):
+            self.advance(done * chunk, len(y))
+            part = self.method.propose(rows, n, generator)
+            self._check(part, len(rows), n)
+            believed = None if part.believed is None else part.believed.detach().cpu()
+            generated = part.generated or len(rows) * self.method.candidates(n)
+            parts.append(Proposals(self._physical(part), part.ranked, believed, generated))
+        known = [part.believed for part in parts if part.believed is not None]
+        believed = torch.cat(known) if len(known) == len(parts) else None
+        generated = sum(part.generated or 0 for part in parts)
+        return Proposals(torch.cat([part.x for part in parts]), parts[0].ranked, believed, generated)
+
+    def _physical(self, part: Proposals) -> Tensor:
+        return self.scales[0].undo(part.x.detach().cpu().double())
+
+    def _check(self, part: Proposals, targets: int, n: int) -> None:
+        wanted = (targets, n, self.x_train.shape[1])
+        if tuple(part.x.shape) != wanted:
+            raise ValueError(f"propose returned x of shape {tuple(part.x.shape)}; {wanted} was asked for.")
+        if part.believed is not None and tuple(part.believed.shape) != wanted[:2]:
+            raise ValueError(
+                f"propose returned believed of shape {tuple(part.believed.shape)}; it must be {wanted[:2]}."
+            )
+
+
+def repeats_from(answer: Answer) -> str:
+    """What the repeats of a question differ in, in words."""
+    if answer.pooled:
+        return "random halves of one candidate pool"
+    return "the same ranked proposals in every repeat" if answer.ranked else "fresh proposals"
+
+
+def write(answer: Answer, path: Path) -> None:
+    """Keep an answer as an NPZ file; designs of few values, such as pixels, take little room there."""
+    arrays: dict[str, Any] = {"x": answer.x.numpy(), "flags": np.array([answer.ranked, answer.pooled])}
+    if answer.believed is not None:
+        arrays["believed"] = answer.believed.numpy()
+    np.savez_compressed(path, generated=np.array(answer.generated), **arrays)
+
+
+def read(path: Path) -> Answer:
+    """The answer that `write` kept.
+
+    Raises:
+        ValueError: the file is not one that `write` made.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            tensors = {name: torch.from_numpy(stored[name]) for name in ("x", "believed") if name in stored}
+            (ranked, pooled), generated = (bool(flag) for flag in stored["flags"]), float(stored["generated"])
+    except Exception as error:  # zip, pickle, key, shape: whatever a spoilt file leads to
+        raise ValueError(f"{path.name} cannot be read ({type(error).__name__}: {error})") from error
+    x, believed = tensors["x"], tensors.get("believed")
+    if x.ndim != 3 or x.dtype != torch.float64 or (believed is not None and believed.shape != x.shape[:2]):
+        raise ValueError(f"{path.name} holds x of shape {tuple(x.shape)} and type {x.dtype}, which is not an answer")
+    return Answer(x, ranked, pooled, generated, believed)

@@ -1,1 +1,0 @@
-"""Protocols, metrics and statistics. Metrics and statistics are pure functions."""

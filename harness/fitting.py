@@ -1,0 +1,122 @@
+"""From a task's data to a trained method: build to the budget, standardise, train; store and restore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from harness import budget, data
+from harness.contracts import Method, Pairs, Phase, Problem
+from harness.data import Dataset, Standardisation
+from harness.seeds import seeded
+from harness.training import PhaseLog, Report, train
+
+if TYPE_CHECKING:
+    from harness.contracts import Task
+    from harness.plan import Cell
+    from harness.settings import Schedule
+
+Create = Callable[[], Method]
+"""Gives a fresh method: not built, not trained."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """All that a method is given, physical and float64: no task, no design of a target, no entry that is hidden."""
+
+    problem: Problem
+    """Standardised."""
+    train: Pairs
+    valid: Pairs
+    scales: tuple[Standardisation, Standardisation]
+    """Of x and of y."""
+    shown: Mapping[str, Tensor]
+    """What it is asked for of each kind of target, `targets` and `fixed`, `(m, y_dim)`."""
+    budget: int
+    schedule: Schedule
+    seed: int
+    device: str
+
+
+def lesson(cell: Cell, task: Task, dataset: Dataset) -> Lesson:
+    """What the cell's method is given."""
+    return Lesson(
+        problem=data.pose(task, dataset),
+        train=dataset.train,
+        valid=dataset.valid,
+        scales=(dataset.x_scale, dataset.y_scale),
+        shown={of: dataset.asked(of).shown for of in ("targets", "fixed")},
+        budget=cell.budget,
+        schedule=cell.schedule,
+        seed=cell.seed,
+        device=cell.device,
+    )
+
+
+def build(given: Lesson, create: Create) -> tuple[Method, int | None]:
+    """The method, sized to the budget and on its device, and its width; an exempt method has none.
+
+    Raises:
+        BudgetMissed: no width comes near enough to the budget.
+    """
+    problem = data.fitted(given.problem, create().dtype, given.device)
+    method, width = budget.build_to_budget(create, problem, given.budget, given.seed)
+    return method.to(given.device), width
+
+
+def fit(given: Lesson, method: Method, report: Report) -> list[PhaseLog]:
+    """Train the method; returns what each phase did.
+
+    Raises:
+        Diverged: a loss is no longer finite.
+    """
+    train_part, valid_part = (
+        data.standardised(given.scales, pairs, method.dtype, given.device) for pairs in (given.train, given.valid)
+    )
+    logs: list[PhaseLog] = []
+
+    def run(phase: Phase) -> float:
+        logs.append(train(method, phase, train_part, valid_part, given.schedule, given.seed, report))
+        return logs[-1].best
+
+    with seeded("train", given.seed):
+        method.train()
+        method.fit(train_part, valid_part, run)
+    method.eval()
+    return logs
+
+
+def store(method: Method, path: Path) -> None:
+    """Write the state of a method."""
+    save_file({name: tensor.cpu().contiguous() for name, tensor in method.state_dict().items()}, path)
+
+
+def rebuild(given: Lesson, create: Create, path: Path) -> Method:
+    """The method in the state that was stored.
+
+    Raises:
+        ValueError: the method's networks are no longer those that were stored.
+    """
+    method, _ = build(given, create)
+    try:
+        with seeded("restore", given.seed):
+            restore(method, load_file(path, device=given.device))
+    except (RuntimeError, AttributeError) as error:
+        raise ValueError(f"the stored model does not fit {type(method).__name__} as it is now: {error}") from error
+    return method.eval()
+
+
+def restore(method: Method, state: Mapping[str, Tensor]) -> None:
+    """Load a stored state into a freshly built method; buffers take the size that training gave them."""
+    for name, tensor in state.items():
+        owner, _, leaf = name.rpartition(".")
+        module = method.get_submodule(owner)
+        if leaf in module._buffers and module._buffers[leaf] is not None:
+            module.register_buffer(leaf, torch.empty_like(tensor))
+    method.load_state_dict(state)

@@ -1,0 +1,144 @@
+"""What the author of a protocol reads: questions to a trained method, their score, and its numbers and tables.
+
+A protocol is a plug-in of the entry-point group `harness.protocols`. `run` puts its questions to every method, or to
+the stored models of earlier runs, scores the answers, keeps the scores in the record, and shows them in its tables.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from harness.no_options import NoOptions
+from harness.metrics import METRICS, errors, prior_errors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from harness.answers import Answer
+    from harness.contracts import Method, Task
+    from harness.data import Dataset
+    from harness.reporting.groups import Group
+    from harness.reporting.table import Block
+    from harness.scenarios.contract import Targets
+    from harness.settings import Sizes
+    from harness.statistics import Array
+
+Number: TypeAlias = tuple[str | None, str, float | None]
+"""Metric (None where it has none), statistic and value: what `frame` shows as one row."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """N designs for each target, `repeats` times over. Equal questions of several protocols are put once."""
+
+    of: str
+    """`targets`, the many, or `fixed`, the single y*."""
+    n: int
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answer to a question, re-simulated by the true forward model."""
+
+    question: Question
+    answer: Answer
+    targets: Targets
+    reached: Tensor
+    """f(x) `(rows, n, y_dim)`, NaN where a design is invalid. A row is a target, or a repeat of a single one."""
+    data: Dataset
+
+    def errors(self, metric: str, y: Tensor | None = None) -> Tensor:
+        """The error of each design `(rows, n)`, NaN where it is invalid; against other targets y where given."""
+        wanted = self.targets.y if y is None else y
+        return errors(METRICS[metric], self.reached, wanted[:, None], self.data.y_variance)
+
+    def counted(self, metric: str, y: Tensor | None = None) -> Array:
+        """The same, with what an invalid design counts with: the mean error of a draw from the prior, `(rows, n)`."""
+        import numpy as np
+
+        wanted = self.targets.y if y is None else y
+        error = self.errors(metric, y).numpy()
+        fallback = prior_errors(METRICS[metric], self.data.known_y, wanted, self.data.y_variance).numpy()
+        return np.where(np.isnan(error), fallback[:, None], error)
+
+    @cached_property
+    def valid(self) -> float:
+        """The share of the designs that are valid."""
+        return float(self.reached.isfinite().all(-1).double().mean())
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that a score is computed from."""
+
+    task: Task
+    data: Dataset
+    answers: Mapping[str, Answered]
+    """The answers to the protocol's questions, by its names for them."""
+    sizes: Sizes
+    seed: int
+    """For draws that the score itself needs, such as resamples; the same for all methods."""
+
+
+Builder: TypeAlias = Callable[[Sequence["Group"], str | None, bool], list["Block"]]
+"""`(groups, metric, published)` to tables and figures: rows that may be compared, the metric to show, whether with papers' values."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A named table of a protocol."""
+
+    build: Builder
+    place: int
+    """Where it stands among all tables, smaller first."""
+    metrics: tuple[str, ...] = ()
+    """The metrics that it can show, its own first; none where it shows no error."""
+
+
+class Protocol(ABC):
+    """Questions, their score, and how it is shown. `Options` are its settings, `score_type` is what it returns."""
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    groups: ClassVar[tuple[str, ...]] = ()
+    references: ClassVar[tuple[str, ...]] = ()
+    Options: ClassVar[type] = NoOptions
+    score_type: ClassVar[type]
+    """A dataclass of numbers, texts, lists, dictionaries and further dataclasses: what a record keeps."""
+    measures: ClassVar[bool] = False
+    """True for a protocol that examines the trained method itself, in `measure`, in place of answers in `score`."""
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = options if options is not None else self.Options()
+
+    def questions(self, sizes: Sizes) -> dict[str, Question]:
+        """What is asked, by names of the protocol's own; `sizes` are those that most protocols share."""
+        return {}
+
+    def score(self, material: Material) -> Any:
+        """The scores, a `score_type`, from answers, re-simulation and data alone; None where the protocol does not apply."""
+        return None
+
+    def measure(self, method: Method, y: Tensor, seed: int, exclusive: bool) -> Any:
+        """The scores, a `score_type`, of a trained method itself, such as times.
+
+        Args:
+            method: ready to propose.
+            y: y* `(1, y_dim)`, standardised as the method sees it.
+            seed: of the cell.
+            exclusive: whether nothing else runs on the machine.
+        """
+        return None
+
+    @abstractmethod
+    def numbers(self, scores: Any) -> Iterator[Number]:
+        """The scores as tidy rows."""
+
+    def tables(self) -> dict[str, Shown]:
+        """The tables by name; none for a protocol whose scores stand in another's."""
+        return {}

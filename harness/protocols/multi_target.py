@@ -1,0 +1,56 @@
+"""Many targets, one proposal each (iPage Table 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from harness.protocols.contract import Material, Number, Protocol, Question, Shown
+from harness.protocols.novelty import Novelty
+from harness.protocols.shared import ALL, ErrorScores, error_numbers, error_scores, error_table, many
+from harness.reporting.groups import Group
+from harness.reporting.numbers import number, share
+from harness.reporting.rows import Row
+from harness.reporting.table import Block, Column
+from harness.settings import Sizes
+
+NOVELTY = (
+    "novelty: median distance of a design to the nearest training design, standardised x; copies: share of designs that "
+    "are training designs"
+)
+
+
+class MultiTarget(Protocol):
+    """The error over many targets of one proposal each, drawn anew in each repeat."""
+
+    name: ClassVar[str] = "multi-target"
+    references: ClassVar[tuple[str, ...]] = ("Bi, Fung, Zhang 2023, arXiv:2212.01016, Table 2",)
+    score_type: ClassVar[type] = ErrorScores
+
+    def questions(self, sizes: Sizes) -> dict[str, Question]:
+        return {"targets": many(sizes)}
+
+    def score(self, material: Material) -> ErrorScores:
+        return error_scores(material, material.answers["targets"], fixed=False)
+
+    def numbers(self, scores: ErrorScores) -> Iterator[Number]:
+        return error_numbers(scores)
+
+    def tables(self) -> dict[str, Shown]:
+        return {"multi-target": Shown(_build, place=20, metrics=ALL)}
+
+
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+    columns = [
+        Column("novelty", lambda raw: number(raw["novelty"])),
+        Column("copies", lambda raw: share(raw["copies"])),
+    ]
+    tables = [error_table(MultiTarget, group, str(metric), published, columns, _novelty) for group in groups]
+    return [table.noting(NOVELTY) for table in tables]
+
+
+def _novelty(row: Row) -> dict[str, Any]:
+    return {
+        "novelty": row.mean("nearest", Novelty),
+        "copies": row.mean("copies", Novelty),
+    }

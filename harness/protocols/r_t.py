@@ -1,0 +1,216 @@
+"""r_T, the expected best error of T proposals (Ren et al. 2020, eq. 11; their Tables 3 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness.metrics import METRICS
+from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
+from harness.protocols.shared import many
+from harness.reporting import notes
+from harness.reporting.build import base, table
+from harness.reporting.groups import Group
+from harness.reporting.numbers import deviation, interval, number, printed
+from harness.reporting.published import Published, comparable, find
+from harness.reporting.rows import Row
+from harness.reporting.table import Block, Column, Raw, Table
+from harness.settings import Sizes, setting
+from harness.statistics import best_of_first, bootstrap_interval, expected_best
+
+ERRORS = ("mse", "sse", "nmse")
+TRIALS = (1, 10, 20, 30, 40, 50, 100, 200)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of r_T."""
+
+    trials: tuple[int, ...] = setting(TRIALS, help="the T, as far as there are so many proposals", least=1)
+    bootstrap: int = setting(1000, help="resamples behind an interval", least=1)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """r_T at each T, with its 95 % bootstrap interval over targets."""
+
+    value: list[float]
+    low: list[float]
+    high: list[float]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The curves."""
+
+    T: list[int]
+    estimator: str
+    proposals: int
+    """For each target."""
+    generated: float
+    """Candidates that were drawn or optimised for one target to return its proposals."""
+    valid: float
+    """Share of the designs that are valid."""
+    curves: dict[str, Curve]
+    """By metric; an invalid design counts with the mean error of a draw from the prior, at every T."""
+
+
+class RT(Protocol):
+    """The expected best error of T proposals, mean over the targets."""
+
+    name: ClassVar[str] = "r_T"
+    references: ClassVar[tuple[str, ...]] = ("Ren, Padilla, Malof 2020, eq. 11",)
+    Options: ClassVar[type] = Options
+    score_type: ClassVar[type] = Scores
+
+    def questions(self, sizes: Sizes) -> dict[str, Question]:
+        return {"targets": many(sizes)}
+
+    def score(self, material: Material) -> Scores:
+        answered = material.answers["targets"]
+        trials = [count for count in self.options.trials if count <= answered.answer.x.shape[1]]
+        ranked = answered.answer.ranked
+        return Scores(
+            trials,
+            "best of the first T as ranked" if ranked else "expected best of random T",
+            answered.question.n,
+            answered.answer.generated,
+            answered.valid,
+            {metric: self._curve(answered, metric, trials, material.seed) for metric in METRICS},
+        )
+
+    def _curve(self, answered: Answered, metric: str, trials: list[int], seed: int) -> Curve:
+        estimate = best_of_first if answered.answer.ranked else expected_best
+        errors = answered.counted(metric)
+        best = np.stack([estimate(errors, count) for count in trials], 1)
+        low, high = bootstrap_interval(best, self.options.bootstrap, seed)
+        return Curve(best.mean(0).tolist(), low.tolist(), high.tolist())
+
+    def numbers(self, scores: Scores) -> Iterator[Number]:
+        for metric, curve in scores.curves.items():
+            for place, count in enumerate(scores.T):
+                yield metric, f"r_{count}", curve.value[place]
+                yield metric, f"r_{count}_low", curve.low[place]
+                yield metric, f"r_{count}_high", curve.high[place]
+
+    def tables(self) -> dict[str, Shown]:
+        return {"r_T": Shown(_build, place=40, metrics=ERRORS)}
+
+
+def spaced(counts: Sequence[int]) -> list[int]:
+    """The T that a reader is shown: the ends, and between them each that is at least twice the one before."""
+    shown = list(counts[:1])
+    for count in counts[1:-1]:
+        if 2 * shown[-1] <= count:
+            shown.append(count)
+    return shown + list(counts[1:][-1:])
+
+
+def trials(group: Group) -> list[int]:
+    """The T of a group's curves."""
+    return next((scores.T for row in group.rows for scores in row.scores(RT)), [])
+
+
+def curve(row: Row, metric: str, shown: dict[int, Published]) -> dict[str, Any]:
+    """The raw values of a curve: r_T with its interval over targets, or its deviation over seeds."""
+    raw: dict[str, Any] = {"valid": row.mean("valid", RT)}
+    for place, count in enumerate(next((scores.T for scores in row.scores(RT)), [])):
+
+        def end(scores: Scores, which: str, place: int = place) -> float:
+            found: float = getattr(scores.curves[metric], which)[place]
+            return found
+
+        key = f"r_{count}"
+        raw[key] = row.mean(partial(end, which="value"), RT)
+        if len(row.done) > 1:
+            raw[f"{key}_deviation"] = row.spread(partial(end, which="value"), RT)
+        else:
+            raw.update({f"{key}_{which}": row.mean(partial(end, which=which), RT) for which in ("low", "high")})
+        if count in shown:
+            raw[f"{key}_published"] = shown[count].value
+            raw[f"{key}_published_difference"] = shown[count].difference
+    return raw
+
+
+def lookup(group: Group, row: Row, metric: str) -> dict[int, Published]:
+    """The published values of a row's curve, by T."""
+    values = {count: find(f"r_{count}", group.task, row.label) for count in trials(group)}
+    return {count: value for count, value in values.items() if value and comparable(value, metric, group.y_dim)}
+
+
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+    return [_table(group, str(metric), published) for group in groups if trials(group)]
+
+
+def _table(group: Group, metric: str, published: bool) -> Table:
+    shown = {row.label: lookup(group, row, metric) if published else {} for row in group.rows}
+    rows = [{**base(row), **_order(row), **curve(row, metric, shown[row.label])} for row in group.rows]
+    counts = trials(group)
+    columns = [Column("drawn", lambda raw: number(raw["generated"], 3))] if any(_extra(row) for row in rows) else []
+    floor = group.floor(metric)
+    columns += [_column(count, count in (counts[0], counts[-1]), floor) for count in spaced(counts)]
+    values = [value for by_count in shown.values() for value in by_count.values()]
+    extra = [meaning(metric), METRICS[metric].words, notes.INVALID, *_notes(group, rows)]
+    if values:
+        extra += ["[in brackets]: the published value", *notes.published(values)]
+    return table("r_T", "r_T, best of T proposals", group, columns, rows, extra, metric)
+
+
+def meaning(metric: str) -> str:
+    """What r_T is, for the notes of a table."""
+    return f"r_T: best {metric} among T proposals, mean over the targets"
+
+
+def _order(row: Row) -> dict[str, Any]:
+    first: Scores | None = next(iter(row.scores(RT)), None)
+    if first is None:
+        return {"estimator": None, "generated": None, "returned": None}
+    return {"estimator": first.estimator, "generated": first.generated, "returned": first.proposals}
+
+
+def _extra(raw: Raw) -> bool:
+    return bool(raw["generated"] != raw["returned"])
+
+
+def _column(count: int, ends: bool, floor: float) -> Column:
+    key = f"r_{count}"
+    text = partial(_spread if ends else _plain, key=key)
+    return Column(f"T={count}", text, best=key, beside=partial(bracket, key=key), floor=floor)
+
+
+def _plain(raw: Raw, key: str) -> str:
+    return number(raw.get(key))
+
+
+def _spread(raw: Raw, key: str) -> str:
+    if f"{key}_deviation" in raw:
+        return deviation(raw.get(key), raw[f"{key}_deviation"], digits=2)
+    return interval(raw.get(key), raw.get(f"{key}_low"), raw.get(f"{key}_high"))
+
+
+def bracket(raw: Raw, key: str) -> str:
+    """The published value of a column in brackets."""
+    value = raw.get(f"{key}_published")
+    return "" if value is None else f" [{printed(value)}]"
+
+
+def _notes(group: Group, rows: Sequence[Raw]) -> Iterator[str]:
+    estimators: dict[str, list[str]] = {}
+    for raw in rows:
+        if raw["estimator"]:
+            estimators.setdefault(raw["estimator"], []).append(raw["method"])
+    for estimator, labels in estimators.items():
+        yield estimator if len(estimators) == 1 else f"{estimator}: {', '.join(labels)}"
+    if any(len(row.done) == 1 for row in group.rows):
+        yield "(low–high): 95 % bootstrap interval over targets"
+    if any(len(row.done) > 1 for row in group.rows):
+        yield "± over seeds (trainings)"
+    if any(_extra(raw) for raw in rows):
+        yield "drawn: candidates that are drawn or optimised for one target to return its proposals"
+    left = [str(count) for count in trials(group) if count not in spaced(trials(group))]
+    if left:
+        yield f"r_T at T = {', '.join(left)} is in the csv and json formats"

@@ -1,0 +1,117 @@
+"""Surrogate gap: the error that a method's own forward model promises, beside the re-simulated one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness.metrics import METRICS
+from harness.protocols.contract import Material, Number, Protocol, Question, Shown
+from harness.protocols.shared import many
+from harness.reporting import notes
+from harness.reporting.build import METHOD, base, several
+from harness.reporting.groups import Group
+from harness.reporting.numbers import number, share
+from harness.reporting.rows import Row
+from harness.reporting.table import Block, Column, Raw, Table
+from harness.schema import Record
+from harness.settings import Sizes
+
+EXTRA = (
+    "believed: error of a proposal by the method's own surrogate; resimulated: by the true forward model; gap: ratio of "
+    "the medians",
+    "surrogate's own: its error on the validation designs, where its training is recorded; exploited: the part of the "
+    "mean resimulated error that neither the believed error nor the surrogate's own explains",
+)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """nmse of first proposals, by the method's surrogate and re-simulated."""
+
+    believed_median: float | None
+    believed_mean: float | None
+    resimulated_median: float
+    resimulated_mean: float
+
+
+class SurrogateGap(Protocol):
+    """For methods that say which error they believe they have reached."""
+
+    name: ClassVar[str] = "surrogate-gap"
+    score_type: ClassVar[type] = Scores
+
+    def questions(self, sizes: Sizes) -> dict[str, Question]:
+        return {"targets": many(sizes)}
+
+    def score(self, material: Material) -> Scores | None:
+        answered = material.answers["targets"]
+        if answered.answer.believed is None:
+            return None
+        believed = answered.answer.believed[:, 0].double()
+        reached = answered.counted("nmse")[:, 0]
+        return Scores(
+            float(believed.median()), float(believed.mean()), float(np.median(reached)), float(reached.mean())
+        )
+
+    def numbers(self, scores: Scores) -> Iterator[Number]:
+        return (("nmse", name, value) for name, value in asdict(scores).items())
+
+    def tables(self) -> dict[str, Shown]:
+        return {"surrogate-gap": Shown(_build, place=60, metrics=("nmse",))}
+
+
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+    return [table for together in several(groups) if (table := _table(together)) is not None]
+
+
+def _table(groups: Sequence[Group]) -> Table | None:
+    rows = [
+        {"task": group.task, **base(row), **_errors(row)}
+        for group in groups
+        for row in group.rows
+        if row.scores(SurrogateGap)
+    ]
+    if not rows:
+        return None
+    errors = ("believed_median", "resimulated_median", "believed_mean", "resimulated_mean")
+    columns = (
+        Column("task", lambda raw: str(raw["task"]), status=None),
+        METHOD,
+        *(Column(key.replace("_", " "), partial(_text, key=key)) for key in errors),
+        Column("gap", _ratio),
+        Column("surrogate's own", partial(_text, key="surrogate")),
+        Column("exploited", lambda raw: share(raw["exploited"])),
+    )
+    facts = {**notes.facts(groups[0], "nmse"), "title": "Surrogate gap", "task": None, "split": None, "targets": None}
+    closing = (*EXTRA, METRICS["nmse"].words, notes.INVALID, *notes.settings(groups))
+    return Table("surrogate-gap", f"Surrogate gap ({groups[0].heading})", facts, columns, tuple(rows), closing)
+
+
+def _errors(row: Row) -> dict[str, Any]:
+    names = ("believed_median", "believed_mean", "resimulated_median", "resimulated_mean")
+    errors = {name: row.mean(name, SurrogateGap) for name in names}
+    own, believed, reached = row.mean(_own), errors["believed_mean"], errors["resimulated_mean"]
+    if own is None or believed is None or not reached:
+        return {**errors, "surrogate": own, "exploited": None}
+    return {**errors, "surrogate": own, "exploited": max(0.0, 1 - (believed + own) / reached)}
+
+
+def _own(record: Record) -> float | None:
+    """Least validation error of the phases that train a forward model; None where there are none."""
+    phases = record.model.phases if record.model else []
+    errors = [phase.best for phase in phases if phase.forward and phase.best is not None]
+    return min(errors) if errors else None
+
+
+def _text(raw: Raw, key: str) -> str:
+    return number(raw[key])
+
+
+def _ratio(raw: Raw) -> str:
+    believed, true = raw["believed_median"], raw["resimulated_median"]
+    return f"{number(true / believed)} ×" if believed and true is not None else number(None)

@@ -1,0 +1,125 @@
+"""How the error looks in each of a scenario's views, such as against the noisy and the true y."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness.metrics import METRICS
+from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
+from harness.protocols.shared import many
+from harness.reporting import notes
+from harness.reporting.build import base, table
+from harness.reporting.groups import Group
+from harness.reporting.numbers import number, share
+from harness.reporting.rows import Row
+from harness.reporting.table import Block, Column, Raw, Table
+from harness.scenarios.contract import View
+from harness.settings import Sizes
+
+BELOW = "(in parentheses): below the level of the scenario's noise in this view, where a smaller error is over-fitting"
+EXCESS = "excess: nmse above the least that is known to be possible for each target"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """nmse of first proposals in one view; over targets of which it scores an entry."""
+
+    targets: int
+    mean: float
+    median: float
+    excess: bool
+    """Whether it is the excess over the least that is known to be possible."""
+    level: float
+    """The nmse below which a smaller one is no merit; 0 for none."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The views by name."""
+
+    valid: float
+    views: dict[str, Seen]
+
+
+class Views(Protocol):
+    """For scenarios that score in more than one way; its table is called `scenario`."""
+
+    name: ClassVar[str] = "views"
+    score_type: ClassVar[type] = Scores
+
+    def questions(self, sizes: Sizes) -> dict[str, Question]:
+        return {"targets": many(sizes)}
+
+    def score(self, material: Material) -> Scores | None:
+        answered = material.answers["targets"]
+        views = answered.targets.views
+        if not views:
+            return None
+        return Scores(answered.valid, {name: self._seen(answered, view) for name, view in views.items()})
+
+    def _seen(self, answered: Answered, view: View) -> Seen:
+        scored = view.y.isfinite().any(1).numpy()
+        errors = answered.counted("nmse", view.y)[:, 0][scored]
+        if view.best_known is not None:
+            errors = errors - view.best_known.numpy()[scored]
+        mean, median = float(errors.mean()), float(np.median(errors))
+        return Seen(int(scored.sum()), mean, median, view.best_known is not None, view.level)
+
+    def numbers(self, scores: Scores) -> Iterator[Number]:
+        for name, seen in scores.views.items():
+            yield from (("nmse", f"{name}_{statistic}", getattr(seen, statistic)) for statistic in ("mean", "median"))
+
+    def tables(self) -> dict[str, Shown]:
+        return {"scenario": Shown(_build, place=15, metrics=("nmse",))}
+
+
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+    return [_table(group, views) for group in groups if (views := _views(group))]
+
+
+def _views(group: Group) -> dict[str, Seen]:
+    return next((scores.views for row in group.rows for scores in row.scores(Views)), {})
+
+
+def _table(group: Group, views: dict[str, Seen]) -> Table:
+    columns = [
+        Column(
+            f"{name}, {statistic}{' excess' if seen.excess else ''}",
+            partial(_text, key=f"{name}.{statistic}"),
+            best=f"{name}.{statistic}",
+            floor=seen.level,
+        )
+        for name, seen in views.items()
+        for statistic in ("mean", "median")
+    ]
+    columns.append(Column("valid", lambda raw: share(raw["valid"])))
+    extra = [METRICS["nmse"].words + "; of one proposal for each target", notes.INVALID]
+    extra += [BELOW] * any(seen.level for seen in views.values()) + [EXCESS] * any(
+        seen.excess for seen in views.values()
+    )
+    counts = ", ".join(f"{name} {seen.targets}" for name, seen in views.items())
+    rows = [_raw(row, list(views)) for row in group.rows]
+    return table("scenario", "The scenario's own errors", group, columns, rows, [*extra, f"Targets: {counts}"], "nmse")
+
+
+def _raw(row: Row, names: Sequence[str]) -> dict[str, Any]:
+    raw = {**base(row), "valid": row.mean("valid", Views)}
+    for name in names:
+        for statistic in ("mean", "median"):
+            read = partial(_read, name=name, statistic=statistic)
+            raw[f"{name}.{statistic}"] = row.mean(read, Views)
+    return raw
+
+
+def _read(scores: Scores, name: str, statistic: str) -> float:
+    found: float = getattr(scores.views[name], statistic)
+    return found
+
+
+def _text(raw: Raw, key: str) -> str:
+    return number(raw[key])

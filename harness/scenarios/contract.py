@@ -1,0 +1,86 @@
+"""What the author of a scenario reads: another view of a task's data, and of what is asked.
+
+A scenario changes what a method learns from (`data`), what it is asked for (`ask`), or both. It is a plug-in of the
+entry-point group `harness.scenarios`, selected as in `--scenarios "noise[sd=0.05]"`. Methods see the changed data only;
+the true y, hidden entries and the designs behind the targets stay with the harness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.no_options import NoOptions
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from harness.contracts import Pairs, Task
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to score the proposals for some of the targets."""
+
+    y: Tensor
+    """What a design is held against `(m, y_dim)`; an entry that is NaN does not count, a row of NaN not at all."""
+    best_known: Tensor | None = None
+    """The least nmse `(m,)` that is known to be possible; where given, the excess over it is scored."""
+    level: float = 0.0
+    """The nmse below which a smaller one is no merit, such as that of noise; 0 for none."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is asked, physical and float64."""
+
+    y: Tensor
+    """What proposals are scored against by every protocol `(m, y_dim)`; an entry that is NaN does not count."""
+    shown: Tensor
+    """What a method is given `(m, y_dim)`; an entry that is NaN is not known, and only for methods that handle gaps."""
+    views: Mapping[str, View] = field(default_factory=dict)
+    """Further ways to score, by name: the scenario's own table shows each."""
+
+
+class Scenario:
+    """Another view of a task. A subclass overrides `data`, `ask`, or both; this one changes nothing.
+
+    Draws come from the generator alone, which depends on the data seed and on whether it is training or asking.
+    """
+
+    version: ClassVar[str] = "1"
+    groups: ClassVar[tuple[str, ...]] = ()
+    references: ClassVar[tuple[str, ...]] = ()
+    Options: ClassVar[type] = NoOptions
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = options if options is not None else self.Options()
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What a method must handle (`Method.handles`): `gaps`, `lone` or `conditions`; a method that does not cannot
+        take part."""
+        return frozenset()
+
+    def refusal(self, x_dim: int, y_dim: int) -> str | None:
+        """Why a task of these dimensions has no such scenario; None where it has."""
+        return None
+
+    def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
+        """The training and validation pairs that methods see, from the task's own, physical and float64.
+
+        NaN means not known: an entry of x or y, or a whole x or y where the other stands alone.
+        """
+        return train, valid
+
+    def ask(self, task: Task, known: Pairs, targets: Targets, generator: Generator) -> Targets:
+        """What is asked instead of these targets; called for the targets and for y* alike.
+
+        Args:
+            task: the task.
+            known: pairs that the harness knows: training and validation part, before `data`.
+            targets: y `(m, y_dim)`, shown as they are.
+            generator: the source of all randomness.
+        """
+        return targets

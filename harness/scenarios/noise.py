@@ -1,0 +1,50 @@
+"""Noise: y is observed with measurement noise, in training and in what is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Pairs, Task
+from harness.scenarios.contract import Scenario, Targets, View
+from harness.settings import setting
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the scenario."""
+
+    sd: float = setting(0.05, help="standard deviation of the noise, in that of each y over the known pairs", least=0)
+
+
+class Noise(Scenario):
+    """Normal noise on every y that is learned from and asked for.
+
+    Proposals are scored against the noisy y, and in a view against the true one. Below `sd`² the error against the
+    noisy y is no merit: a method that reaches it has fitted the noise, and pays with the error against the true y.
+    """
+
+    Options: ClassVar[type] = Options
+
+    def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
+        scale = train.y.std(0)
+        return self._noisy(train, scale, generator), self._noisy(valid, scale, generator)
+
+    def ask(self, task: Task, known: Pairs, targets: Targets, generator: Generator) -> Targets:
+        if self.options.sd == 0:
+            return targets
+        noise = self._noise(targets.y, known.y.std(0), generator)
+        level = self.options.sd**2
+        views = {"noisy y": View(targets.y + noise, level=level), "true y": View(targets.y)}
+        return Targets(targets.y + noise, targets.shown + noise.nan_to_num(), views)
+
+    def _noisy(self, pairs: Pairs, scale: Tensor, generator: Generator) -> Pairs:
+        if self.options.sd == 0:
+            return pairs
+        return Pairs(pairs.x, pairs.y + self._noise(pairs.y, scale, generator))
+
+    def _noise(self, y: Tensor, scale: Tensor, generator: Generator) -> Tensor:
+        return self.options.sd * scale * torch.randn(y.shape, generator=generator, dtype=torch.float64)

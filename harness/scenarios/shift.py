@@ -1,0 +1,66 @@
+"""Shift: targets from the tail of what was learned from, and beyond what can be reached."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Pairs, Task
+from harness.scenarios.contract import Scenario, Targets, View
+from harness.settings import setting
+
+ROWS = 256  # targets compared with all known pairs at once
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the scenario."""
+
+    tail: float = setting(
+        0.05, help="share of the targets, those furthest from the middle of y, asked for", above=0, most=1
+    )
+    beyond: float = setting(
+        0.2, help="how much further from the middle every second target is moved, as a share of its distance", least=0
+    )
+
+
+class Shift(Scenario):
+    """The targets furthest from the middle of y, and as many moved further out; methods learn from the usual pairs.
+
+    The distance is that from the mean, each y in its standard deviation. Half of the targets are designs' y and can be
+    reached; the others are moved away from the mean, past what the known designs reach if `beyond` is large enough.
+    Both are scored by their excess over the best error of all designs that the harness knows, those behind the targets
+    included: 0 or more unless a method finds a better design. y* stays as it is.
+    """
+
+    Options: ClassVar[type] = Options
+
+    def ask(self, task: Task, known: Pairs, targets: Targets, generator: Generator) -> Targets:
+        if len(targets.y) < 2 or (self.options.tail == 1 and self.options.beyond == 0):
+            return targets
+        mean, scale = known.y.mean(0), known.y.std(0).where(known.y.std(0) > 0, 1.0)
+        distance = ((targets.y - mean) / scale).square().nanmean(1)
+        number = max(2, round(self.options.tail * len(targets.y)))
+        chosen = distance.argsort(descending=True)[:number]
+        factor = torch.ones(number, 1, dtype=torch.float64)
+        factor[1::2] += self.options.beyond
+        y, shown = (mean + factor * (part[chosen] - mean) for part in (targets.y, targets.shown))
+        best = nearest_nmse(y, torch.cat([known.y, targets.y]), known.y.var(0))
+        views = {"tail": View(_rows(y, factor == 1), best), "beyond": View(_rows(y, factor != 1), best)}
+        return Targets(y, shown, views)
+
+
+def _rows(y: Tensor, chosen: Tensor) -> Tensor:
+    """The targets `(m, y_dim)` with NaN in place of the rows that are not chosen `(m, 1)`."""
+    return y.where(chosen, math.nan)
+
+
+def nearest_nmse(y: Tensor, known: Tensor, variance: Tensor) -> Tensor:
+    """The least nmse `(m,)` between each target `(m, y_dim)` and the known y `(n, y_dim)`."""
+    scale = variance.where(variance > 0, 1.0).sqrt()
+    found = [torch.cdist(rows / scale, known / scale).square().amin(1) / y.shape[1] for rows in y.split(ROWS)]
+    return torch.cat(found)
