@@ -1,7 +1,8 @@
 """What a plug-in author reads: `Task`, `Method`, and the few values that pass between them and the harness.
 
 A task is a forward problem y = f(x) in physical units and float64. A method learns to invert it and sees
-standardised x and y only: the harness standardises on the training split and undoes it.
+standardised x and y only: the harness standardises on the training split and undoes it. Columns of x that hold
+whole numbers or choices are declared in `Task.kinds`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import torch
 from torch import Generator, Tensor, nn
 
+KINDS: TypeAlias = Literal["continuous", "integer", "categorical"]
 Loss: TypeAlias = Callable[[Tensor, Tensor, float], Tensor]
 
 ATTEMPTS = 100  # rounds of prior draws after which a task counts as one that cannot be simulated
@@ -23,6 +25,27 @@ ATTEMPTS = 100  # rounds of prior draws after which a task counts as one that ca
 @dataclass(frozen=True)
 class NoOptions:
     """The options of a plug-in that has none."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What some columns of x, side by side, are: `Kind("integer", 2)`.
+
+    Raises:
+        ValueError: an unknown kind, or too few columns.
+    """
+
+    name: KINDS
+    """Real numbers; whole numbers from the least to the greatest of `bounds`, 0 and 1 of a pixel among them; or one
+    choice among `columns`: of these, a design has a 1 in one and 0 in the others (one-hot)."""
+    columns: int = 1
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(KINDS):
+            raise ValueError(f"Kind {self.name!r} is not allowed. Allowed: {', '.join(get_args(KINDS))}.")
+        least = 2 if self.name == "categorical" else 1
+        if self.columns < least:
+            raise ValueError(f"{self.columns} columns are not allowed. A kind {self.name!r} has {least} or more.")
 
 
 class Task(ABC):
@@ -48,6 +71,9 @@ class Task(ABC):
     """CPU seconds of 1000 simulations on one core; a preset asks a slow simulator for fewer proposals."""
     x_shape: ClassVar[tuple[int, ...] | None] = None
     """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
+    kinds: ClassVar[tuple[Kind, ...]] = ()
+    """What the columns of x are, in their order, such as `(Kind("categorical", 3), Kind("integer"))`; all of them are
+    continuous where omitted. The harness moves proposals to the values that a column can take (`harness.kinds`)."""
     y_axis: ClassVar[tuple[str, tuple[float, ...]] | None] = None
     """Label and values of the axis along which y is a curve, such as a spectrum's wavelengths."""
 
@@ -70,7 +96,10 @@ class Task(ABC):
     @property
     @abstractmethod
     def bounds(self) -> Tensor:
-        """The box of the prior `(2, x_dim)`, float64: its support, or its central 95 % interval where unbounded."""
+        """The box of the prior `(2, x_dim)`, float64: its support, or its central 95 % interval where unbounded.
+
+        Of an integer column it is the least and the greatest value, and of a categorical one 0 and 1.
+        """
 
     def in_support(self, x: Tensor) -> Tensor:
         """Mask `(n,)` of the designs inside the hard domain; all finite designs unless a task says otherwise."""
@@ -153,6 +182,15 @@ class Problem:
     """Draws `(n, x_dim)` fresh designs from the design distribution, in the method's dtype."""
     x_shape: tuple[int, ...] | None = None
     """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
+    kinds: tuple[Kind, ...] = ()
+    """What the columns of x are, in their order; all are continuous where empty.
+
+    Categorical columns are not standardised. A method may propose any numbers: the harness takes the nearest whole
+    number of an integer column, and the largest entry of a categorical group for its choice.
+    """
+    step: Tensor | None = None
+    """`(x_dim,)`, in the method's dtype: from one value of an integer or categorical column to the next, in
+    standardised x; 0 where x is continuous, and None where all of it is."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from harness import kinds
 from harness.contracts import Method, Pairs, Problem, Task
 from harness.presets import Protocol
 from harness.seeds import derive
@@ -31,6 +32,10 @@ class Standardisation:
         squares = torch.stack([(part - mean).square().sum(0) for part in rows.split(ROWS_PER_PART)]).sum(0)
         scale = (squares / (len(rows) - 1)).sqrt()
         return cls(mean, torch.where(scale > 0, scale, 1.0))
+
+    def only(self, columns: Tensor) -> Standardisation:
+        """The same of the columns in a mask `(d,)`; all others are left as they are."""
+        return Standardisation(torch.where(columns, self.mean, 0.0), torch.where(columns, self.scale, 1.0))
 
     def apply(self, rows: Tensor) -> Tensor:
         """Physical to standardised."""
@@ -84,7 +89,8 @@ def draw(task: Task, protocol: Protocol) -> Dataset:
     else:
         targets = task.draw(protocol.targets, _stream("targets", protocol)).y
     fixed = torch.tensor([task.fixed_target], dtype=torch.float64)
-    return Dataset(train, valid, targets, fixed, Standardisation.of(train.x), Standardisation.of(train.y))
+    x_scale = Standardisation.of(train.x).only(kinds.scaled(task.kinds, task.x_dim))
+    return Dataset(train, valid, targets, fixed, x_scale, Standardisation.of(train.y))
 
 
 def _stream(purpose: str, protocol: Protocol) -> Generator:
@@ -98,7 +104,19 @@ def pose(task: Task, data: Dataset, method: type[Method] | Method, device: str) 
         return data.x_scale.apply(task.sample_prior(n, generator)).to(device, method.dtype)
 
     bounds = data.x_scale.apply(torch.stack([data.train.x.amin(0), data.train.x.amax(0)])).to(device, method.dtype)
-    return Problem(task.x_dim, task.y_dim, bounds, sample_prior, task.x_shape)
+    step = _step(task, data, method.dtype)
+    step = None if step is None else step.to(device)
+    return Problem(task.x_dim, task.y_dim, bounds, sample_prior, task.x_shape, task.kinds, step)
+
+
+def _step(task: Task, data: Dataset, dtype: torch.dtype) -> Tensor | None:
+    """From one value of a discrete column to the next, as a method sees both; None where all of x is continuous."""
+    discrete = kinds.discrete(task.kinds, task.x_dim)
+    if not discrete.any():
+        return None
+    least = data.train.x.amin(0)
+    step = data.x_scale.apply(least + 1).to(dtype) - data.x_scale.apply(least).to(dtype)
+    return torch.where(discrete, step, 0.0)
 
 
 def standardised(data: Dataset, pairs: Pairs, dtype: torch.dtype, device: str) -> Pairs:

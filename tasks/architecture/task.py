@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Pairs, Task
+from harness.contracts import Kind, Pairs, Task
 from tasks.architecture import cache
 from tasks.architecture.designs import draw
 from tasks.architecture.generate import generate
@@ -22,7 +22,7 @@ ROUNDING = 1e-5  # of a standardised float32 pixel: not a design that has left t
 
 
 class Architecture(Task):
-    """Pixels x in [0, 1], index [ix, iy] row by row, to y = E_x = 1 / S_11, the modulus of the cell along x.
+    """Pixels x, 0 or 1, index [ix, iy] row by row, to y = E_x = 1 / S_11, the modulus of the cell along x.
 
     The cell repeats in both directions. A pixel is an element in plane stress with Young's modulus
     0.04 + 3.96 x^3 (solid 4, void 0.04) and Poisson's ratio 1/3; S is the inverse of the homogenised stiffness, so y is
@@ -50,6 +50,7 @@ class Architecture(Task):
     n_train = 100_000
     cost = 3.2
     x_shape: ClassVar[tuple[int, ...]] = (PIXELS, PIXELS)
+    kinds: ClassVar[tuple[Kind, ...]] = (Kind("integer", PIXELS**2),)
 
     @property
     def bounds(self) -> Tensor:
