@@ -216,6 +216,12 @@ class Proposals:
     """
     generated: int | None = None
     """All candidates that were drawn or optimised for the batch; b x `candidates(n)` where omitted."""
+    rows: Tensor | None = None
+    """`(b, n)`, integers: the numbers, in the training part, of designs that are returned as they are.
+
+    The harness then records those designs themselves, in the task's precision; x must be the same rows as the method
+    was given them. None from a method that makes designs of its own.
+    """
 
 
 @dataclass(frozen=True)

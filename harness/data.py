@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness import kinds
-from harness.contracts import Method, Pairs, Problem, Task
+from harness.contracts import Method, Pairs, Problem, Proposals, Task
 from harness.presets import Protocol
 from harness.seeds import derive
 
@@ -125,6 +125,16 @@ def standardised(data: Dataset, pairs: Pairs, dtype: torch.dtype, device: str) -
         data.x_scale.apply(pairs.x).to(device, dtype),
         data.y_scale.apply(pairs.y).to(device, dtype),
     )
+
+
+def physical(task: Task, data: Dataset, proposals: Proposals) -> Tensor:
+    """The designs `(b, n, x_dim)` that a method proposes, physical, float64 and on the CPU, each one that the task has.
+
+    Training designs are taken as they are; of all others, discrete columns become the nearest of their values.
+    """
+    if proposals.rows is not None:
+        return data.train.x[proposals.rows.cpu()]
+    return kinds.snap(data.x_scale.undo(proposals.x.detach().cpu().double()), task.kinds, task.bounds.cpu())
 
 
 def _digest(*tensors: Tensor) -> str:
