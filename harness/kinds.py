@@ -1,4 +1,4 @@
-"""What the columns of x are, `Task.kinds`: which of them are scaled, and designs moved to values that they can take.
+"""What the columns of x are, `Task.kinds`: which are scaled, what designs look like, and the nearest valid design.
 
 Numbers, whole ones included, are standardised: a network trains well on columns of like size, and whole numbers are
 ordered as real ones are. A categorical group stays 0 and 1: its columns have one scale already, and dividing each by
@@ -7,13 +7,15 @@ its own deviation would make a rare category weigh more than a common one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from harness.contracts import Kind
 
+SMALL = 20  # range up to which whole numbers are taken for integers, such as months
+OFTEN = 20  # rows for each of its values from which on a wider column of whole numbers is
 NUMBERS = 1 << 18  # that are held at once beside the designs
 
 
@@ -75,6 +77,57 @@ def snap(x: Tensor, kinds: Sequence[Kind], bounds: Tensor) -> Tensor:
             chosen = torch.zeros_like(part).scatter_(1, part.argmax(1, keepdim=True), 1.0)
             part.copy_(torch.where(finite, chosen, part))
     return snapped
+
+
+def detect(x: Tensor) -> tuple[Kind, ...]:
+    """The kinds that designs `(n, x_dim)` look like; a guess, which a user may overrule.
+
+    Adjacent columns of 0 and 1 that sum to one in every row are categorical. Other columns of whole numbers are integer
+    if their range is small, or if each value occurs often; whole millimetres, say, may be rounded real numbers.
+    """
+    found: list[Kind] = []
+    start, x_dim = 0, x.shape[1]
+    while start < x_dim:
+        width = _one_hot(x[:, start:])
+        found.append(Kind("categorical", width) if width else Kind("integer" if _whole(x[:, start]) else "continuous"))
+        start += found[-1].columns
+    return merged(found)
+
+
+def merged(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
+    """The same kinds, adjacent numbers of one kind as one run."""
+    found: list[Kind] = []
+    for kind in kinds:
+        if found and found[-1].name == kind.name != "categorical":
+            found[-1] = Kind(kind.name, found[-1].columns + kind.columns)
+        else:
+            found.append(kind)
+    return tuple(found)
+
+
+def code(kinds: Sequence[Kind]) -> str:
+    """Kinds as an author writes them: `(Kind("categorical", 3), Kind("integer"))`."""
+    each = [f'Kind("{kind.name}")' if kind.columns == 1 else f'Kind("{kind.name}", {kind.columns})' for kind in kinds]
+    return f"({', '.join(each)}{',' * (len(each) == 1)})"
+
+
+def _one_hot(x: Tensor) -> int:
+    """Of how many columns the categorical group is that begins with the first; 0 where there is none."""
+    total = torch.zeros_like(x[:, 0])
+    for width, column in enumerate(x.T, 1):
+        total = total + column
+        if not ((column == 0) | (column == 1)).all() or (total > 1).any():
+            return 0
+        if width > 1 and (total == 1).all():
+            return width
+    return 0
+
+
+def _whole(column: Tensor) -> bool:
+    """Whether a column is taken for an integer one."""
+    if not bool(torch.equal(column, column.round())):
+        return False
+    return bool(column.max() - column.min() <= SMALL) or len(column.unique()) * OFTEN <= len(column)
 
 
 def _runs(mask: Tensor) -> list[tuple[int, int]]:

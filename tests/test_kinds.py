@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Generator, Tensor
 from toys import Mixed
 
 from harness import kinds
+from harness.conformance import check_task
 from harness.contracts import Kind
 from harness.data import draw, pose, standardised
 from harness.presets import Protocol
@@ -109,3 +111,82 @@ def test_the_round_trip_through_single_precision_keeps_discrete_columns() -> Non
     moved = snapped(data.x_scale.undo(x.double()))
     assert torch.equal(moved[:, :4], data.train.x[:, :4])
     assert MIXED.simulate(moved).isfinite().all()
+
+
+def test_kinds_are_found_in_draws() -> None:
+    assert kinds.detect(draws(300)) == MIXED.kinds
+    assert kinds.detect(torch.cat([draws(300)[:, :3]] * 2, 1)) == (Kind("categorical", 3),) * 2
+    many = torch.arange(400.0)[:, None]
+    assert kinds.detect(torch.cat([many, many % 40, many % 21, many % 2, many / 2 % 2], 1).double()) == (
+        Kind("continuous", 2),
+        Kind("integer", 2),
+        Kind("continuous"),
+    )
+    assert kinds.detect((many % 40).repeat(2, 1)) == (Kind("integer"),)
+    pixels = torch.randint(2, (100, 30), generator=Generator().manual_seed(0)).double()
+    assert kinds.detect(pixels) == (Kind("integer", 30),)
+
+
+def test_kinds_as_they_are_written() -> None:
+    assert kinds.code(MIXED.kinds) == '(Kind("categorical", 3), Kind("integer"), Kind("continuous"))'
+    assert eval(kinds.code((Kind("integer", 4),)), {"Kind": Kind}) == (Kind("integer", 4),)
+    assert kinds.merged([Kind("integer"), Kind("integer", 2), *MIXED.kinds]) == (Kind("integer", 3), *MIXED.kinds)
+
+
+class Undeclared(Mixed):
+    kinds = ()
+
+
+class Short(Mixed):
+    kinds = (Kind("integer", 4),)
+
+
+class Words(Mixed):
+    kinds = ("integer",) * 5
+
+
+class Narrow(Mixed):
+    bounds = torch.tensor([[0, 0, 0, 1, 0.1], [1, 1, 1, 4, 2.0]], dtype=torch.float64)
+    kinds = (Kind("continuous", 3), Kind("integer"), Kind("continuous"))
+
+
+class Broken(Mixed):
+    kinds = (Kind("categorical", 3), Kind("integer", 2))
+
+
+class Edge(Undeclared):
+    """Not discrete, but valid at single precision only by luck."""
+
+    kinds = (Kind("categorical", 3), Kind("integer"), Kind("continuous"))
+
+    def in_support(self, x):
+        return super().in_support(x) & ((x[:, 4] * 2**40).frac() == 0)
+
+    def sample_prior(self, n, generator):
+        x = super().sample_prior(n, generator)
+        return torch.cat([x[:, :4], (x[:, 4:] * 2**40).round() / 2**40], 1)
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "message"),
+    [
+        (
+            Undeclared,
+            "round trip",
+            r"1?\d\d% of the prior draws are invalid .* The draws look like kinds = \(Kind\(\"categorical\", 3\), "
+            r'Kind\("integer"\), Kind\("continuous"\)\): declare that',
+        ),
+        (Short, "declaration", "The kinds are of 4 columns, but x has 5"),
+        (Words, "declaration", r"kinds holds \['integer'\]; give values of harness.contracts.Kind"),
+        (Narrow, "round trip", r"draws 5 for column 3 of x, which the harness takes for 4 .*bounds \[1, 4\]"),
+        (Broken, "round trip", r"draws .* for column 4 of x, which the harness takes for [012] "),
+        (Edge, "round trip", r"Let in_support and simulate take designs that differ by 1e-7"),
+    ],
+)
+def test_check_says_what_to_declare(task, name, message) -> None:
+    found = {finding.property: finding.message for finding in check_task(task()) if not finding.ok}
+    assert re.search(message, found[name]), found
+
+
+def test_a_task_of_choices_and_whole_numbers_conforms() -> None:
+    assert [str(finding) for finding in check_task(MIXED) if not finding.ok] == []
