@@ -52,7 +52,8 @@ class Task(ABC):
     """A forward problem y = f(x), in physical units.
 
     A subclass sets `x_dim`, `y_dim` and `fixed_target` and implements `sample_prior`, `simulate` and `bounds`.
-    `Options`, a frozen dataclass, makes `name[option=value]` typed and validated.
+    `Options`, a frozen dataclass, makes `name[option=value]` typed and validated. An option that does not determine
+    numbers, such as a number of processes, is a `field(metadata={"identity": False})`.
     """
 
     x_dim: ClassVar[int]
@@ -135,7 +136,10 @@ class Task(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of what the task reads besides its package, such as the user's data; part of a cell's key."""
+        """Hash of what the task reads besides its package, such as the user's data; part of a cell's key.
+
+        It is of the contents: an option that says where these are is a `field(metadata={"identity": False})`.
+        """
         return ""
 
     @property

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ELSEWHERE: dict[str, Any] = {"identity": False}
+"""Of options that do not determine numbers, or do so by what is in the task's fingerprint or in the protocol."""
 
 
 @dataclass(frozen=True)
 class DatasetOptions:
     """Options of the dataset task. Columns are written as `tasks.dataset.columns` says: `a`, `a:f`, `r*`, `a+c:f`."""
 
-    path: str | None = None
+    path: str | None = field(default=None, metadata=ELSEWHERE)
     """CSV, Parquet or NPZ file of (x, y) pairs, one a row; relative to the current folder. There is no default."""
     x: str = "x*"
     """Columns of the design."""
@@ -20,15 +23,15 @@ class DatasetOptions:
     """What designs are drawn from: between neighbouring rows, from a density fitted to them, or from their box."""
     target: str | None = None
     """y*: a number for each y joined by `+`, or `row:17` for the y of row 17; else a row in the middle of the data."""
-    simulator: str | None = None
+    simulator: str | None = field(default=None, metadata=ELSEWHERE)
     """The true forward model, `module:function` or a program; else a proxy that is trained on half of the rows."""
-    batch: int = 1000
+    batch: int = field(default=1000, metadata=ELSEWHERE)
     """Designs that the simulator is given at once, at most."""
-    limit: float = 60.0
+    limit: float = field(default=60.0, metadata=ELSEWHERE)
     """Seconds that the simulator may take for a batch."""
-    workers: int | None = None
+    workers: int | None = field(default=None, metadata=ELSEWHERE)
     """Simulators that run at once; one for each core unless given."""
-    cost: float | None = None
+    cost: float | None = field(default=None, metadata=ELSEWHERE)
     """CPU seconds of 1000 simulations; a preset asks a slow simulator for fewer proposals."""
 
     def __post_init__(self) -> None:

@@ -106,12 +106,17 @@ def engine(text: str, x_names: Sequence[str], y_dim: int, limit: float) -> Funct
 
 
 def identity(text: str) -> str:
-    """SHA-256 of a simulator as far as it can be seen: its text, the module's file, the files that a command names."""
+    """SHA-256 of a simulator as far as it can be seen, wherever it is.
+
+    That is `module:function` and the contents of the module's file; or the command, in which a file goes by its name
+    without folders, and the contents of the files that it names.
+    """
     if FUNCTION.fullmatch(text):
-        files = [_source(text)]
-    else:
-        files = [Path(word) for word in _words(text) if Path(word).is_file()]
-    return cache.digest(text.encode(), *(file.read_bytes() for file in files))
+        return cache.digest(text.encode(), _source(text).read_bytes())
+    words = _words(text)
+    files = {word: Path(word) for word in words if Path(word).is_file()}
+    command = shlex.join(files[word].name if word in files else word for word in words)
+    return cache.digest(command.encode(), *(files[word].read_bytes() for word in words if word in files))
 
 
 def usable_cores() -> int:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import dedent
 
@@ -22,7 +23,7 @@ from torch import Generator
 from harness import data
 from harness.conformance import check_task
 from harness.errors import UsageError
-from harness.options import convert
+from harness.options import convert, identity
 from harness.presets import Protocol
 from harness.selection import parse
 from tasks.dataset import DatasetOptions, DatasetTask
@@ -676,6 +677,23 @@ def test_the_fingerprint_is_that_of_data_and_simulator(tmp_path, module, program
     for name in (f"{module}.py", "program.py"):
         (tmp_path / name).write_text((tmp_path / name).read_text() + "\n")
     assert [a == b for a, b in zip(prints(), before, strict=True)] == [True, True, False, False]
+
+
+def test_the_same_contents_elsewhere_are_the_same_task(tmp_path, program):
+    (tmp_path / "moved").mkdir()
+    for name in ("program.py", "pairs.csv"):
+        written(tmp_path, table())
+        (tmp_path / "moved" / name).write_bytes((tmp_path / name).read_bytes())
+    moved = program.replace("program.py", "moved/program.py")
+    tasks = [
+        build(tmp_path / "pairs.csv", simulator=program, workers=1),
+        build(tmp_path / "moved" / "pairs.csv", simulator=moved, workers=2, limit=9.0),
+    ]
+    assert tasks[0].fingerprint == tasks[1].fingerprint
+    first, second = (identity(DatasetOptions, asdict(task.options)) for task in tasks)
+    assert first == second and first["x"] == "a:c" and {"path", "simulator", "workers"}.isdisjoint(first)
+    flag = build(tmp_path / "pairs.csv", simulator=f"{program} --flag")
+    assert flag.fingerprint != tasks[0].fingerprint
 
 
 def test_cost_is_what_the_user_says(tmp_path):
