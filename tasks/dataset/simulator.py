@@ -20,6 +20,7 @@ from tasks.dataset import cache
 from tasks.dataset.designs import Designs, key
 from tasks.dataset.engines import Failed, Function, Program
 
+PATIENCE = 20  # designs in a row without an answer, after which a design that was answered before is asked for again
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 Ask = Callable[[np.ndarray], np.ndarray]
@@ -29,7 +30,8 @@ class Simulator:
     """Targets of designs from an engine, kept on disk as soon as a batch is answered.
 
     A batch that fails is tried again in halves, so that a design fails only by itself: its y is NaN, and is not kept.
-    The first failure is shown with what the program wrote to standard error.
+    The first failure is shown with what the program wrote to standard error. A simulator that does not even answer
+    what it did before, say without its licence, is given up: its designs are not invalid.
     """
 
     def __init__(self, ask: Ask, y_dim: int, designs: Designs, batch: int, workers: int, name: str) -> None:
@@ -38,10 +40,17 @@ class Simulator:
         """Designs that were not known and have been simulated."""
         self.failure: str | None = None
         """Why the first batch that failed did."""
+        self.known: np.ndarray | None = None
+        """A design `(x_dim,)` that was answered."""
         self._ask = ask
+        self._unanswered = 0
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Targets `(n, y_dim)` of finite designs `(n, x_dim)`, float64; NaN in all y of one that was not simulated."""
+        """Targets `(n, y_dim)` of finite designs `(n, x_dim)`, float64; NaN in all y of one that was not simulated.
+
+        Raises:
+            UsageError: it has stopped to answer.
+        """
         keys = [key(row) for row in np.ascontiguousarray(x)]
         known = self.designs.read(keys)
         fresh = list({name: row for name, row in zip(keys, x, strict=True) if name not in known}.items())
@@ -74,13 +83,29 @@ class Simulator:
         """Targets `(n, y_dim)`, and the mask `(n,)` of the designs to which there was an answer."""
         try:
             y = self._ask(x)
+            self._unanswered = 0
             return np.where(np.isfinite(y).all(1, keepdims=True), y, np.nan), np.ones(len(x), bool)
         except Failed as failure:
             self._report(str(failure), len(x))
         if len(x) == 1:
+            self._require_alive()
             return np.full((1, self.y_dim), np.nan), np.zeros(1, bool)
         halves = [self._answer(half) for half in np.array_split(x, 2)]
         return np.concatenate([y for y, _ in halves]), np.concatenate([mask for _, mask in halves])
+
+    def _require_alive(self) -> None:
+        """After many designs without an answer, ask for one that was answered before."""
+        self._unanswered += 1
+        if self.known is None or self._unanswered < PATIENCE:
+            return
+        try:
+            self._ask(self.known[None])
+        except Failed as failure:  # the count stays: other batches that wait end with their next design
+            raise UsageError(
+                f"simulator={self.name} has stopped to answer: after {PATIENCE} designs in a row it fails on a row of "
+                f"the file that it answered before. Mend it and run again; its answers are kept. {failure}"
+            ) from failure
+        self._unanswered = 0
 
     def _report(self, reason: str, designs: int) -> None:
         if self.failure is None:

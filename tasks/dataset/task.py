@@ -88,7 +88,7 @@ class DatasetTask(Task):
         """
         if self.options.simulator is None:
             return ProxyTruth.of(self.known, self.own, self.training)
-        return SimulatedTruth.of(self.options, self.rows, self.names)
+        return SimulatedTruth.of(self.options, self.rows, self.names, self.sample_prior)
 
     @property
     def floor(self) -> dict[str, float]:

@@ -512,6 +512,18 @@ FUNCTION = """
 
     def flat(x):
         return np.zeros(3)
+
+    def expires(x):
+        if (FOLDER / "expired").exists():
+            simulate(x)
+            raise OSError("no licence")
+        return fragile(x)
+
+    def rows(x):
+        if (x * 256 != np.round(x * 256)).any():
+            simulate(x)
+            raise ValueError("off the grid")
+        return simulate(x)
 """
 PROGRAM = """
     import csv, math, sys
@@ -563,7 +575,7 @@ def test_a_function_is_the_forward_model_and_asked_once_for_a_design(tmp_path, m
     again = build(path, simulator=f"{module}:simulate", workers=1)
     assert torch.equal(again.simulate(x[:5]), built.simulate(x[:5])) and again.truth.simulator.asked == 0
     calls = (tmp_path / "calls").read_text().split()
-    assert len(calls) == len(set(calls)) == 16 + 3
+    assert len(calls) == len(set(calls)) == 16 + 1 + 3
 
 
 def test_a_program_is_the_forward_model_and_asked_once_for_a_design(tmp_path, program):
@@ -576,7 +588,7 @@ def test_a_program_is_the_forward_model_and_asked_once_for_a_design(tmp_path, pr
     assert y[2].isnan().all()
     assert torch.equal(build(path, simulator=program).simulate(x).nan_to_num(nan=-1), y.nan_to_num(nan=-1))
     calls = (tmp_path / "program.py.calls").read_text().split()
-    assert len(calls) == len(set(calls)) == 16 + 3
+    assert len(calls) == len(set(calls)) == 16 + 1 + 3
 
 
 def test_both_kinds_of_simulators_conform(tmp_path, module, program):
@@ -598,6 +610,29 @@ def test_a_design_fails_by_itself_and_the_reason_is_shown_once(tmp_path, module,
     assert y.isnan()[:, 0].tolist() == [False, True, False, True, False, False]
     torch.testing.assert_close(y[[0, 2, 4, 5]], gap(x)[[0, 2, 4, 5]])
     assert len(caught) == 1 and words in str(caught[0].message)
+
+
+def test_a_simulator_that_stops_to_answer_is_given_up_after_a_few_designs(tmp_path, module):
+    frame = table()
+    path = written(tmp_path, frame[frame["a"].abs() < 0.9])
+    built = build(path, simulator=f"{module}:expires", workers=2, batch=64)
+    assert built.truth.answered == (16, 16)
+    invalid = designs(*torch.linspace(0.91, 5, 300).tolist())
+    with pytest.warns(RuntimeWarning, match="too long"):
+        assert built.simulate(invalid).isnan().all()  # each fails by itself, and the simulator is well
+    (tmp_path / "expired").touch()
+    (tmp_path / "calls").unlink()
+    with pytest.raises(UsageError, match=r"has stopped to answer: after 20 designs in a row .*\n[^$]*no licence"):
+        built.simulate(designs(*torch.linspace(-0.8, 0.8, 300).tolist()))
+    assert len((tmp_path / "calls").read_text().split()) < 1000
+
+
+def test_a_simulator_that_takes_rows_of_the_file_alone_is_refused_after_a_few_draws(tmp_path, module):
+    frame = (table() * 256).round() / 256
+    built = build(written(tmp_path, frame), simulator=f"{module}:rows", workers=1)
+    with pytest.raises(UsageError, match=r"none of 16 designs that were drawn .*prior=hull[^$]*off the grid"):
+        built.truth  # noqa: B018
+    assert len((tmp_path / "calls").read_text().split()) == 16 + 16
 
 
 def test_a_program_that_fails_on_a_design_is_shown_with_its_standard_error(tmp_path, program):
