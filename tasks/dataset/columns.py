@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from itertools import groupby
 
+from torch import Tensor
+
+from harness import kinds
+from harness.contracts import Kind
 from harness.errors import UsageError, unknown
 
 LISTED = 40  # columns up to which an error names all of them
@@ -25,6 +30,41 @@ def choose(text: str, names: Sequence[str], option: str) -> list[str]:
         return [text]
     pieces = [piece.strip() for piece in text.split("+")]
     return list(dict.fromkeys(name for piece in pieces for name in _matching(piece, names, option)))
+
+
+def kinds_of(text: str, x: Tensor, names: Sequence[str]) -> tuple[Kind, ...]:
+    """What the columns x `(n, x_dim)` are: as they look (`auto`), all `continuous`, or those named hold whole numbers.
+
+    Of the columns that are named, adjacent ones of 0 and 1 that sum to one in every row are categorical.
+
+    Raises:
+        UsageError: no such column, or one that holds other numbers.
+    """
+    if text == "auto":
+        return kinds.detect(x)
+    if text == "continuous":
+        return (Kind("continuous", len(names)),)
+    chosen = choose(text, names, "kinds")
+    found: list[Kind] = []
+    for named, places in groupby(range(len(names)), lambda place: names[place] in chosen):
+        columns = list(places)
+        if named:
+            _require_whole(x[:, columns], [names[place] for place in columns], text)
+            looks = kinds.detect(x[:, columns])
+            found += [kind if kind.name == "categorical" else Kind("integer", kind.columns) for kind in looks]
+        else:
+            found.append(Kind("continuous", len(columns)))
+    return kinds.merged(found)
+
+
+def _require_whole(x: Tensor, names: Sequence[str], text: str) -> None:
+    broken = (x != x.round()).nonzero()
+    if len(broken):
+        row, column = broken[0].tolist()
+        raise UsageError(
+            f"kinds={text}: the column {names[column]!r} has {x[row, column].item():.9g}, which is no whole number. "
+            "Name columns of whole numbers, or write kinds=auto or kinds=continuous."
+        )
 
 
 def _matching(piece: str, names: Sequence[str], option: str) -> list[str]:

@@ -32,12 +32,15 @@ class Failed(Exception):
 class Program:
     """A program that is started for each batch: designs as CSV on its standard input, targets as CSV on its output.
 
-    The input begins with the names of the columns; numbers have all their digits. The output has a row for each
-    design, in the same order, and may begin with names; `nan` stands for what cannot be simulated.
+    The input begins with the names of the columns; numbers have all their digits, and those of a column of whole
+    numbers no point. The output has a row for each design, in the same order, and may begin with names; `nan` stands
+    for what cannot be simulated.
     """
 
-    def __init__(self, words: Sequence[str], names: Sequence[str], y_dim: int, limit: float) -> None:
-        self.words, self.names, self.y_dim, self.limit = list(words), list(names), y_dim, limit
+    def __init__(
+        self, words: Sequence[str], names: Sequence[str], whole: Sequence[bool], y_dim: int, limit: float
+    ) -> None:
+        self.words, self.names, self.whole, self.y_dim, self.limit = list(words), list(names), whole, y_dim, limit
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Targets `(n, y_dim)` of designs `(n, x_dim)`.
@@ -51,7 +54,7 @@ class Program:
             tempfile.TemporaryFile("w+", newline="") as answers,
             tempfile.TemporaryFile("w+", errors="replace") as errors,
         ):
-            csv.writer(questions).writerows([self.names, *x.tolist()])
+            csv.writer(questions).writerows([self.names, *map(self._written, x.tolist())])
             questions.seek(0)
             try:
                 self._run(questions, answers, errors)
@@ -59,6 +62,11 @@ class Program:
                 return _table(answers.read(), len(x), self.y_dim)
             except (Failed, OSError) as failure:
                 raise Failed(f"{failure} {_printed(errors)}") from failure
+
+    def _written(self, row: Sequence[float]) -> list[float]:
+        """A design with whole numbers as such: a program may not read 3.0 as one."""
+        pairs = zip(row, self.whole, strict=True)
+        return [int(value) if whole and value.is_integer() else value for value, whole in pairs]
 
     def _run(self, questions: IO[str], answers: IO[str], errors: IO[str]) -> None:
         process = Popen(self.words, stdin=questions, stdout=answers, stderr=errors)

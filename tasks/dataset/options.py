@@ -21,6 +21,9 @@ class DatasetOptions:
     """Columns of the target."""
     prior: Literal["hull", "density", "box"] = "hull"
     """What designs are drawn from: between neighbouring rows, from a density fitted to them, or from their box."""
+    kinds: str = "auto"
+    """Columns of x that hold whole numbers or choices (one-hot), which designs then do, too; `auto` finds them, and
+    `continuous` is none of them."""
     target: str | None = None
     """y*: a number for each y joined by `+`, or `row:17` for the y of row 17; else a row in the middle of the data."""
     simulator: str | None = field(default=None, metadata=ELSEWHERE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from harness import kinds
+
 if TYPE_CHECKING:
     from tasks.dataset.task import DatasetTask
 
@@ -18,7 +20,7 @@ PRIORS = {
 
 
 def report(task: DatasetTask) -> Iterator[str]:
-    """Lines on rows, repeated designs, discrete columns, masses of y, the split, the prior and y*."""
+    """Lines on rows, repeated designs, kinds of columns, masses of y, the split, the prior and y*."""
     rows, (x, y) = task.rows, task.names
     yield f"Data: {task.path.name}, {len(rows) + rows.repeated} rows, x = {_listed(x)}, y = {_listed(y)}."
     if rows.repeated:
@@ -26,9 +28,7 @@ def report(task: DatasetTask) -> Iterator[str]:
             f"{rows.repeated} rows repeat the design of another. Each design counts once, with the mean of its y, "
             f"which differ by {rows.scatter**0.5:.3g} (root mean square within a design)."
         )
-    discrete = [name for name, column in zip(x, rows.x.T, strict=True) if len(column.unique()) <= FEW]
-    if discrete:
-        yield f"At most {FEW} different values: {_listed(discrete)}. Designs between them are drawn and proposed, too."
+    yield from _kinds(task)
     for mass in rows.masses():
         yield (
             f"{y[mass.column]} is exactly {mass.value:g} for {mass.share:.0%} of the designs, and for as many targets: "
@@ -39,6 +39,21 @@ def report(task: DatasetTask) -> Iterator[str]:
     yield f"Designs are drawn from: {PRIORS[task.options.prior]} (prior={task.options.prior})."
     more = ", ..." if task.y_dim > LISTED else ""
     yield f"y* = {', '.join(f'{value:.6g}' for value in task.fixed_target[:LISTED])}{more}"
+
+
+def _kinds(task: DatasetTask) -> Iterator[str]:
+    """Lines on columns of whole numbers, on choices, and on other columns of few values."""
+    names, hot = task.x_labels, kinds.groups(task.kinds, task.x_dim)
+    discrete, scaled = kinds.discrete(task.kinds, task.x_dim), kinds.scaled(task.kinds, task.x_dim)
+    whole = [name for name, one in zip(names, discrete & scaled, strict=True) if one]
+    found = [f"whole numbers in {_listed(whole)}"] if whole else []
+    found += [f"one choice among {_listed(list(names[start:stop]))}" for start, stop in hot]
+    if found:
+        yield f"Designs have {', '.join(found)} (kinds={task.options.kinds}); kinds=continuous lets them have others."
+    few = [len(column.unique()) <= FEW for column in task.rows.x.T]
+    between = [name for name, some, one in zip(names, few, discrete.tolist(), strict=True) if some and not one]
+    if between:
+        yield f"At most {FEW} different values: {_listed(between)}. Designs between them are drawn and proposed, too."
 
 
 def _split(task: DatasetTask) -> str:

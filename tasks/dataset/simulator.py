@@ -118,7 +118,7 @@ class Simulator:
             )
 
 
-def engine(text: str, x_names: Sequence[str], y_dim: int, limit: float) -> Function | Program:
+def engine(text: str, x_names: Sequence[str], whole: Sequence[bool], y_dim: int, limit: float) -> Function | Program:
     """What answers a batch, from the text of the option.
 
     Raises:
@@ -127,7 +127,7 @@ def engine(text: str, x_names: Sequence[str], y_dim: int, limit: float) -> Funct
     if FUNCTION.fullmatch(text):
         _source(text)
         return Function(text, y_dim, limit)
-    return Program(_words(text), x_names, y_dim, limit)
+    return Program(_words(text), x_names, whole, y_dim, limit)
 
 
 def identity(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -95,9 +95,16 @@ class SimulatedTruth:
 
     @classmethod
     def of(
-        cls, options: DatasetOptions, rows: Rows, names: tuple[list[str], list[str]], prior: Prior
+        cls,
+        options: DatasetOptions,
+        rows: Rows,
+        names: tuple[list[str], list[str]],
+        whole: Sequence[bool],
+        prior: Prior,
     ) -> SimulatedTruth:
         """The simulator that the options name, tried on a few rows, and on draws of the prior until it answers one.
+
+        `whole` says of each column of x whether it holds whole numbers.
 
         Raises:
             UsageError: it does not answer a single row, or draw.
@@ -106,7 +113,7 @@ class SimulatedTruth:
         y_dim = len(names[1])
         described = cache.digest(identity(options.simulator).encode(), *map(str.encode, (*names[0], "", *names[1])))
         simulator = Simulator(
-            engine(options.simulator, names[0], y_dim, options.limit),
+            engine(options.simulator, names[0], whole, y_dim, options.limit),
             y_dim,
             Designs(cache.folder() / f"designs-{described}.sqlite"),
             options.batch,
@@ -165,8 +172,9 @@ def _require_draws(simulator: Simulator, x: np.ndarray, prior: str) -> None:
         answered = any(np.isfinite(simulator(row[None])).all() for row in x)
     if not answered:
         raise UsageError(
-            f"simulator={simulator.name} answers rows of the file, but none of {len(x)} designs that were drawn between "
-            f"them (prior={prior}), such as {', '.join(f'{value:.6g}' for value in x[0, :SHOWN])}. Let it "
-            f"take such designs, or choose another prior. {simulator.failure or 'It gave nan for each of them.'}"
+            f"simulator={simulator.name} answers rows of the file, but none of {len(x)} designs drawn between them "
+            f"(prior={prior}), such as {', '.join(f'{value:.6g}' for value in x[0, :SHOWN])}. Let it take such "
+            "designs, choose another prior, or name columns that hold whole numbers or choices: kinds=COLUMNS. "
+            f"{simulator.failure or 'It gave nan for each of them.'}"
         )
     simulator.failure = shown

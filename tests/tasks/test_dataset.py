@@ -22,6 +22,7 @@ from torch import Generator
 
 from harness import data
 from harness.conformance import check_task
+from harness.contracts import Kind
 from harness.errors import UsageError
 from harness.options import convert, identity
 from harness.presets import Protocol
@@ -301,6 +302,65 @@ def test_many_numbered_columns_are_a_curve():
     names = [f"T {value}" for value in np.linspace(0.5, 5, 10)]
     assert axis_of(names) == ("T", tuple(np.linspace(0.5, 5, 10)))
     assert axis_of(names[:9]) is None and axis_of([*names[:9], "S 9"]) is None and axis_of([*names, "T 1"]) is None
+
+
+# Kinds
+
+
+def months(n=400):
+    """A month 1 to 12, one material of three, and a thickness."""
+    random = np.random.default_rng(0)
+    month, material, a = random.integers(1, 13, n), random.integers(3, size=n), random.uniform(0, 1, n)
+    hot = {name: (material == place).astype(int) for place, name in enumerate(("iron", "zinc", "lead"))}
+    return pd.DataFrame({"month": month, **hot, "a": a, "gap": month * a + material})
+
+
+MONTHS = """
+    import csv, sys
+
+    header, *rows = csv.reader(sys.stdin)
+    for month, iron, zinc, lead, a in rows:
+        print(int(month) * float(a) + [int(iron), int(zinc), int(lead)].index(1))
+"""
+
+
+def built_of_months(folder, **options):
+    return build(written(folder, months()), x="month:a", **options)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_a_simulator_that_refuses_fractions_is_given_whole_numbers_and_choices(tmp_path, prior):
+    (tmp_path / "months.py").write_text(dedent(MONTHS))
+    built = built_of_months(tmp_path, simulator=f"{sys.executable} {tmp_path / 'months.py'}", workers=1, prior=prior)
+    assert built.kinds == (Kind("integer"), Kind("categorical", 3), Kind("continuous"))
+    assert [str(finding) for finding in check_task(built) if not finding.ok] == []
+    x = built.sample_prior(2000, Generator().manual_seed(0))
+    counts = x[:, 0].unique(return_counts=True)
+    assert counts[0].tolist() == list(range(1, 13)) and counts[1].min() > 60
+    assert len(x[:, 1:4].unique(dim=0)) == 3 and len(x[:, 4].unique()) == 2000
+    assert built.draw(50, Generator().manual_seed(1)).y.isfinite().all()
+    assert "whole numbers in month, one choice among iron, zinc, lead (kinds=auto)" in "".join(built.report)
+
+
+def test_kinds_that_are_named(tmp_path):
+    assert built_of_months(tmp_path, kinds="continuous").kinds == (Kind("continuous", 5),)
+    assert built_of_months(tmp_path, kinds="month").kinds == (Kind("integer"), Kind("continuous", 4))
+    hot = (Kind("integer"), Kind("categorical", 3), Kind("continuous"))
+    assert built_of_months(tmp_path, kinds="month:lead").kinds == hot
+    assert built_of_months(tmp_path, kinds="iron:zinc").kinds == (
+        Kind("continuous"),
+        Kind("integer", 2),
+        Kind("continuous", 2),
+    )
+    with pytest.raises(UsageError, match=r"kinds=a: the column 'a' has 0\.\d+, which is no whole number"):
+        built_of_months(tmp_path, kinds="a")
+    with pytest.raises(UsageError, match="Unknown column for kinds 'year'"):
+        built_of_months(tmp_path, kinds="year")
+
+
+def test_real_numbers_are_continuous(task):
+    assert task.kinds == (Kind("continuous", 3),)
+    assert not any("kinds=" in line for line in task.report)
 
 
 # Priors
@@ -630,7 +690,7 @@ def test_a_simulator_that_stops_to_answer_is_given_up_after_a_few_designs(tmp_pa
 def test_a_simulator_that_takes_rows_of_the_file_alone_is_refused_after_a_few_draws(tmp_path, module):
     frame = (table() * 256).round() / 256
     built = build(written(tmp_path, frame), simulator=f"{module}:rows", workers=1)
-    with pytest.raises(UsageError, match=r"none of 16 designs that were drawn .*prior=hull[^$]*off the grid"):
+    with pytest.raises(UsageError, match=r"none of 16 designs drawn between them .*prior=hull[^$]*off the grid"):
         built.truth  # noqa: B018
     assert len((tmp_path / "calls").read_text().split()) == 16 + 16
 
