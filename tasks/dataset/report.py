@@ -37,8 +37,7 @@ def report(task: DatasetTask) -> Iterator[str]:
         )
     yield _split(task)
     yield f"Designs are drawn from: {PRIORS[task.options.prior]} (prior={task.options.prior})."
-    more = ", ..." if task.y_dim > LISTED else ""
-    yield f"y* = {', '.join(f'{value:.6g}' for value in task.fixed_target[:LISTED])}{more}"
+    yield from _target(task)
 
 
 def _kinds(task: DatasetTask) -> Iterator[str]:
@@ -54,6 +53,21 @@ def _kinds(task: DatasetTask) -> Iterator[str]:
     between = [name for name, some, one in zip(names, few, discrete.tolist(), strict=True) if some and not one]
     if between:
         yield f"At most {FEW} different values: {_listed(between)}. Designs between them are drawn and proposed, too."
+
+
+def _target(task: DatasetTask) -> Iterator[str]:
+    """Lines on y*, with a warning where no row comes near it."""
+    more = ", ..." if task.y_dim > LISTED else ""
+    yield f"y* = {', '.join(f'{value:.6g}' for value in task.fixed_target[:LISTED])}{more}"
+    columns = zip(task.y_labels, task.fixed_target, task.rows.y.T, strict=True)
+    outside = [item for item in columns if not item[2].min() <= item[1] <= item[2].max()]
+    for name, value, column in outside[:LISTED]:
+        yield (
+            f"Warning: y* = {value:.6g} of {name} lies outside the data, whose {name} is {column.min():.6g} to "
+            f"{column.max():.6g}. Methods have learned nothing there, and perhaps no design reaches it."
+        )
+    if len(outside) > LISTED:
+        yield f"Warning: so does y* of {len(outside) - LISTED} more columns of y."
 
 
 def _split(task: DatasetTask) -> str:

@@ -33,6 +33,7 @@ from tasks.dataset.axis import axis_of
 from tasks.dataset.columns import choose
 from tasks.dataset.priors import PRIORS, fold
 from tasks.dataset.reading import PARQUET
+from tasks.dataset.report import report
 from tasks.dataset.rows import Rows
 from tasks.dataset.training import Training
 
@@ -296,6 +297,18 @@ def test_the_target_that_is_asked_for(tmp_path, text, expected):
 def test_a_target_that_is_none(tmp_path, text):
     with pytest.raises(UsageError, match=r"target=.* Allowed: .*row:1 to row:200"):
         build(written(tmp_path, table()), target=text)
+
+
+def test_a_target_that_the_data_do_not_reach_is_reported(tmp_path):
+    frame = table().assign(**{f"z{i}": table(seed=i)["gap"] for i in range(5)})
+    path = written(tmp_path, frame)
+    warned = [line for line in report(build(path, target="100")) if line.startswith("Warning")]
+    assert len(warned) == 1 and re.search(
+        r"y\* = 100 of gap lies outside the data, whose gap is 0 to [12]\.", warned[0]
+    )
+    assert not any("Warning" in line for line in report(build(path, target="0.5")))
+    many = [line for line in report(build(path, y="z*", target="-1+9+-1+9+9")) if line.startswith("Warning")]
+    assert len(many) == 4 and "2 more columns" in many[-1]
 
 
 def test_many_numbered_columns_are_a_curve():
