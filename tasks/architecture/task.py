@@ -12,10 +12,9 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Kind, Pairs, Task
-from tasks.architecture import cache
 from tasks.architecture.designs import draw
-from tasks.architecture.generate import generate
 from tasks.architecture.material import PIXELS, forward
+from tasks.architecture.pairs import Arrays, generate, load
 
 UNCACHED = 200  # pairs up to which reading them from a cache is not worth it: a second of one core
 ROUNDING = 1e-5  # of a standardised float32 pixel: not a design that has left the box
@@ -71,8 +70,8 @@ class Architecture(Task):
         if n > UNCACHED:
             self._cached(n, generator)
 
-    def _cached(self, n: int, generator: Generator) -> cache.Arrays:
-        return cache.load(n, _seed(generator), generate)
+    def _cached(self, n: int, generator: Generator) -> Arrays:
+        return load(n, _seed(generator), generate)
 
     def simulate(self, x: Tensor) -> Tensor:
         return self._simulate(x)

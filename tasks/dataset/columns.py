@@ -1,4 +1,4 @@
-"""Which columns of a file a short text stands for.
+"""Which columns of a file a short text stands for, what they hold, and whether they are points of a curve.
 
 Several pieces are joined by `+`. A piece is the name of a column, a range `a:f` in the order of the file, both ends
 included, or a pattern in which `*` stands for any text and `?` for any character. A name that occurs in the file as it
@@ -7,9 +7,10 @@ is written is that column, whatever its characters mean. Commas and brackets, wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from torch import Tensor
 
@@ -17,6 +18,8 @@ from harness import kinds
 from harness.contracts import Kind
 from harness.errors import UsageError, unknown
 
+POINTS = 10  # columns from which on numbered ones are taken for a curve rather than for single targets
+NUMBERED = re.compile(r"(.*?)([-+]?\d+(?:\.\d+)?)")
 LISTED = 40  # columns up to which an error names all of them
 
 
@@ -30,6 +33,20 @@ def choose(text: str, names: Sequence[str], option: str) -> list[str]:
         return [text]
     pieces = [piece.strip() for piece in text.split("+")]
     return list(dict.fromkeys(name for piece in pieces for name in _matching(piece, names, option)))
+
+
+def axis_of(names: Sequence[str]) -> tuple[str, tuple[float, ...]] | None:
+    """Label and values of the axis: of names such as T400, T410, ... that rise or fall. None where they do not."""
+    matches = [NUMBERED.fullmatch(name) for name in names]
+    if len(names) < POINTS or not all(matches):
+        return None
+    parts = [match.groups() for match in matches if match is not None]
+    values = tuple(float(number) for _, number in parts)
+    steps = [second - first for first, second in pairwise(values)]
+    same = {prefix for prefix, _ in parts}
+    if len(same) > 1 or not (min(steps) > 0 or max(steps) < 0):
+        return None
+    return same.pop().strip(" _=-") or "column", values
 
 
 def kinds_of(text: str, x: Tensor, names: Sequence[str]) -> tuple[Kind, ...]:

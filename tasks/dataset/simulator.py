@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
-import shutil
+import hashlib
+import sqlite3
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from harness.errors import UsageError
-from tasks.dataset import cache
-from tasks.dataset.designs import Designs, key
-from tasks.dataset.engines import Failed, Function, Program
+from tasks import cache
+from tasks.workers import Failed
 
 PATIENCE = 20  # designs in a row without an answer, after which a design that was answered before is asked for again
-FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+WAIT = 60.0  # seconds for another process that writes
+TABLE = "CREATE TABLE IF NOT EXISTS designs (x BLOB PRIMARY KEY, y BLOB NOT NULL) WITHOUT ROWID"
 
 Ask = Callable[[np.ndarray], np.ndarray]
 
@@ -118,60 +116,46 @@ class Simulator:
             )
 
 
-def engine(text: str, x_names: Sequence[str], whole: Sequence[bool], y_dim: int, limit: float) -> Function | Program:
-    """What answers a batch, from the text of the option.
+class Designs:
+    """The y of designs on disk, by the exact bytes of x; any number of processes may read and write."""
 
-    Raises:
-        UsageError: no such module or program.
-    """
-    if FUNCTION.fullmatch(text):
-        _source(text)
-        return Function(text, y_dim, limit)
-    return Program(_words(text), x_names, whole, y_dim, limit)
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
+    def read(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
+        """The y `(y_dim,)` of those designs that are known, by key."""
+        with self._open() as connection:
+            rows = (connection.execute("SELECT y FROM designs WHERE x = ?", (key,)).fetchone() for key in keys)
+            return {key: np.frombuffer(row[0]) for key, row in zip(keys, rows, strict=True) if row is not None}
 
-def identity(text: str) -> str:
-    """SHA-256 of a simulator as far as it can be seen, wherever it is.
+    def write(self, found: Mapping[bytes, np.ndarray]) -> None:
+        """Keep the y `(y_dim,)` of designs, float64, all of them or none."""
+        with self._open() as connection, connection:
+            rows = [(key, np.ascontiguousarray(y, np.float64).tobytes()) for key, y in found.items()]
+            connection.executemany("INSERT OR REPLACE INTO designs VALUES (?, ?)", rows)
 
-    That is `module:function` and the contents of the module's file; or the command, in which a file goes by its name
-    without folders, and the contents of the files that it names.
-    """
-    if FUNCTION.fullmatch(text):
-        return cache.digest(text.encode(), _source(text).read_bytes())
-    words = _words(text)
-    files = {word: Path(word) for word in words if Path(word).is_file()}
-    command = shlex.join(files[word].name if word in files else word for word in words)
-    return cache.digest(command.encode(), *(files[word].read_bytes() for word in words if word in files))
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with cache.writable(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._connect()) as connection:
+            yield connection
 
-
-def usable_cores() -> int:
-    """Logical cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _source(text: str) -> Path:
-    """The file of the module of `module:function`."""
-    module = text.partition(":")[0]
-    try:
-        spec = find_spec(module)
-    except ModuleNotFoundError:
-        spec = None
-    if spec is None or spec.origin is None:
-        raise UsageError(
-            f"simulator={text}: there is no module {module!r} in the current folder or among the installed ones. "
-            "Write module:function, or a command such as ./program."
-        )
-    return Path(spec.origin)
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=WAIT)
+        try:
+            connection.execute(TABLE)
+        except sqlite3.OperationalError:  # locked for too long, or the disk is full: not the file's fault
+            connection.close()
+            raise
+        except sqlite3.DatabaseError:
+            connection.close()
+            cache.warn_damaged(self.path)
+            self.path.unlink()
+            return self._connect()
+        return connection
 
 
-def _words(text: str) -> list[str]:
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"simulator={text} is not a command: {error}.") from error
-    if not words or shutil.which(words[0]) is None:
-        raise UsageError(
-            f"simulator={text}: there is no program {(words or [''])[0]!r} that can be executed. Write module:function "
-            "for a Python function, ./program for a program in the current folder."
-        )
-    return words
+def key(x: np.ndarray) -> bytes:
+    """What stands for a design `(x_dim,)`, float64, in the cache."""
+    return hashlib.blake2b(x.tobytes(), digest_size=16).digest()

@@ -13,17 +13,14 @@ from torch import Generator, Tensor
 from harness.contracts import Pairs, Task
 from harness.errors import UsageError
 from harness.kinds import discrete
-from tasks.dataset import cache
-from tasks.dataset.axis import axis_of
-from tasks.dataset.checks import numbers
-from tasks.dataset.columns import choose, kinds_of
-from tasks.dataset.options import DatasetOptions
+from tasks.cache import digest
+from tasks.dataset.columns import axis_of, choose, kinds_of
+from tasks.dataset.engines import identity
+from tasks.dataset.options import DatasetOptions, fixed_target
 from tasks.dataset.priors import prior
-from tasks.dataset.reading import read
-from tasks.dataset.report import report
+from tasks.dataset.reading import numbers, read
+from tasks.dataset.report import Description
 from tasks.dataset.rows import Rows
-from tasks.dataset.simulator import identity
-from tasks.dataset.targets import fixed_target
 from tasks.dataset.training import Training
 from tasks.dataset.truth import ProxyTruth, SimulatedTruth, Truth
 
@@ -105,12 +102,18 @@ class DatasetTask(Task):
     def fingerprint(self) -> str:
         """SHA-256 of the file, and of the simulator as far as it can be seen."""
         simulator = self.options.simulator
-        return cache.digest(self.path.read_bytes(), identity(simulator).encode() if simulator else b"")
+        return digest(self.path.read_bytes(), identity(simulator).encode() if simulator else b"")
 
     @property
     def report(self) -> list[str]:
         """What a reader of results should know of the data, in lines of text."""
-        return [*report(self), *self.truth.lines()]
+        return [*self.description.lines(), *self.truth.lines()]
+
+    @property
+    def description(self) -> Description:
+        """What the file says of the data; nothing is trained or simulated for it."""
+        facts = self.path.name, self.rows, len(self.own), *self.names, self.kinds, self.fixed_target, self.options
+        return Description(*facts)
 
     @property
     def bounds(self) -> Tensor:

@@ -13,14 +13,15 @@ import torch
 from torch import Generator, Tensor
 
 from harness.errors import UsageError
-from tasks.dataset import cache
-from tasks.dataset.designs import Designs
+from harness.provenance import usable_cores
+from tasks import cache
+from tasks.dataset.engines import engine, identity
 from tasks.dataset.network import Proxy
 from tasks.dataset.options import DatasetOptions
 from tasks.dataset.priors import Prior
 from tasks.dataset.proxy import held_out_error, trained
 from tasks.dataset.rows import Rows
-from tasks.dataset.simulator import Simulator, engine, identity, usable_cores
+from tasks.dataset.simulator import Designs, Simulator
 from tasks.dataset.training import Training
 
 TRIED, TRIED_ALONE = 16, 3  # rows of the file that a simulator is tried on
@@ -115,7 +116,7 @@ class SimulatedTruth:
         simulator = Simulator(
             engine(options.simulator, names[0], whole, y_dim, options.limit),
             y_dim,
-            Designs(cache.folder() / f"designs-{described}.sqlite"),
+            Designs(cache.folder("dataset") / f"designs-{described}.sqlite"),
             options.batch,
             options.workers or usable_cores(),
             options.simulator,

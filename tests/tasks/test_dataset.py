@@ -29,11 +29,9 @@ from harness.presets import Protocol
 from harness.selection import parse
 from tasks.dataset import DatasetOptions, DatasetTask
 from tasks.dataset import proxy as proxies
-from tasks.dataset.axis import axis_of
-from tasks.dataset.columns import choose
+from tasks.dataset.columns import axis_of, choose
 from tasks.dataset.priors import PRIORS, fold
 from tasks.dataset.reading import PARQUET
-from tasks.dataset.report import report
 from tasks.dataset.rows import Rows
 from tasks.dataset.training import Training
 
@@ -302,12 +300,11 @@ def test_a_target_that_is_none(tmp_path, text):
 def test_a_target_that_the_data_do_not_reach_is_reported(tmp_path):
     frame = table().assign(**{f"z{i}": table(seed=i)["gap"] for i in range(5)})
     path = written(tmp_path, frame)
-    warned = [line for line in report(build(path, target="100")) if line.startswith("Warning")]
-    assert len(warned) == 1 and re.search(
-        r"y\* = 100 of gap lies outside the data, whose gap is 0 to [12]\.", warned[0]
-    )
-    assert not any("Warning" in line for line in report(build(path, target="0.5")))
-    many = [line for line in report(build(path, y="z*", target="-1+9+-1+9+9")) if line.startswith("Warning")]
+    warned = [line for line in build(path, target="100").description.lines() if line.startswith("Warning")]
+    assert len(warned) == 1 and re.search(r"y\* = 100 of gap lies outside the data, whose gap is 0 to", warned[0])
+    assert not any("Warning" in line for line in build(path, target="0.5").description.lines())
+    outside = build(path, y="z*", target="-1+9+-1+9+9")
+    many = [line for line in outside.description.lines() if line.startswith("Warning")]
     assert len(many) == 4 and "2 more columns" in many[-1]
 
 
