@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Proposals
-from harness.data import Standardisation
+from harness.fitting import Lesson
+from harness.kinds import snap
 from harness.protocols.contract import Question
 from harness.seeds import derive
 
@@ -44,13 +45,7 @@ class Asker:
     """Puts questions to a trained method, in chunks, with a random stream for each question."""
 
     method: Method
-    shown: Mapping[str, Tensor]
-    """What a method is given of each kind of target `(m, y_dim)`, physical; NaN where it is not known."""
-    scales: tuple[Standardisation, Standardisation]
-    x_train: Tensor
-    """The training designs, physical, for a method that answers with their numbers."""
-    seed: int
-    device: str
+    given: Lesson
     advance: Advance = lambda done, total: None
 
     def __call__(self, question: Question) -> Answer:
@@ -59,7 +54,7 @@ class Asker:
         Raises:
             ValueError: the method's answer has a wrong shape, type or count.
         """
-        targets, n, method = self.shown[question.of], question.n, self.method
+        targets, n, method = self.given.shown[question.of], question.n, self.method
         pooled = method.candidates(1) > 1 and self._propose(targets[:1], 1, "ranking").ranked
         if question.repeats > 1 and pooled:
             n = 2 * method.candidates(n)
@@ -70,9 +65,9 @@ class Asker:
         return Answer(found.x, found.ranked, pooled, generated, found.believed)
 
     def _propose(self, targets: Tensor, n: int, purpose: str) -> Proposals:
-        generator = Generator().manual_seed(derive("propose", purpose, self.seed))
+        generator = Generator().manual_seed(derive("propose", purpose, self.given.seed))
         chunk = max(1, ROWS_PER_CALL // self.method.candidates(n))
-        y = self.scales[1].apply(targets).to(self.device, self.method.dtype)
+        y = self.given.scales[1].apply(targets).to(self.given.device, self.method.dtype)
         parts = []
         for done, rows in enumerate(y.split(chunk)):
             self.advance(done * chunk, len(y))
@@ -87,10 +82,14 @@ class Asker:
         return Proposals(torch.cat([part.x for part in parts]), parts[0].ranked, believed, generated)
 
     def _physical(self, part: Proposals) -> Tensor:
-        return self.scales[0].undo(part.x.detach().cpu().double())
+        """The designs, physical and on the CPU, each one that the task has: training designs as they are."""
+        if part.rows is not None:
+            return self.given.train.x[part.rows.cpu()]
+        x = self.given.scales[0].undo(part.x.detach().cpu().double())
+        return snap(x, self.given.problem.kinds, self.given.box)
 
     def _check(self, part: Proposals, targets: int, n: int) -> None:
-        wanted = (targets, n, self.x_train.shape[1])
+        wanted = (targets, n, self.given.problem.x_dim)
         if tuple(part.x.shape) != wanted:
             raise ValueError(f"propose returned x of shape {tuple(part.x.shape)}; {wanted} was asked for.")
         if part.believed is not None and tuple(part.believed.shape) != wanted[:2]:

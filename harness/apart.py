@@ -1,7 +1,7 @@
 """A process for the method alone, in which there is no task: it cannot come upon the true y, nor change a score.
 
-The method's process is given what a method may know, and asks here for draws from the prior. What is not defended: a
-method that imports a task of its own accord; `check` names such imports.
+The process is forked before this one has made the task. It is given what a method may know, and asks here for draws
+from the prior. What is not defended: a method that imports a task of its own accord; `check` names such imports.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from harness.execution.failures import Told, ended, tell
+from harness.cell import Learn
 from harness.execution.console import append_to
+from harness.execution.failures import Told, ended, tell
 from harness.fitting import Lesson
 from harness.learning import Order, learn
 from harness.training import Report
@@ -26,54 +29,83 @@ from harness.training import Report
 LESSON = "lesson.pt"
 
 
-def learn_apart(order: Order, given: Lesson, folder: Path, report: Report, threads: int) -> Iterator[tuple[str, Any]]:
-    """`learn` in a process of its own.
+@contextmanager
+def method_process() -> Iterator[Learn]:
+    """Start the process; gives the function that takes the place of `harness.learning.learn`.
+
+    This process must not have made a task yet, and must have no threads.
+    """
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=_main, args=(there, os.getpgid(0)), daemon=True)
+    process.start()
+    there.close()
+
+    def learn_apart(order: Order, given: Lesson, folder: Path, report: Report) -> Iterator[tuple[str, Any]]:
+        sent = replace(given, problem=replace(given.problem, sample_prior=None))  # type: ignore[arg-type]
+        torch.save(sent, folder / LESSON)
+        here.send((order, folder, torch.get_num_threads()))
+        return _listen(here, process, given, report)
+
+    try:
+        yield learn_apart
+    finally:
+        here.close()
+        process.kill()
+        process.join()
+
+
+def _listen(messages: Connection, process: BaseProcess, given: Lesson, report: Report) -> Iterator[tuple[str, Any]]:
+    """What the method's process tells, until it is done.
 
     Raises:
         Told: what the method raised there, or that its process was killed.
     """
-    torch.save(replace(given, problem=replace(given.problem, sample_prior=None)), folder / LESSON)  # type: ignore[arg-type]
-    context = multiprocessing.get_context("forkserver")
-    here, there = context.Pipe()
-    process = context.Process(target=_main, args=(order, folder, there, os.getpgid(0), threads), daemon=True)
-    process.start()
-    there.close()
     try:
-        yield from _listen(here, given, report)
-        process.join()
-    except EOFError:
+        while True:
+            match messages.recv():
+                case ("result", name, content):
+                    yield name, content
+                case ("progress", *what):
+                    report(*what)
+                case ("prior", n, state):
+                    generator = Generator()
+                    generator.set_state(torch.from_numpy(state))
+                    x = given.problem.sample_prior(n, generator)
+                    messages.send((x.numpy(), generator.get_state().numpy()))
+                case ("failed", status, described):
+                    raise Told(status, described)
+                case ("done",):
+                    return
+    except (EOFError, ConnectionError):
         process.join()
         raise Told(*ended(process.exitcode)) from None
-    finally:
-        process.kill()
-        process.join()
-        here.close()
 
 
-def _listen(messages: Connection, given: Lesson, report: Report) -> Iterator[tuple[str, Any]]:
-    while True:
-        match messages.recv():
-            case ("result", name, content):
-                yield name, content
-            case ("progress", *what):
-                report(*what)
-            case ("prior", n, state):
-                generator = Generator()
-                generator.set_state(torch.from_numpy(state))
-                x = given.problem.sample_prior(n, generator)
-                messages.send((x.numpy(), generator.get_state().numpy()))
-            case ("failed", status, described):
-                raise Told(status, described)
-            case ("done",):
-                return
-
-
-def _main(order: Order, folder: Path, messages: Connection, group: int, threads: int) -> None:
+def _main(messages: Connection, group: int) -> None:
     """What the process does."""
     os.setpgid(0, group)
+    try:
+        order, folder, threads = messages.recv()
+    except EOFError:  # nothing to do for the method
+        return
     append_to(folder)
     torch.set_num_threads(threads)
-    given = torch.load(folder / LESSON, mmap=True, weights_only=False)
+
+    def report(*what: Any) -> None:
+        messages.send(("progress", *what))
+
+    try:
+        given = _given(folder, messages)
+        for name, content in learn(order, given, folder, report):
+            messages.send(("result", name, content))
+        messages.send(("done",))
+    except BaseException as error:
+        messages.send(("failed", *tell(error, [folder, Path.cwd()])))
+
+
+def _given(folder: Path, messages: Connection) -> Lesson:
+    """What the method is given, with a prior whose draws come from the other process."""
+    given: Lesson = torch.load(folder / LESSON, mmap=True, weights_only=False)
     (folder / LESSON).unlink()
 
     def sample_prior(n: int, generator: Generator) -> Tensor:
@@ -82,13 +114,4 @@ def _main(order: Order, folder: Path, messages: Connection, group: int, threads:
         generator.set_state(torch.from_numpy(state))
         return torch.from_numpy(x)
 
-    def report(*what: Any) -> None:
-        messages.send(("progress", *what))
-
-    try:
-        given = replace(given, problem=replace(given.problem, sample_prior=sample_prior))
-        for name, content in learn(order, given, folder, report):
-            messages.send(("result", name, content))
-        messages.send(("done",))
-    except BaseException as error:
-        messages.send(("failed", *tell(error, [folder])))
+    return replace(given, problem=replace(given.problem, sample_prior=sample_prior))

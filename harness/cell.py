@@ -45,7 +45,10 @@ def update(
             dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
         yield from update.describe(task, dataset)
         if order := update.order(exclusive):
-            for name, content in learn(order, fitting.lesson(cell, task, dataset), folder, report):
+            given = fitting.lesson(
+                task, dataset, budget=cell.budget, schedule=cell.schedule, seed=cell.seed, device=cell.device
+            )
+            for name, content in learn(order, given, folder, report):
                 yield update.learnt(name, content)
         with watch("resimulation"):
             report("re-simulating", 0, 1, None)

@@ -1,7 +1,8 @@
 """What a plug-in author reads: `Task`, `Method`, and the few values that pass between them and the harness.
 
 A task is a forward problem y = f(x) in physical units and float64. A method learns to invert it and sees
-standardised x and y only: the harness standardises on the training split and undoes it.
+standardised x and y only: the harness standardises on the training split and undoes it. Columns of x that hold
+whole numbers or choices are declared in `Task.kinds`.
 """
 
 from __future__ import annotations
@@ -10,23 +11,46 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import torch
 from torch import Generator, Tensor, nn
 
 from harness.no_options import NoOptions
 
+KINDS: TypeAlias = Literal["continuous", "integer", "categorical"]
 Loss: TypeAlias = Callable[[Tensor, Tensor, float], Tensor]
 
 ATTEMPTS = 100  # rounds of prior draws after which a task counts as one that cannot be simulated
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What some columns of x, side by side, are: `Kind("integer", 2)`.
+
+    Raises:
+        ValueError: an unknown kind, or too few columns.
+    """
+
+    name: KINDS
+    """Real numbers; whole numbers from the least to the greatest of `bounds`, 0 and 1 of a pixel among them; or one
+    choice among `columns`: of these, a design has a 1 in one and 0 in the others (one-hot)."""
+    columns: int = 1
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(KINDS):
+            raise ValueError(f"Kind {self.name!r} is not allowed. Allowed: {', '.join(get_args(KINDS))}.")
+        least = 2 if self.name == "categorical" else 1
+        if self.columns < least:
+            raise ValueError(f"{self.columns} columns are not allowed. A kind {self.name!r} has {least} or more.")
 
 
 class Task(ABC):
     """A forward problem y = f(x), in physical units.
 
     A subclass sets `x_dim`, `y_dim` and `fixed_target` and implements `sample_prior`, `simulate` and `bounds`.
-    `Options`, a frozen dataclass, makes `name[option=value]` typed and validated.
+    `Options`, a frozen dataclass, makes `name[option=value]` typed and validated. An option that does not determine
+    numbers, such as a number of processes, is a `field(metadata={"identity": False})`.
     """
 
     x_dim: int
@@ -42,6 +66,9 @@ class Task(ABC):
     """CPU seconds of 1000 simulations on one core; a preset asks a slow simulator for fewer proposals."""
     x_shape: tuple[int, ...] | None = None
     """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
+    kinds: tuple[Kind, ...] = ()
+    """What the columns of x are, in their order, such as `(Kind("categorical", 3), Kind("integer"))`; all of them are
+    continuous where omitted. The harness moves proposals to the values that a column can take (`harness.kinds`)."""
     y_axis: tuple[str, tuple[float, ...]] | None = None
     """Label and values of the axis along which y is a curve, such as a spectrum's wavelengths."""
 
@@ -67,7 +94,10 @@ class Task(ABC):
     @property
     @abstractmethod
     def bounds(self) -> Tensor:
-        """The box of the prior `(2, x_dim)`, float64: its support, or its central 95 % interval where unbounded."""
+        """The box of the prior `(2, x_dim)`, float64: its support, or its central 95 % interval where unbounded.
+
+        Of an integer column it is the least and the greatest value, and of a categorical one 0 and 1.
+        """
 
     def in_support(self, x: Tensor) -> Tensor:
         """Mask `(n,)` of the designs inside the hard domain; all finite designs unless a task says otherwise."""
@@ -111,7 +141,10 @@ class Task(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of what the task reads besides its package, such as the user's data; part of a cell's key."""
+        """Hash of what the task reads besides its package, such as the user's data; part of a cell's key.
+
+        It is of the contents: an option that says where these are is a `field(metadata={"identity": False})`.
+        """
         return ""
 
     @property
@@ -173,6 +206,15 @@ class Problem:
     """Draws `(n, x_dim)` fresh designs from the design distribution, in the method's dtype."""
     x_shape: tuple[int, ...] | None = None
     """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
+    kinds: tuple[Kind, ...] = ()
+    """What the columns of x are, in their order; all are continuous where empty.
+
+    Categorical columns are not standardised. A method may propose any numbers: the harness takes the nearest whole
+    number of an integer column, and the largest entry of a categorical group for its choice.
+    """
+    step: Tensor | None = None
+    """`(x_dim,)`, in the method's dtype: from one value of an integer or categorical column to the next, in
+    standardised x; 0 where x is continuous, and None where all of it is."""
     condition_dim: int = 0
     """The last so many entries of y are conditions: given with a target, and not to be reached."""
 
@@ -203,6 +245,12 @@ class Proposals:
     """
     generated: int | None = None
     """All candidates that were drawn or optimised for the batch; b x `candidates(n)` where omitted."""
+    rows: Tensor | None = None
+    """`(b, n)`, integers: the numbers, in the training part, of designs that are returned as they are.
+
+    The harness then records those designs themselves, in the task's precision; x must be the same rows as the method
+    was given them. None from a method that makes designs of its own.
+    """
 
 
 @dataclass(frozen=True)

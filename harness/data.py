@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
+from harness import kinds
 from harness.contracts import Pairs, Problem, Task
 from harness.scenarios.contract import Scenario, Targets
 from harness.seeds import derive
@@ -35,6 +36,10 @@ class Standardisation:
         squares = torch.stack([(part - mean).square().sum(0) for part in rows.split(ROWS_PER_PART)]).sum(0)
         scale = (squares / (len(rows) - 1)).sqrt()
         return cls(mean, torch.where(scale > 0, scale, 1.0))
+
+    def only(self, columns: Tensor) -> Standardisation:
+        """The same of the columns in a mask `(d,)`; all others are left as they are."""
+        return Standardisation(torch.where(columns, self.mean, 0.0), torch.where(columns, self.scale, 1.0))
 
     def apply(self, rows: Tensor) -> Tensor:
         """Physical to standardised."""
@@ -107,7 +112,7 @@ def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -
         valid=seen_valid,
         targets=ask("targets", y),
         fixed=ask("fixed", fixed),
-        x_scale=Standardisation.of(seen_train.x),
+        x_scale=Standardisation.of(seen_train.x).only(kinds.scaled(task.kinds, task.x_dim)),
         y_scale=Standardisation.of(seen_train.y),
         known_y=train.y,
         settings=settings,
@@ -134,8 +139,24 @@ def pose(task: Task, data: Dataset) -> Problem:
         return data.x_scale.apply(task.sample_prior(n, generator))
 
     bounds = data.x_scale.apply(torch.stack([data.train.x.amin(0), data.train.x.amax(0)]))
-    conditions = 0 if task.conditions is None else task.conditions.shape[1]
-    return Problem(task.x_dim, task.y_dim, bounds, sample_prior, task.x_shape, conditions)
+    return Problem(
+        task.x_dim,
+        task.y_dim,
+        bounds,
+        sample_prior,
+        x_shape=task.x_shape,
+        condition_dim=0 if task.conditions is None else task.conditions.shape[1],
+        kinds=task.kinds,
+        step=_step(task, data),
+    )
+
+
+def _step(task: Task, data: Dataset) -> Tensor | None:
+    """From one value of a discrete column to the next, standardised; None where all of x is continuous."""
+    discrete = kinds.discrete(task.kinds, task.x_dim)
+    if not discrete.any():
+        return None
+    return torch.where(discrete, 1 / data.x_scale.scale, 0.0)
 
 
 def fitted(problem: Problem, dtype: torch.dtype, device: str) -> Problem:
@@ -144,7 +165,11 @@ def fitted(problem: Problem, dtype: torch.dtype, device: str) -> Problem:
     def sample_prior(n: int, generator: Generator) -> Tensor:
         return problem.sample_prior(n, generator).to(device, dtype)
 
-    return replace(problem, bounds=problem.bounds.to(device, dtype), sample_prior=sample_prior)
+    bounds, step = problem.bounds, problem.step
+    if step is not None:  # between two values as the method sees them, rounded each
+        apart = (bounds[0] + step).to(dtype) - bounds[0].to(dtype)
+        step = apart.where(step > 0, 0.0).to(device)
+    return replace(problem, bounds=bounds.to(device, dtype), sample_prior=sample_prior, step=step)
 
 
 def standardised(

@@ -19,7 +19,6 @@ from harness.training import PhaseLog, Report, train
 
 if TYPE_CHECKING:
     from harness.contracts import Task
-    from harness.plan import Cell
     from harness.settings import Schedule
 
 Create = Callable[[], Method]
@@ -36,6 +35,8 @@ class Lesson:
     valid: Pairs
     scales: tuple[Standardisation, Standardisation]
     """Of x and of y."""
+    box: Tensor
+    """Least and greatest value of each integer column among those of the task's bounds `(2, x_dim)`, physical."""
     shown: Mapping[str, Tensor]
     """What it is asked for of each kind of target, `targets` and `fixed`, `(m, y_dim)`."""
     budget: int
@@ -44,18 +45,19 @@ class Lesson:
     device: str
 
 
-def lesson(cell: Cell, task: Task, dataset: Dataset) -> Lesson:
-    """What the cell's method is given."""
+def lesson(task: Task, dataset: Dataset, *, budget: int, schedule: Schedule, seed: int, device: str = "cpu") -> Lesson:
+    """What a method is given of a task's data."""
     return Lesson(
         problem=data.pose(task, dataset),
         train=dataset.train,
         valid=dataset.valid,
         scales=(dataset.x_scale, dataset.y_scale),
+        box=task.bounds.cpu(),
         shown={of: dataset.asked(of).shown for of in ("targets", "fixed")},
-        budget=cell.budget,
-        schedule=cell.schedule,
-        seed=cell.seed,
-        device=cell.device,
+        budget=budget,
+        schedule=schedule,
+        seed=seed,
+        device=device,
     )
 
 

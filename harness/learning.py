@@ -100,7 +100,7 @@ def _asker(method: Method, given: Lesson, report: Report) -> answers.Asker:
     def advance(done: int, total: int) -> None:
         report("proposing", done, total, None)
 
-    return answers.Asker(method, given.shown, given.scales, given.train.x, given.seed, given.device, advance)
+    return answers.Asker(method, given, advance)
 
 
 def _facts(answer: answers.Answer) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, fields
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -62,6 +62,17 @@ def check(settings: Any, owner: str, only: str | None = None) -> None:
 
 def _inside(value: Any, bounds: Mapping[str, float]) -> bool:
     return all(BOUNDS[name][0](value, bound) for name, bound in bounds.items())
+
+
+def identity(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that determine numbers: all but those whose field says `field(metadata={"identity": False})`.
+
+    Such an option says where something is or how fast it goes: a file whose contents are in `Task.fingerprint`, a
+    number of processes. A field that a subclass declares again stays what it was.
+    """
+    declared = [item for base in options.__mro__ if is_dataclass(base) for item in fields(base)]
+    without = {item.name for item in declared if not item.metadata.get("identity", True)}
+    return {key: value for key, value in values.items() if key not in without}
 
 
 def convert(options: type, given: Mapping[str, Any], owner: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from harness import schema, sources
-from harness.options import resolve
+from harness.options import identity, resolve
 from harness.presets import Preset
 from harness.protocols.contract import Question
 from harness.records import content_key
@@ -122,7 +122,7 @@ class Cell:
     def score_digest(self, protocol: PluginSpec) -> str:
         """What determines a protocol's score: the answers, or the model that it measures, its options and its source."""
         asked = {name: self.answer_digest(question) for name, question in self.questions[protocol.name].items()}
-        parts = [self.digests["model"], asked, protocol.declared(), protocol.source, self._sources("re-simulation")]
+        parts = [self.digests["model"], asked, _declared(protocol), protocol.source, self._sources("re-simulation")]
         return content_key(parts)
 
     def _sources(self, *names: str) -> list[str | None]:
@@ -211,4 +211,5 @@ def specification(selection: Selection, preset: Any = None) -> PluginSpec:
     loaded: Any = plugin.load()
     own = getattr(loaded, "defaults", {})
     options = resolve(loaded.Options, own, preset or {}, selection.options, owner=plugin.name)
-    return PluginSpec(plugin.name, plugin.version, options, selection.label, plugin.source, plugin.groups)
+    known = identity(loaded.Options, options)
+    return PluginSpec(plugin.name, plugin.version, options, selection.label, plugin.source, plugin.groups, known)

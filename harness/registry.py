@@ -121,13 +121,10 @@ class PluginSpec:
     source: str
     """SHA-256 of the plug-in's source and of what it imports of its own; of a protocol, of what its score uses."""
     groups: tuple[str, ...] = ()
+    identity: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """The options that determine numbers: those that a record declares."""
     fingerprint: str = ""
     """Hash of what the plug-in reads besides its package, such as the user's data."""
-
-    def declared(self) -> dict[str, Any]:
-        """What a cell's key and its record name of it."""
-        parts = {"name": self.name, "version": self.version, "options": dict(self.options)}
-        return {**parts, "fingerprint": self.fingerprint} if self.fingerprint else parts
 
 
 def plugin_class(kind: Kind, name: str, found: Any) -> type:

@@ -129,7 +129,7 @@ def cell_of(record: Record) -> Cell:
     """The cell that a record declares, with the sources of now."""
     declared = record.declared
     return Cell(
-        task=_spec("tasks", declared.task, record.label.task),
+        task=replace(_spec("tasks", declared.task, record.label.task), options=record.task_options),
         method=_spec("methods", declared.method, record.label.method),
         scenario=_spec("scenarios", declared.scenario, record.label.scenario) if declared.scenario else None,
         preset=record.preset,
@@ -145,4 +145,7 @@ def cell_of(record: Record) -> Cell:
 
 def _spec(kind: Any, plugin: Plugin, label: str) -> PluginSpec:
     source = get(kind, plugin.name).source
-    return PluginSpec(plugin.name, plugin.version, plugin.options, label, source, fingerprint=plugin.fingerprint)
+    options = plugin.options
+    return PluginSpec(
+        plugin.name, plugin.version, options, label, source, identity=options, fingerprint=plugin.fingerprint
+    )

@@ -80,6 +80,7 @@ def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> d
             works[cell] = everything(cell, f"--retry: it was {record.status}")
         else:
             works[cell] = due(cell, record)
+        assert cell.digests  # worked out here, and sent to the workers with the cell
     return {cell: work for cell, work in works.items() if work}
 
 

@@ -188,6 +188,8 @@ class Record(Part, frozen=True, kw_only=True):
     groups: Groups
     declared: Declared
     sizes: Sizes
+    task_options: dict[str, Any] = {}
+    """All options of the task, also those that determine no numbers, such as where a file lies."""
     sources: dict[str, str]
     """Digests of the sources that the cell was made with, by what they are the source of."""
     digests: dict[str, str]

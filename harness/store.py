@@ -85,7 +85,7 @@ class Store:
         if cell.scenario:
             label["scenario"] = cell.scenario.label
         groups = {"task": list(cell.task.groups), "method": list(cell.method.groups)}
-        origin = {"sources": cell.sources, "digests": cell.digests}
+        origin = {"sources": cell.sources, "digests": cell.digests, "task_options": dict(cell.task.options)}
         return self.place({**head, "label": label, "groups": groups, **origin, **content}, folder, self.path(cell))
 
     def place(self, content: Mapping[str, Any], folder: Path, final: Path) -> Record:

@@ -33,11 +33,13 @@ class Prior(_Stored):
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
             rows = torch.randint(len(self.x), (len(y), n), generator=generator).to(self.x.device)
-            return Proposals(self.x[rows])
+            return Proposals(self.x[rows], rows=rows)
 
 
 class Lookup(_Stored):
     """Look the answer up: the training designs whose y is nearest to the target, nearest first."""
+
+    dtype: ClassVar[torch.dtype] = torch.float64  # single precision cannot tell y apart that are closer than 1e-7
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         """Names the nearest designs several times where n exceeds the number of training designs."""
@@ -45,7 +47,7 @@ class Lookup(_Stored):
             found = [self._nearest(part, n) for part in y.split(ROWS)]
         believed = torch.cat([part[0] for part in found])
         rows = torch.cat([part[1] for part in found])
-        return Proposals(self.x[rows], ranked=True, believed=believed)
+        return Proposals(self.x[rows], ranked=True, believed=believed, rows=rows)
 
     def _nearest(self, y: Tensor, n: int) -> tuple[Tensor, Tensor]:
         # The fast form of cdist loses the small distances that tell the nearest from its neighbours.

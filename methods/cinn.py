@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from harness.contracts import Method, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
 from methods.flows import build_flow
-from methods.levels import Levels
+from methods.levels import blurred, loosened
 from methods.networks import REDRAWS, keep_inside, normal, repeat_targets
 
 
@@ -47,7 +47,7 @@ class CINN(Method):
 
     def build(self, problem: Problem, width: int) -> None:
         options = self.options
-        self.x_dim, self.bounds, self.levels = problem.x_dim, problem.bounds, Levels(problem.x_dim)
+        self.x_dim, self.step, self.bounds = problem.x_dim, problem.step, loosened(problem)
         self.dim = max(2, problem.x_dim)  # a coupling needs two dimensions: a scalar x gets a noise dimension
         self.flow = build_flow(
             options.coupling,
@@ -61,14 +61,9 @@ class CINN(Method):
         )
         self.augmentation = Augmentation(options.augment, problem, width)
 
-    def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
-        """Find the levels of x, then train."""
-        self.levels.fit(train.x)
-        super().fit(train, valid, run)
-
     def negative_log_likelihood(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """-log p(x | y), mean over the batch."""
-        x = self.levels.blur(x)
+        x = blurred(x, self.step)
         if self.dim > self.x_dim:
             x = torch.cat([x, torch.randn(len(x), self.dim - self.x_dim, dtype=x.dtype, device=x.device)], 1)
         z, log_det = self.flow(x, y)
@@ -91,7 +86,7 @@ class CINN(Method):
 
             def draw(rows: Tensor | slice) -> Tensor:
                 z = normal(len(targets), self.dim, generator, y)[rows]
-                return self.levels.snap(self.flow.inverse(z, targets[rows])[:, : self.x_dim])
+                return self.flow.inverse(z, targets[rows])[:, : self.x_dim]
 
             x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)
         return Proposals(x.reshape(len(y), n, self.x_dim), generated=drawn)

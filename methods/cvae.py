@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
-from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from harness.contracts import Method, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
-from methods.levels import Levels
+from methods.levels import blurred, loosened
 from methods.networks import REDRAWS, keep_inside, mlp, normal, repeat_targets
 
 
@@ -82,18 +82,13 @@ class CVAE(Method):
         options = self.options
         dims = problem.x_dim, problem.y_dim, options.z_dim
         self.autoencoder = Autoencoder(*dims, width, options.depth, options.y_weight)
-        self.bounds, self.levels = problem.bounds, Levels(problem.x_dim)
+        self.step, self.bounds = problem.step, loosened(problem)
         self.augmentation = Augmentation(options.augment, problem, width)
-
-    def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
-        """Find the levels of x, then train."""
-        self.levels.fit(train.x)
-        super().fit(train, valid, run)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Negative evidence lower bound, at first with less of the KL term."""
         rising = min(1.0, progress / self.options.warm_up) if self.options.warm_up else 1.0
-        return self.autoencoder.negative_elbo(self.levels.blur(x), y, rising * self.options.kl_weight)
+        return self.autoencoder.negative_elbo(blurred(x, self.step), y, rising * self.options.kl_weight)
 
     def phases(self) -> Iterator[Phase]:
         decay = self.options.weight_decay
@@ -109,7 +104,7 @@ class CVAE(Method):
                 x = self.autoencoder.decode(z, targets[rows])
                 if self.options.sample == "full":
                     x = x + self.autoencoder.scale * normal(len(targets), x.shape[1], generator, x)[rows]
-                return self.levels.snap(x)
+                return x
 
             x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)
         return Proposals(x.view(len(y), n, -1), generated=drawn)

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
 from methods.flows import build_flow
-from methods.levels import Levels
+from methods.levels import blurred, loosened
 from methods.networks import REDRAWS, keep_inside, normal, repeat_targets, squared_error
 
 FIRST_SIGMA = 0.3  # where it is learned
@@ -177,12 +177,12 @@ class INN(Method):
         self.network = Bijection(problem, width, self.options)
         sigma = torch.full((self.network.u_dim,), self.options.sigma or FIRST_SIGMA)
         self.network.log_sigma = nn.Parameter(sigma.log(), requires_grad=self.options.sigma == 0)
-        self.bounds, self.levels = problem.bounds, Levels(problem.x_dim)
+        self.step, self.bounds = problem.step, loosened(problem)
         self.augmentation = Augmentation(self.options.augment, problem, width)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Negative log likelihood up to a constant, or the bidirectional MMD loss."""
-        x = self.levels.blur(x)
+        x = blurred(x, self.step)
         if self.options.loss == "mmd":
             return bidirectional_loss(self.network, x, y, (self.options.fit_weight, 1.0, 1.0))
         predicted, z, log_det = self.network(x)
@@ -192,9 +192,8 @@ class INN(Method):
         return -log_likelihood.mean()
 
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
-        """Find the components of y and the levels of x, then train."""
+        """Find the components of y, then train."""
         self.network.code.fit(train.y)
-        self.levels.fit(train.x)
         super().fit(train, valid, run)
 
     def phases(self) -> Iterator[Phase]:
@@ -208,7 +207,7 @@ class INN(Method):
 
             def draw(rows: Tensor | slice) -> Tensor:
                 z = normal(len(targets), self.network.z_dim, generator, y)[rows]
-                return self.levels.snap(self.network.inverse(targets[rows], z)[0])
+                return self.network.inverse(targets[rows], z)[0]
 
             x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)
         return Proposals(x.reshape(len(y), n, -1), generated=drawn)

@@ -52,7 +52,6 @@ def adam(
     Returns:
         x `(n, x_dim)` and the objective there `(n,)`.
     """
-
     measure = squared_error if bool(y.isfinite().all()) else known_error
 
     def objective(x: Tensor, targets: Tensor, origin: Tensor) -> Tensor:

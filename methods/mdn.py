@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
-from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from harness.contracts import Method, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
-from methods.levels import Levels
+from methods.levels import blurred, loosened
 from methods.networks import REDRAWS, keep_inside, mlp, normal
 
 FULL = 32  # dimensions of x up to which `covariance=auto` is full: beyond, the factor would take the whole budget
@@ -119,13 +119,8 @@ class MDN(Method):
         options, x_dim = self.options, problem.x_dim
         full = options.covariance == "full" or (options.covariance == "auto" and x_dim <= FULL)
         self.mixture = Mixture(x_dim, problem.y_dim, options.components, width, options.depth, full=full)
-        self.bounds, self.levels = problem.bounds, Levels(x_dim)
+        self.step, self.bounds = problem.step, loosened(problem)
         self.augmentation = Augmentation(self.options.augment, problem, width)
-
-    def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
-        """Find the levels of x, then train."""
-        self.levels.fit(train.x)
-        super().fit(train, valid, run)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Negative log likelihood of the training pairs."""
@@ -135,7 +130,7 @@ class MDN(Method):
 
     def negative_log_likelihood(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Negative log likelihood, without noise on y."""
-        return -self.mixture.log_density(self.levels.blur(x), y).mean()
+        return -self.mixture.log_density(blurred(x, self.step), y).mean()
 
     def phases(self) -> Iterator[Phase]:
         decay = self.options.weight_decay
@@ -147,7 +142,7 @@ class MDN(Method):
         with self.stage("generation"):
 
             def draw() -> Tensor:
-                return self.levels.snap(self.mixture.sample(y, n, generator).flatten(0, 1))
+                return self.mixture.sample(y, n, generator).flatten(0, 1)
 
             rounds = REDRAWS * self.options.inside
             x, drawn = keep_inside(draw(), self.bounds, lambda rows: draw()[rows], rounds=rounds)

@@ -13,7 +13,7 @@ from torch import Generator, nn
 
 from harness.conformance import Finding, check, check_method, check_task
 from harness.conformance.trial import trainable_tensors
-from harness.contracts import Method, Phase, Proposals, Task
+from harness.contracts import Kind, Method, Phase, Proposals, Task
 from harness.registry import discover
 
 
@@ -198,6 +198,10 @@ class FlatDiagnosis(Line):
         return {"distance": x.norm()}
 
 
+class Months(Line):
+    kinds = (Kind("integer"), Kind("continuous"))
+
+
 BROKEN_TASKS = [
     (BadLabels, "declaration", "3 entries"),
     (BadOptions, "declaration", "frozen=True"),
@@ -221,6 +225,7 @@ BROKEN_TASKS = [
     (Fragile, "prior", "can be simulated"),
     (Squared, "declaration", "x_shape (2, 2)"),
     (ShortAxis, "declaration", "y_axis has 2 values"),
+    (Months, "round trip", "whole numbers from the least to the greatest of the bounds"),
     (Generous, "pairs", "33 pairs"),
     (Shuffled, "pairs", "same seed"),
     (WrongImage, "images", "another y"),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.options import convert, describe, hints, render, resolve
+from harness.options import convert, describe, hints, identity, render, resolve
 from harness.selection import parse
 
 
@@ -122,3 +122,23 @@ def test_descriptions_are_what_a_user_may_write() -> None:
         "limit": "int|none",
         "degrees": "81|72",
     }
+
+
+@dataclass(frozen=True)
+class Placed:
+    path: str = field(default="here.csv", metadata={"identity": False})
+    workers: int | None = field(default=None, metadata={"identity": False})
+    degrees: int = 81
+
+
+@dataclass(frozen=True)
+class PlacedElsewhere(Placed):
+    path: str = "there.csv"
+    rate: float = 0.5
+
+
+def test_options_that_determine_no_numbers_are_no_part_of_the_identity() -> None:
+    assert identity(Placed, resolve(Placed, {"path": "b.csv", "workers": "3"}, owner="task")) == {"degrees": 81}
+    assert identity(PlacedElsewhere, resolve(PlacedElsewhere, owner="task")) == {"degrees": 81, "rate": 0.5}
+    values = resolve(Options, owner="na")
+    assert identity(Options, values) == values

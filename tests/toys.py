@@ -9,9 +9,10 @@ from functools import cache
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import one_hot
 
 from harness import data
-from harness.contracts import Method, Pairs, Phase, Problem, Task
+from harness.contracts import Kind, Method, Pairs, Phase, Problem, Task
 from harness.plan import specification
 from harness.presets import Protocol, Schedule
 from harness.registry import build_method
@@ -41,6 +42,30 @@ class Waves(Task):
 
     def simulate(self, x: Tensor) -> Tensor:
         return (x @ self.inner).sin() + x @ self.outer / 2
+
+
+class Mixed(Task):
+    """A material (one of three), a number of layers 1 to 5, and a thickness to stiffness and weight."""
+
+    x_dim, y_dim, fixed_target = 5, 2, (1.5, 3.0)
+    kinds = (Kind("categorical", 3), Kind("integer"), Kind("continuous"))
+    bounds = torch.tensor([[0, 0, 0, 1, 0.1], [1, 1, 1, 5, 2.0]], dtype=torch.float64)
+
+    def sample_prior(self, n: int, generator: Generator) -> Tensor:
+        material = one_hot(torch.randint(3, (n,), generator=generator), 3).double()
+        layers = torch.randint(1, 6, (n, 1), generator=generator).double()
+        thickness = 0.1 + 1.9 * torch.rand(n, 1, generator=generator, dtype=torch.float64)
+        return torch.cat([material, layers, thickness], 1)
+
+    def in_support(self, x: Tensor) -> Tensor:
+        hot = ((x[:, :3] == 0) | (x[:, :3] == 1)).all(-1) & (x[:, :3].sum(-1) == 1)
+        whole = (x[:, 3] == x[:, 3].round()) & (x[:, 3] >= 1) & (x[:, 3] <= 5)
+        return x.isfinite().all(-1) & hot & whole & (x[:, 4] > 0)
+
+    def simulate(self, x: Tensor) -> Tensor:
+        stiff = (x[:, :3] * torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)).sum(-1)
+        y = torch.stack([stiff * x[:, 4], x[:, 3] * x[:, 4]], -1)
+        return y.where(self.in_support(x)[:, None], torch.nan)
 
 
 @dataclass

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from harness import adapter
 from harness.budget import stored_numbers, trainable_parameters
-from harness.cell import restore
 from harness.conformance.findings import Finding, ViolationError, examine, require, require_options, require_shape
+from harness.conformance.rows import named_rows
 from harness.conformance.trial import PROPOSALS, TARGETS, Fold, Trial, Valley, difference, trainable_tensors
 from harness.contracts import Method, Proposals
+from harness.fitting import restore
 from harness.seeds import seeded
 
 FINITE = 0.9  # least share of finite designs after a short training
@@ -30,7 +31,7 @@ def check_method(create: Callable[[], Method]) -> list[Finding]:
         create: the method class, or what returns a fresh method.
 
     Properties: declaration, budget, training, shapes, devices; then honest count, finite, same seed, other targets,
-    state, arguments, ranking.
+    state, arguments, ranking, rows.
     """
     findings = [examine("declaration", _declaration, [create])]
     if not findings[0].ok:
@@ -49,6 +50,7 @@ def check_method(create: Callable[[], Method]) -> list[Finding]:
         "state": _state,
         "arguments": _arguments,
         "ranking": _ranking,
+        "rows": named_rows,
     }
     return findings + [examine(name, _located(holds), trials) for name, holds in later.items()]
 

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.conformance.findings import Finding, examine, require, require_options, require_shape
+from harness.conformance.round_trip import declared_kinds, round_trip
 from harness.contracts import Task
 from harness.seeds import seeded
 
@@ -23,7 +24,7 @@ def check_task(task: Task) -> list[Finding]:
     """All properties of a task, in order; the later ones are examined only where shapes, types and devices are right.
 
     Properties: declaration, shapes, dtypes, devices, batch equals loop, same seed, arguments, invalid rows, bounds,
-    fixed target, prior, pairs, images, diagnosis.
+    fixed target, prior, round trip, pairs, images, diagnosis.
     """
     first = {"declaration": _declaration, "shapes": _shapes, "dtypes": _dtypes, "devices": _devices}
     findings = [examine(name, holds, [task]) for name, holds in first.items()]
@@ -37,6 +38,7 @@ def check_task(task: Task) -> list[Finding]:
         "bounds": _bounds,
         "fixed target": _fixed_target,
         "prior": _prior,
+        "round trip": lambda task: round_trip(task, _draw(task, _affordable(task))),
         "pairs": _pairs,
         "images": _images,
         "diagnosis": _diagnosis,
@@ -46,6 +48,11 @@ def check_task(task: Task) -> list[Finding]:
 
 def _draw(task: Task, n: int, seed: int = 0) -> Tensor:
     return task.sample_prior(n, Generator().manual_seed(seed))
+
+
+def _affordable(task: Task) -> int:
+    """How many draws are simulated."""
+    return max(10 * ROWS, min(DRAWS, int(SECONDS / task.cost * 1000))) if task.cost else DRAWS
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
@@ -64,6 +71,7 @@ def _declaration(task: Task) -> None:
     points = task.y_dim if task.y_axis is None else len(task.y_axis[1])
     require(points == task.y_dim, f"y_axis has {points} values; give y_dim = {task.y_dim}.")
     require(task.cost >= 0, f"cost is {task.cost!r}; give the CPU seconds of 1000 simulations.")
+    declared_kinds(task)
     require_options(type(task))
 
 
@@ -179,7 +187,7 @@ def _fixed_target(task: Task) -> None:
 
 
 def _prior(task: Task) -> None:
-    x = _draw(task, max(10 * ROWS, min(DRAWS, int(SECONDS / task.cost * 1000))) if task.cost else DRAWS)
+    x = _draw(task, _affordable(task))
     inside = float(task.in_support(x.clone()).double().mean())
     require(inside == 1, f"{1 - inside:.2%} of the prior draws are outside the hard domain; make in_support hold them.")
     valid = float(task.simulate(x.clone()).isfinite().all(-1).double().mean())

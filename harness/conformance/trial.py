@@ -12,14 +12,14 @@ from torch import Generator, Tensor, nn
 from harness import data
 from harness.budget import build_to_budget
 from harness.contracts import Method, Pairs, Phase, Proposals, Task
-from harness.presets import Protocol, Schedule
 from harness.seeds import seeded
+from harness.settings import DataSettings, Schedule
 from harness.training import train
 
 BUDGET = 10_000  # trainable parameters, as in the smoke preset
 SCHEDULE = Schedule(epochs=3, batch=64, validate_every=1)
 TARGETS, PROPOSALS = 8, 16
-PROTOCOL = Protocol(targets=TARGETS + TARGETS // 2, n_train=500)
+DATA = DataSettings(targets=TARGETS + TARGETS // 2, n_train=500)
 
 
 class Valley(Task):
@@ -65,12 +65,13 @@ class Trial:
     def __init__(self, create: Callable[[], Method], task: Task, device: str = "cpu") -> None:
         self.create, self.task, self.device = create, task, device
         self.dtype = create().dtype
-        dataset = data.draw(task, PROTOCOL)
-        self.problem = data.pose(task, dataset, create(), device)
+        dataset = data.draw(task, DATA)
+        self.problem = data.fitted(data.pose(task, dataset), self.dtype, device)
+        scales = dataset.x_scale, dataset.y_scale
         self.train, self.valid = (
-            data.standardised(dataset, part, self.dtype, device) for part in (dataset.train, dataset.valid)
+            data.standardised(scales, part, self.dtype, device) for part in (dataset.train, dataset.valid)
         )
-        self.targets = dataset.y_scale.apply(dataset.targets).to(device, self.dtype)
+        self.targets = dataset.y_scale.apply(dataset.targets.shown).to(device, self.dtype)
         self.bounds = self.problem.bounds.clone()
         self.where = f"with x_dim={task.x_dim} and y_dim={task.y_dim}"
         self.width = 1

@@ -15,7 +15,7 @@ MEMORY_TEXTS = ("can't allocate memory", "not enough memory", "cannot allocate m
 """How torch's CPU allocator, the C library and CUDA say that memory is exhausted in a plain RuntimeError."""
 
 
-class Told(Exception):  # noqa: N818 (it is what another process told, not an error of its own)
+class Told(Exception):
     """What went wrong in the process of a method, as it told it."""
 
     def __init__(self, status: str, described: dict[str, str]) -> None:

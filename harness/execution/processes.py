@@ -23,8 +23,8 @@ from harness.allocator import ALLOCATOR
 from harness.execution.worker import Done, Job, work
 from harness.store import Store
 
-PRELOAD = ["torch", "torch._dynamo", "scipy.stats", "harness.cell", "harness.apart"]
-"""Imported once, by the server that every worker is forked from. An optimiser imports the second: a second a cell."""
+PRELOAD = ["harness.execution.preload"]
+"""Imported once, by the server that every worker is forked from."""
 
 Launch = Callable[[Job, Connection], Future[Done]]
 Hear = Callable[["Running", str, int, int, float | None], None]

@@ -24,6 +24,7 @@ from harness.schema import Record
 from harness.store import Store, carry, scratch
 
 if TYPE_CHECKING:
+    from harness.cell import Learn
     from harness.plan import Cell
     from harness.work import Work
 
@@ -69,6 +70,14 @@ def work(job: Job, messages: Connection) -> Done:
 
 
 def _work(job: Job, messages: Connection) -> Done:
+    from harness.apart import method_process
+
+    os.setpgid(0, 0)
+    with method_process() as learn:  # before there are threads, and before the task is made
+        return _recorded(job, learn, messages)
+
+
+def _recorded(job: Job, learn: Learn, messages: Connection) -> Done:
     _end_with_parent()
     send(messages, "process", os.getpid())
     cell = job.cell
@@ -81,7 +90,7 @@ def _work(job: Job, messages: Connection) -> Done:
         if record is not None:
             carry(store.path(cell), folder, record.files)
         with captured(folder, private):
-            result = _attempt(job, record, folder, messages, private)
+            result = _attempt(job, record, learn, folder, messages, private)
         if record is None or result["status"] == "ok":
             stamp = provenance.stamp(job.environment, device=cell.device, threads=cell.threads, started=started)
             store.commit(cell, folder, completed(record, result, stamp))
@@ -99,12 +108,12 @@ def completed(record: Record | None, result: Mapping[str, Any], stamp: Mapping[s
 
 
 def _attempt(
-    job: Job, record: Record | None, folder: Path, messages: Connection, private: list[Path]
+    job: Job, record: Record | None, learn: Learn, folder: Path, messages: Connection, private: list[Path]
 ) -> dict[str, Any]:
     """The parts of the record that are new, and the error where one was raised."""
     body: dict[str, Any] = {}
     try:
-        runner = job.runner or partial(_run, job.work, record)
+        runner = job.runner or partial(_run, job.work, record, learn)
         for part in runner(job.cell, folder, reporter(messages)):
             body.update(plain(part))
             send(messages, "known", plain(part))
@@ -117,13 +126,12 @@ def _attempt(
 
 
 def _run(
-    work: Work, record: Record | None, cell: Cell, folder: Path, report: Report
+    work: Work, record: Record | None, learn: Learn, cell: Cell, folder: Path, report: Report
 ) -> Iterable[Mapping[str, Any]]:
     """What a cell does, its method in a process of its own."""
-    from harness.apart import learn_apart
     from harness.cell import update
 
-    return update(cell, work, record, folder, partial(learn_apart, threads=cell.threads), report)
+    return update(cell, work, record, folder, learn, report)
 
 
 def reporter(messages: Connection) -> Report:
@@ -155,8 +163,7 @@ def _use_threads(threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Lead an own process group, and end it as soon as the parent has ended in whatever way."""
-    os.setpgid(0, 0)
+    """End the own process group as soon as the parent has ended in whatever way."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_wait_and_end, args=(parent.sentinel,), daemon=True).start()

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from harness.no_options import NoOptions
 from harness.metrics import METRICS, errors, prior_errors
+from harness.no_options import NoOptions
 
 if TYPE_CHECKING:
     from torch import Tensor

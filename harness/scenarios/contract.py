@@ -60,7 +60,8 @@ class Scenario:
     @property
     def needs(self) -> frozenset[str]:
         """What a method must handle (`Method.handles`): `gaps`, `lone` or `conditions`; a method that does not cannot
-        take part."""
+        take part.
+        """
         return frozenset()
 
     def refusal(self, x_dim: int, y_dim: int) -> str | None:

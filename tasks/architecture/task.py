@@ -11,18 +11,17 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Pairs, Task
-from tasks.architecture import cache
+from harness.contracts import Kind, Pairs, Task
 from tasks.architecture.designs import draw
-from tasks.architecture.generate import generate
 from tasks.architecture.material import PIXELS, forward
+from tasks.architecture.pairs import Arrays, generate, load
 
 UNCACHED = 200  # pairs up to which reading them from a cache is not worth it: a second of one core
 ROUNDING = 1e-5  # of a standardised float32 pixel: not a design that has left the box
 
 
 class Architecture(Task):
-    """Pixels x in [0, 1], index [ix, iy] row by row, to y = E_x = 1 / S_11, the modulus of the cell along x.
+    """Pixels x, 0 or 1, index [ix, iy] row by row, to y = E_x = 1 / S_11, the modulus of the cell along x.
 
     The cell repeats in both directions. A pixel is an element in plane stress with Young's modulus
     0.04 + 3.96 x^3 (solid 4, void 0.04) and Poisson's ratio 1/3; S is the inverse of the homogenised stiffness, so y is
@@ -50,6 +49,7 @@ class Architecture(Task):
     n_train = 100_000
     cost = 3.2
     x_shape: tuple[int, ...] = (PIXELS, PIXELS)
+    kinds: tuple[Kind, ...] = (Kind("integer", PIXELS**2),)
 
     @property
     def bounds(self) -> Tensor:
@@ -70,8 +70,8 @@ class Architecture(Task):
         if n > UNCACHED:
             self._cached(n, generator)
 
-    def _cached(self, n: int, generator: Generator) -> cache.Arrays:
-        return cache.load(n, _seed(generator), generate)
+    def _cached(self, n: int, generator: Generator) -> Arrays:
+        return load(n, _seed(generator), generate)
 
     def simulate(self, x: Tensor) -> Tensor:
         return self._simulate(x)

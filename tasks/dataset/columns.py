@@ -1,4 +1,4 @@
-"""Which columns of a file a short text stands for.
+"""Which columns of a file a short text stands for, what they hold, and whether they are points of a curve.
 
 Several pieces are joined by `+`. A piece is the name of a column, a range `a:f` in the order of the file, both ends
 included, or a pattern in which `*` stands for any text and `?` for any character. A name that occurs in the file as it
@@ -7,11 +7,19 @@ is written is that column, whatever its characters mean. Commas and brackets, wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from itertools import groupby, pairwise
 
+from torch import Tensor
+
+from harness import kinds
+from harness.contracts import Kind
 from harness.errors import UsageError, unknown
 
+POINTS = 10  # columns from which on numbered ones are taken for a curve rather than for single targets
+NUMBERED = re.compile(r"(.*?)([-+]?\d+(?:\.\d+)?)")
 LISTED = 40  # columns up to which an error names all of them
 
 
@@ -25,6 +33,55 @@ def choose(text: str, names: Sequence[str], option: str) -> list[str]:
         return [text]
     pieces = [piece.strip() for piece in text.split("+")]
     return list(dict.fromkeys(name for piece in pieces for name in _matching(piece, names, option)))
+
+
+def axis_of(names: Sequence[str]) -> tuple[str, tuple[float, ...]] | None:
+    """Label and values of the axis: of names such as T400, T410, ... that rise or fall. None where they do not."""
+    matches = [NUMBERED.fullmatch(name) for name in names]
+    if len(names) < POINTS or not all(matches):
+        return None
+    parts = [match.groups() for match in matches if match is not None]
+    values = tuple(float(number) for _, number in parts)
+    steps = [second - first for first, second in pairwise(values)]
+    same = {prefix for prefix, _ in parts}
+    if len(same) > 1 or not (min(steps) > 0 or max(steps) < 0):
+        return None
+    return same.pop().strip(" _=-") or "column", values
+
+
+def kinds_of(text: str, x: Tensor, names: Sequence[str]) -> tuple[Kind, ...]:
+    """What the columns x `(n, x_dim)` are: as they look (`auto`), all `continuous`, or those named hold whole numbers.
+
+    Of the columns that are named, adjacent ones of 0 and 1 that sum to one in every row are categorical.
+
+    Raises:
+        UsageError: no such column, or one that holds other numbers.
+    """
+    if text == "auto":
+        return kinds.detect(x)
+    if text == "continuous":
+        return (Kind("continuous", len(names)),)
+    chosen = choose(text, names, "kinds")
+    found: list[Kind] = []
+    for named, places in groupby(range(len(names)), lambda place: names[place] in chosen):
+        columns = list(places)
+        if named:
+            _require_whole(x[:, columns], [names[place] for place in columns], text)
+            looks = kinds.detect(x[:, columns])
+            found += [kind if kind.name == "categorical" else Kind("integer", kind.columns) for kind in looks]
+        else:
+            found.append(Kind("continuous", len(columns)))
+    return kinds.merged(found)
+
+
+def _require_whole(x: Tensor, names: Sequence[str], text: str) -> None:
+    broken = (x != x.round()).nonzero()
+    if len(broken):
+        row, column = broken[0].tolist()
+        raise UsageError(
+            f"kinds={text}: the column {names[column]!r} has {x[row, column].item():.9g}, which is no whole number. "
+            "Name columns of whole numbers, or write kinds=auto or kinds=continuous."
+        )
 
 
 def _matching(piece: str, names: Sequence[str], option: str) -> list[str]:

@@ -4,40 +4,64 @@ from __future__ import annotations
 
 import csv
 import math
-import os
-import sys
+import re
+import shlex
+import shutil
 import tempfile
-import time
-import weakref
 from collections.abc import Sequence
-from contextlib import suppress
+from importlib.util import find_spec
 from io import StringIO
-from multiprocessing.connection import wait
 from pathlib import Path
-from subprocess import PIPE, Popen, TimeoutExpired
+from subprocess import Popen, TimeoutExpired
 from typing import IO
 
 import numpy as np
 
-from tasks.dataset import worker
-from tasks.dataset.worker import LENGTH, packed, send, unpacked
+from harness.errors import UsageError
+from tasks.cache import digest
+from tasks.workers import Failed, Workers, printed
 
-SHOWN = 2000  # characters from the end of what a program wrote to standard error
+FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
-class Failed(Exception):
-    """A simulator has not answered a batch; the text says why."""
+def engine(text: str, x_names: Sequence[str], whole: Sequence[bool], y_dim: int, limit: float) -> Function | Program:
+    """What answers a batch, from the text of the option.
+
+    Raises:
+        UsageError: no such module or program.
+    """
+    if FUNCTION.fullmatch(text):
+        _source(text)
+        return Function(text, y_dim, limit)
+    return Program(_words(text), x_names, whole, y_dim, limit)
+
+
+def identity(text: str) -> str:
+    """SHA-256 of a simulator as far as it can be seen, wherever it is.
+
+    That is `module:function` and the contents of the module's file; or the command, in which a file goes by its name
+    without folders, and the contents of the files that it names.
+    """
+    if FUNCTION.fullmatch(text):
+        return digest(text.encode(), _source(text).read_bytes())
+    words = _words(text)
+    files = {word: Path(word) for word in words if Path(word).is_file()}
+    command = shlex.join(files[word].name if word in files else word for word in words)
+    return digest(command.encode(), *(files[word].read_bytes() for word in words if word in files))
 
 
 class Program:
     """A program that is started for each batch: designs as CSV on its standard input, targets as CSV on its output.
 
-    The input begins with the names of the columns; numbers have all their digits. The output has a row for each
-    design, in the same order, and may begin with names; `nan` stands for what cannot be simulated.
+    The input begins with the names of the columns; numbers have all their digits, and those of a column of whole
+    numbers no point. The output has a row for each design, in the same order, and may begin with names; `nan` stands
+    for what cannot be simulated.
     """
 
-    def __init__(self, words: Sequence[str], names: Sequence[str], y_dim: int, limit: float) -> None:
-        self.words, self.names, self.y_dim, self.limit = list(words), list(names), y_dim, limit
+    def __init__(
+        self, words: Sequence[str], names: Sequence[str], whole: Sequence[bool], y_dim: int, limit: float
+    ) -> None:
+        self.words, self.names, self.whole, self.y_dim, self.limit = list(words), list(names), whole, y_dim, limit
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Targets `(n, y_dim)` of designs `(n, x_dim)`.
@@ -51,14 +75,19 @@ class Program:
             tempfile.TemporaryFile("w+", newline="") as answers,
             tempfile.TemporaryFile("w+", errors="replace") as errors,
         ):
-            csv.writer(questions).writerows([self.names, *x.tolist()])
+            csv.writer(questions).writerows([self.names, *map(self._written, x.tolist())])
             questions.seek(0)
             try:
                 self._run(questions, answers, errors)
                 answers.seek(0)
                 return _table(answers.read(), len(x), self.y_dim)
             except (Failed, OSError) as failure:
-                raise Failed(f"{failure} {_printed(errors)}") from failure
+                raise Failed(f"{failure} {printed(errors)}") from failure
+
+    def _written(self, row: Sequence[float]) -> list[float]:
+        """A design with whole numbers as such: a program may not read 3.0 as one."""
+        pairs = zip(row, self.whole, strict=True)
+        return [int(value) if whole and value.is_integer() else value for value, whole in pairs]
 
     def _run(self, questions: IO[str], answers: IO[str], errors: IO[str]) -> None:
         process = Popen(self.words, stdin=questions, stdout=answers, stderr=errors)
@@ -73,16 +102,12 @@ class Program:
             raise Failed(f"It ended with status {status}.")
 
 
-class Function:
-    """A Python function `(n, x_dim)` to `(n, y_dim)`, in processes of its own that can be ended when it is too slow.
-
-    Any number of threads may ask; each gets a process that no other uses.
-    """
+class Function(Workers):
+    """A Python function `(n, x_dim)` to `(n, y_dim)`, in processes of its own that can be ended when it is too slow."""
 
     def __init__(self, name: str, y_dim: int, limit: float) -> None:
-        self.name, self.y_dim, self.limit = name, y_dim, limit
-        self._idle: list[_Worker] = []
-        weakref.finalize(self, _end, self._idle)
+        super().__init__(name, limit)
+        self.y_dim = y_dim
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Targets `(n, y_dim)` of designs `(n, x_dim)`.
@@ -90,78 +115,12 @@ class Function:
         Raises:
             Failed: the function raised or took too long, its process died, or what it returned has another shape.
         """
-        chosen = self._idle.pop() if self._idle else _Worker(self.name)
-        try:
-            kind, content = chosen.ask(packed(x), self.limit)
-        except BaseException as error:
-            printed = chosen.end()
-            if isinstance(error, TimeoutError):
-                raise Failed(f"It took longer than {self.limit:g} s. {printed}") from error
-            if isinstance(error, EOFError | OSError):
-                raise Failed(f"Its process has ended. {printed}") from error
-            raise
-        self._idle.append(chosen)
-        if kind == b"e":
-            raise Failed(content.decode()[-SHOWN:])
-        y = unpacked(content)
+        y = super().__call__(x)
         if self.y_dim == 1 and y.shape == (len(x),):
             y = y[:, None]
         if y.shape != (len(x), self.y_dim):
             raise Failed(f"It returned shape {y.shape} for {len(x)} designs; return {(len(x), self.y_dim)}.")
         return y
-
-
-class _Worker:
-    """A process that runs `tasks.dataset.worker`, by its file: as a module it would import torch with the package."""
-
-    def __init__(self, name: str) -> None:
-        # Appended to, so that reading it here does not move the place where the process writes.
-        self.errors = tempfile.TemporaryFile("a+", errors="replace")  # noqa: SIM115 (closed with the worker)
-        command = [sys.executable, "-P", worker.__file__, name]  # -P: its folder has modules that are not the user's
-        self.process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=self.errors, env=_environment())
-
-    def ask(self, content: bytes, limit: float) -> tuple[bytes, bytes]:
-        """The kind and the content of the answer to a frame."""
-        assert self.process.stdin is not None
-        deadline = time.monotonic() + limit
-        send(self.process.stdin, content)
-        length = int.from_bytes(self._read(LENGTH, deadline), "big")
-        answer = self._read(length, deadline)
-        return answer[:1], answer[1:]
-
-    def _read(self, size: int, deadline: float) -> bytes:
-        assert self.process.stdout is not None
-        found = bytearray()
-        while len(found) < size:
-            if not wait([self.process.stdout.fileno()], max(0.0, deadline - time.monotonic())):
-                raise TimeoutError
-            part = os.read(self.process.stdout.fileno(), size - len(found))
-            if not part:
-                raise EOFError
-            found += part
-        return bytes(found)
-
-    def end(self) -> str:
-        """End the process, whatever it is doing; returns what it wrote to standard error."""
-        self.process.kill()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                with suppress(BrokenPipeError):  # by what it was not there to read any more
-                    stream.close()
-        self.process.wait()
-        with self.errors:
-            return _printed(self.errors)
-
-
-def _end(workers: list[_Worker]) -> None:
-    for each in workers:
-        each.end()
-
-
-def _environment() -> dict[str, str]:
-    """One thread for each process, and all modules where this process finds them."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(str(Path(place).absolute()) for place in sys.path)}
 
 
 def _table(text: str, rows: int, columns: int) -> np.ndarray:
@@ -189,8 +148,29 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _printed(errors: IO[str]) -> str:
-    """The end of what a program wrote to standard error, in words."""
-    errors.seek(0)
-    text = errors.read().strip()[-SHOWN:]
-    return f"It wrote to standard error:\n{text}" if text else "It wrote nothing to standard error."
+def _source(text: str) -> Path:
+    """The file of the module of `module:function`."""
+    module = text.partition(":")[0]
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise UsageError(
+            f"simulator={text}: there is no module {module!r} in the current folder or among the installed ones. "
+            "Write module:function, or a command such as ./program."
+        )
+    return Path(spec.origin)
+
+
+def _words(text: str) -> list[str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"simulator={text} is not a command: {error}.") from error
+    if not words or shutil.which(words[0]) is None:
+        raise UsageError(
+            f"simulator={text}: there is no program {(words or [''])[0]!r} that can be executed. Write module:function "
+            "for a Python function, ./program for a program in the current folder."
+        )
+    return words

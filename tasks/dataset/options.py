@@ -1,16 +1,29 @@
-"""The options of the dataset task."""
+"""The options of the dataset task, and y*, the target of the single-target protocol, from a short text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from harness.errors import UsageError
+from tasks.dataset.rows import Rows
+
+ROW = re.compile(r"row:(\d+)")
+PLUS = re.compile(r"(?<![eE])\+")  # joins numbers; in 1e+3 it does not
+
+ELSEWHERE: dict[str, Any] = {"identity": False}
+"""Of options that do not determine numbers, or do so by what is in the task's fingerprint or in the protocol."""
 
 
 @dataclass(frozen=True)
 class DatasetOptions:
     """Options of the dataset task. Columns are written as `tasks.dataset.columns` says: `a`, `a:f`, `r*`, `a+c:f`."""
 
-    path: str | None = None
+    path: str | None = field(default=None, metadata=ELSEWHERE)
     """CSV, Parquet or NPZ file of (x, y) pairs, one a row; relative to the current folder. There is no default."""
     x: str = "x*"
     """Columns of the design."""
@@ -18,17 +31,20 @@ class DatasetOptions:
     """Columns of the target."""
     prior: Literal["hull", "density", "box"] = "hull"
     """What designs are drawn from: between neighbouring rows, from a density fitted to them, or from their box."""
+    kinds: str = "auto"
+    """Columns of x that hold whole numbers or choices (one-hot), which designs then do, too; `auto` finds them, and
+    `continuous` is none of them."""
     target: str | None = None
     """y*: a number for each y joined by `+`, or `row:17` for the y of row 17; else a row in the middle of the data."""
-    simulator: str | None = None
+    simulator: str | None = field(default=None, metadata=ELSEWHERE)
     """The true forward model, `module:function` or a program; else a proxy that is trained on half of the rows."""
-    batch: int = 1000
+    batch: int = field(default=1000, metadata=ELSEWHERE)
     """Designs that the simulator is given at once, at most."""
-    limit: float = 60.0
+    limit: float = field(default=60.0, metadata=ELSEWHERE)
     """Seconds that the simulator may take for a batch."""
-    workers: int | None = None
+    workers: int | None = field(default=None, metadata=ELSEWHERE)
     """Simulators that run at once; one for each core unless given."""
-    cost: float | None = None
+    cost: float | None = field(default=None, metadata=ELSEWHERE)
     """CPU seconds of 1000 simulations; a preset asks a slow simulator for fewer proposals."""
 
     def __post_init__(self) -> None:
@@ -38,3 +54,26 @@ class DatasetOptions:
                 raise ValueError(f"{name} = {value} is not allowed; allowed: more than 0")
         if self.cost is not None and self.cost < 0:
             raise ValueError(f"cost = {self.cost} is not allowed; allowed: 0 or more")
+
+
+def fixed_target(text: str | None, y: Tensor, rows: Rows) -> tuple[float, ...]:
+    """The numbers of y*: as written, of a row of the file's y `(n, y_dim)`, or of a row in the middle of the data.
+
+    Raises:
+        UsageError: not so many numbers, or no such row.
+    """
+    if text is None:
+        return tuple(rows.middle().tolist())
+    if match := ROW.fullmatch(text):
+        place = int(match[1])
+        if not 1 <= place <= len(y):
+            raise UsageError(f"target={text} is not allowed. Allowed: row:1 to row:{len(y)}.")
+        return tuple(y[place - 1].tolist())
+    try:
+        values = torch.tensor([float(part) for part in PLUS.split(text)], dtype=torch.float64)
+    except ValueError:
+        values = torch.empty(0)
+    if len(values) != y.shape[1] or not values.isfinite().all():
+        count = f"{y.shape[1]} finite numbers joined by +" if y.shape[1] > 1 else "a finite number"
+        raise UsageError(f"target={text} is not allowed. Allowed: {count}, or row:1 to row:{len(y)}.")
+    return tuple(values.tolist())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Generator, Tensor
+
+from harness import kinds
+from harness.contracts import Kind
 
 NEIGHBOURS = 6  # rows that a draw from the hull lies between, at most
 ROWS_PER_CALL = 512  # draws whose distances to all rows are held at once
@@ -78,3 +81,12 @@ def fold(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 PRIORS = {"box": box, "hull": hull, "density": density}
+
+
+def prior(name: str, rows: Tensor, columns: Sequence[Kind]) -> Prior:
+    """The prior of this name for rows `(m, d)` of some kinds: its draws, moved to the nearest valid design."""
+    bounds = torch.stack([rows.min(0).values, rows.max(0).values])
+    # Half a step beyond its range, so that rounding gives the ends of an integer column as often as the others.
+    beyond = 0.5 * (kinds.discrete(columns, rows.shape[1]) & kinds.scaled(columns, rows.shape[1]))
+    draw = box(torch.stack([bounds[0] - beyond, bounds[1] + beyond])) if name == "box" else PRIORS[name](rows)
+    return lambda n, generator: kinds.snap(draw(n, generator), columns, bounds)

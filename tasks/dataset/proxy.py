@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from tasks.dataset import cache
+from tasks import cache
 from tasks.dataset.network import Proxy
 from tasks.dataset.rows import Rows
 from tasks.dataset.training import Training, train
@@ -25,7 +24,7 @@ def trained(rows: Rows, settings: Training) -> Proxy:
     Raises:
         UsageError: the cache cannot be written.
     """
-    path = cache.folder() / f"proxy-{key(rows, settings)}.safetensors"
+    path = cache.folder("dataset") / f"proxy-{key(rows, settings)}.safetensors"
     sizes = [rows.x.shape[1], *[settings.width] * settings.depth, rows.y.shape[1]]
     with cache.locked(path):
         proxy = _read(path, Proxy(settings.members, sizes).double())
@@ -65,14 +64,11 @@ def _read(path: Path, proxy: Proxy) -> Proxy | None:
         return None
     except (SafetensorError, RuntimeError):
         pass
-    warnings.warn(f"The cache file {path.name} is damaged and is made again.", stacklevel=3)
+    cache.warn_damaged(path)
     return None
 
 
 def _write(path: Path, proxy: Proxy) -> None:
-    """Written aside and renamed into place, after its own digest."""
+    """Its weights, after their digest."""
     weights = save({name: tensor.contiguous() for name, tensor in proxy.state_dict().items()})
-    aside = path.with_suffix(".part")
-    with cache.writable():
-        aside.write_bytes(cache.digest(weights).encode() + b"\n" + weights)
-        aside.replace(path)
+    cache.write(path, cache.digest(weights).encode() + b"\n" + weights)

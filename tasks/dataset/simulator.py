@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
-import shutil
+import hashlib
+import sqlite3
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from harness.errors import UsageError
-from tasks.dataset import cache
-from tasks.dataset.designs import Designs, key
-from tasks.dataset.engines import Failed, Function, Program
+from tasks import cache
+from tasks.workers import Failed
 
-FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+PATIENCE = 20  # designs in a row without an answer, after which a design that was answered before is asked for again
+WAIT = 60.0  # seconds for another process that writes
+TABLE = "CREATE TABLE IF NOT EXISTS designs (x BLOB PRIMARY KEY, y BLOB NOT NULL) WITHOUT ROWID"
 
 Ask = Callable[[np.ndarray], np.ndarray]
 
@@ -29,7 +28,8 @@ class Simulator:
     """Targets of designs from an engine, kept on disk as soon as a batch is answered.
 
     A batch that fails is tried again in halves, so that a design fails only by itself: its y is NaN, and is not kept.
-    The first failure is shown with what the program wrote to standard error.
+    The first failure is shown with what the program wrote to standard error. A simulator that does not even answer
+    what it did before, say without its licence, is given up: its designs are not invalid.
     """
 
     def __init__(self, ask: Ask, y_dim: int, designs: Designs, batch: int, workers: int, name: str) -> None:
@@ -38,10 +38,17 @@ class Simulator:
         """Designs that were not known and have been simulated."""
         self.failure: str | None = None
         """Why the first batch that failed did."""
+        self.known: np.ndarray | None = None
+        """A design `(x_dim,)` that was answered."""
         self._ask = ask
+        self._unanswered = 0
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Targets `(n, y_dim)` of finite designs `(n, x_dim)`, float64; NaN in all y of one that was not simulated."""
+        """Targets `(n, y_dim)` of finite designs `(n, x_dim)`, float64; NaN in all y of one that was not simulated.
+
+        Raises:
+            UsageError: it has stopped to answer.
+        """
         keys = [key(row) for row in np.ascontiguousarray(x)]
         known = self.designs.read(keys)
         fresh = list({name: row for name, row in zip(keys, x, strict=True) if name not in known}.items())
@@ -74,13 +81,29 @@ class Simulator:
         """Targets `(n, y_dim)`, and the mask `(n,)` of the designs to which there was an answer."""
         try:
             y = self._ask(x)
+            self._unanswered = 0
             return np.where(np.isfinite(y).all(1, keepdims=True), y, np.nan), np.ones(len(x), bool)
         except Failed as failure:
             self._report(str(failure), len(x))
         if len(x) == 1:
+            self._require_alive()
             return np.full((1, self.y_dim), np.nan), np.zeros(1, bool)
         halves = [self._answer(half) for half in np.array_split(x, 2)]
         return np.concatenate([y for y, _ in halves]), np.concatenate([mask for _, mask in halves])
+
+    def _require_alive(self) -> None:
+        """After many designs without an answer, ask for one that was answered before."""
+        self._unanswered += 1
+        if self.known is None or self._unanswered < PATIENCE:
+            return
+        try:
+            self._ask(self.known[None])
+        except Failed as failure:  # the count stays: other batches that wait end with their next design
+            raise UsageError(
+                f"simulator={self.name} has stopped to answer: after {PATIENCE} designs in a row it fails on a row of "
+                f"the file that it answered before. Mend it and run again; its answers are kept. {failure}"
+            ) from failure
+        self._unanswered = 0
 
     def _report(self, reason: str, designs: int) -> None:
         if self.failure is None:
@@ -93,55 +116,46 @@ class Simulator:
             )
 
 
-def engine(text: str, x_names: Sequence[str], y_dim: int, limit: float) -> Function | Program:
-    """What answers a batch, from the text of the option.
+class Designs:
+    """The y of designs on disk, by the exact bytes of x; any number of processes may read and write."""
 
-    Raises:
-        UsageError: no such module or program.
-    """
-    if FUNCTION.fullmatch(text):
-        _source(text)
-        return Function(text, y_dim, limit)
-    return Program(_words(text), x_names, y_dim, limit)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
+        """The y `(y_dim,)` of those designs that are known, by key."""
+        with self._open() as connection:
+            rows = (connection.execute("SELECT y FROM designs WHERE x = ?", (key,)).fetchone() for key in keys)
+            return {key: np.frombuffer(row[0]) for key, row in zip(keys, rows, strict=True) if row is not None}
+
+    def write(self, found: Mapping[bytes, np.ndarray]) -> None:
+        """Keep the y `(y_dim,)` of designs, float64, all of them or none."""
+        with self._open() as connection, connection:
+            rows = [(key, np.ascontiguousarray(y, np.float64).tobytes()) for key, y in found.items()]
+            connection.executemany("INSERT OR REPLACE INTO designs VALUES (?, ?)", rows)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with cache.writable(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._connect()) as connection:
+            yield connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=WAIT)
+        try:
+            connection.execute(TABLE)
+        except sqlite3.OperationalError:  # locked for too long, or the disk is full: not the file's fault
+            connection.close()
+            raise
+        except sqlite3.DatabaseError:
+            connection.close()
+            cache.warn_damaged(self.path)
+            self.path.unlink()
+            return self._connect()
+        return connection
 
 
-def identity(text: str) -> str:
-    """SHA-256 of a simulator as far as it can be seen: its text, the module's file, the files that a command names."""
-    if FUNCTION.fullmatch(text):
-        files = [_source(text)]
-    else:
-        files = [Path(word) for word in _words(text) if Path(word).is_file()]
-    return cache.digest(text.encode(), *(file.read_bytes() for file in files))
-
-
-def usable_cores() -> int:
-    """Logical cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _source(text: str) -> Path:
-    """The file of the module of `module:function`."""
-    module = text.partition(":")[0]
-    try:
-        spec = find_spec(module)
-    except ModuleNotFoundError:
-        spec = None
-    if spec is None or spec.origin is None:
-        raise UsageError(
-            f"simulator={text}: there is no module {module!r} in the current folder or among the installed ones. "
-            "Write module:function, or a command such as ./program."
-        )
-    return Path(spec.origin)
-
-
-def _words(text: str) -> list[str]:
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"simulator={text} is not a command: {error}.") from error
-    if not words or shutil.which(words[0]) is None:
-        raise UsageError(
-            f"simulator={text}: there is no program {(words or [''])[0]!r} that can be executed. Write module:function "
-            "for a Python function, ./program for a program in the current folder."
-        )
-    return words
+def key(x: np.ndarray) -> bytes:
+    """What stands for a design `(x_dim,)`, float64, in the cache."""
+    return hashlib.blake2b(x.tobytes(), digest_size=16).digest()

@@ -12,17 +12,15 @@ from torch import Generator, Tensor
 
 from harness.contracts import Pairs, Task
 from harness.errors import UsageError
-from tasks.dataset import cache
-from tasks.dataset.axis import axis_of
-from tasks.dataset.checks import numbers
-from tasks.dataset.columns import choose
-from tasks.dataset.options import DatasetOptions
-from tasks.dataset.priors import PRIORS
-from tasks.dataset.reading import read
-from tasks.dataset.report import report
+from harness.kinds import discrete
+from tasks.cache import digest
+from tasks.dataset.columns import axis_of, choose, kinds_of
+from tasks.dataset.engines import identity
+from tasks.dataset.options import DatasetOptions, fixed_target
+from tasks.dataset.priors import prior
+from tasks.dataset.reading import numbers, read
+from tasks.dataset.report import Description
 from tasks.dataset.rows import Rows
-from tasks.dataset.simulator import identity
-from tasks.dataset.targets import fixed_target
 from tasks.dataset.training import Training
 from tasks.dataset.truth import ProxyTruth, SimulatedTruth, Truth
 
@@ -38,6 +36,8 @@ class DatasetTask(Task):
     means anything. It knows nothing outside the box of the rows: designs there are invalid and NaN. If the user names a
     simulator, that is the forward model instead, the methods learn from all rows, and it alone decides what is
     invalid. Rows with the same design count once, with the mean of their y.
+
+    Columns of x that hold whole numbers or choices do so in all designs that are drawn or proposed (`kinds`).
 
     A subclass in a package of its own sets `root` and the defaults of its `Options`.
     """
@@ -66,13 +66,15 @@ class DatasetTask(Task):
         known, own = (self.rows[:0], self.rows) if simulated else self.rows.halves(SPLIT_SEED)
         self.known, self.own = known, own
         """The rows that the proxy is trained on, and those that methods learn from."""
-        self.draw_design = PRIORS[self.options.prior](self.rows.x)
+        kinds = kinds_of(self.options.kinds, self.rows.x, self.names[0])
+        self.draw_design = prior(self.options.prior, self.rows.x, kinds)
         # What the contract declares of a class is here for the file to say.
         vars(self).update(
             x_dim=x.shape[1],
             y_dim=y.shape[1],
             x_labels=tuple(self.names[0]),
             y_labels=tuple(self.names[1]),
+            kinds=kinds,
             y_axis=axis_of(self.names[1]),
             n_train=len(own),
             fixed_target=fixed_target(self.options.target, torch.from_numpy(y), self.rows),
@@ -88,7 +90,8 @@ class DatasetTask(Task):
         """
         if self.options.simulator is None:
             return ProxyTruth.of(self.known, self.own, self.training)
-        return SimulatedTruth.of(self.options, self.rows, self.names)
+        whole = discrete(self.kinds, self.x_dim).tolist()
+        return SimulatedTruth.of(self.options, self.rows, self.names, whole, self.sample_prior)
 
     @property
     def floor(self) -> dict[str, float]:
@@ -99,12 +102,18 @@ class DatasetTask(Task):
     def fingerprint(self) -> str:
         """SHA-256 of the file, and of the simulator as far as it can be seen."""
         simulator = self.options.simulator
-        return cache.digest(self.path.read_bytes(), identity(simulator).encode() if simulator else b"")
+        return digest(self.path.read_bytes(), identity(simulator).encode() if simulator else b"")
 
     @property
     def report(self) -> list[str]:
         """What a reader of results should know of the data, in lines of text."""
-        return [*report(self), *self.truth.lines()]
+        return [*self.description.lines(), *self.truth.lines()]
+
+    @property
+    def description(self) -> Description:
+        """What the file says of the data; nothing is trained or simulated for it."""
+        facts = self.path.name, self.rows, len(self.own), *self.names, self.kinds, self.fixed_target, self.options
+        return Description(*facts)
 
     @property
     def bounds(self) -> Tensor:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from harness.errors import UsageError
-from tasks.dataset import cache
-from tasks.dataset.designs import Designs
+from harness.provenance import usable_cores
+from tasks import cache
+from tasks.dataset.engines import engine, identity
 from tasks.dataset.network import Proxy
 from tasks.dataset.options import DatasetOptions
+from tasks.dataset.priors import Prior
 from tasks.dataset.proxy import held_out_error, trained
 from tasks.dataset.rows import Rows
-from tasks.dataset.simulator import Simulator, engine, identity, usable_cores
+from tasks.dataset.simulator import Designs, Simulator
 from tasks.dataset.training import Training
 
 TRIED, TRIED_ALONE = 16, 3  # rows of the file that a simulator is tried on
+SHOWN = 8  # numbers of a design that a message names
 DIFFERENT = 1e-6  # nmse from which on simulator and file are said to disagree: printed with four digits it is less
 
 
@@ -92,19 +95,28 @@ class SimulatedTruth:
     floor: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, options: DatasetOptions, rows: Rows, names: tuple[list[str], list[str]]) -> SimulatedTruth:
-        """The simulator that the options name, tried on a few rows.
+    def of(
+        cls,
+        options: DatasetOptions,
+        rows: Rows,
+        names: tuple[list[str], list[str]],
+        whole: Sequence[bool],
+        prior: Prior,
+    ) -> SimulatedTruth:
+        """The simulator that the options name, tried on a few rows, and on draws of the prior until it answers one.
+
+        `whole` says of each column of x whether it holds whole numbers.
 
         Raises:
-            UsageError: it does not answer a single one.
+            UsageError: it does not answer a single row, or draw.
         """
         assert options.simulator is not None
         y_dim = len(names[1])
         described = cache.digest(identity(options.simulator).encode(), *map(str.encode, (*names[0], "", *names[1])))
         simulator = Simulator(
-            engine(options.simulator, names[0], y_dim, options.limit),
+            engine(options.simulator, names[0], whole, y_dim, options.limit),
             y_dim,
-            Designs(cache.folder() / f"designs-{described}.sqlite"),
+            Designs(cache.folder("dataset") / f"designs-{described}.sqlite"),
             options.batch,
             options.workers or usable_cores(),
             options.simulator,
@@ -112,6 +124,8 @@ class SimulatedTruth:
         chosen = rows[torch.linspace(0, len(rows) - 1, TRIED).long()]
         y = torch.from_numpy(_tried(simulator, chosen.x.numpy()))
         valid = y.isfinite().all(1)
+        simulator.known = chosen.x[int(valid.int().argmax())].numpy()
+        _require_draws(simulator, prior(TRIED, Generator().manual_seed(0)).numpy(), options.prior)
         difference = ((y - chosen.y)[valid].square().mean(0) / rows.y.var(0)).mean()
         return cls(simulator, float(difference), (int(valid.sum()), TRIED))
 
@@ -149,3 +163,19 @@ def _tried(simulator: Simulator, x: np.ndarray) -> np.ndarray:
     for warning in caught:
         warnings.warn(warning.message, stacklevel=2)
     return y
+
+
+def _require_draws(simulator: Simulator, x: np.ndarray, prior: str) -> None:
+    """Refuse a simulator that answers none of the draws `(n, x_dim)`; they are asked for up to the first answer."""
+    shown, simulator.failure = simulator.failure, None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        answered = any(np.isfinite(simulator(row[None])).all() for row in x)
+    if not answered:
+        raise UsageError(
+            f"simulator={simulator.name} answers rows of the file, but none of {len(x)} designs drawn between them "
+            f"(prior={prior}), such as {', '.join(f'{value:.6g}' for value in x[0, :SHOWN])}. Let it take such "
+            "designs, choose another prior, or name columns that hold whole numbers or choices: kinds=COLUMNS. "
+            f"{simulator.failure or 'It gave nan for each of them.'}"
+        )
+    simulator.failure = shown

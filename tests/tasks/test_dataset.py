@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import dedent
 
@@ -21,14 +22,14 @@ from torch import Generator
 
 from harness import data
 from harness.conformance import check_task
+from harness.contracts import Kind
 from harness.errors import UsageError
-from harness.options import convert
+from harness.options import convert, identity
 from harness.presets import Protocol
 from harness.selection import parse
 from tasks.dataset import DatasetOptions, DatasetTask
 from tasks.dataset import proxy as proxies
-from tasks.dataset.axis import axis_of
-from tasks.dataset.columns import choose
+from tasks.dataset.columns import axis_of, choose
 from tasks.dataset.priors import PRIORS, fold
 from tasks.dataset.reading import PARQUET
 from tasks.dataset.rows import Rows
@@ -296,10 +297,80 @@ def test_a_target_that_is_none(tmp_path, text):
         build(written(tmp_path, table()), target=text)
 
 
+def test_a_target_that_the_data_do_not_reach_is_reported(tmp_path):
+    frame = table().assign(**{f"z{i}": table(seed=i)["gap"] for i in range(5)})
+    path = written(tmp_path, frame)
+    warned = [line for line in build(path, target="100").description.lines() if line.startswith("Warning")]
+    assert len(warned) == 1 and re.search(r"y\* = 100 of gap lies outside the data, whose gap is 0 to", warned[0])
+    assert not any("Warning" in line for line in build(path, target="0.5").description.lines())
+    outside = build(path, y="z*", target="-1+9+-1+9+9")
+    many = [line for line in outside.description.lines() if line.startswith("Warning")]
+    assert len(many) == 4 and "2 more columns" in many[-1]
+
+
 def test_many_numbered_columns_are_a_curve():
     names = [f"T {value}" for value in np.linspace(0.5, 5, 10)]
     assert axis_of(names) == ("T", tuple(np.linspace(0.5, 5, 10)))
     assert axis_of(names[:9]) is None and axis_of([*names[:9], "S 9"]) is None and axis_of([*names, "T 1"]) is None
+
+
+# Kinds
+
+
+def months(n=400):
+    """A month 1 to 12, one material of three, and a thickness."""
+    random = np.random.default_rng(0)
+    month, material, a = random.integers(1, 13, n), random.integers(3, size=n), random.uniform(0, 1, n)
+    hot = {name: (material == place).astype(int) for place, name in enumerate(("iron", "zinc", "lead"))}
+    return pd.DataFrame({"month": month, **hot, "a": a, "gap": month * a + material})
+
+
+MONTHS = """
+    import csv, sys
+
+    header, *rows = csv.reader(sys.stdin)
+    for month, iron, zinc, lead, a in rows:
+        print(int(month) * float(a) + [int(iron), int(zinc), int(lead)].index(1))
+"""
+
+
+def built_of_months(folder, **options):
+    return build(written(folder, months()), x="month:a", **options)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_a_simulator_that_refuses_fractions_is_given_whole_numbers_and_choices(tmp_path, prior):
+    (tmp_path / "months.py").write_text(dedent(MONTHS))
+    built = built_of_months(tmp_path, simulator=f"{sys.executable} {tmp_path / 'months.py'}", workers=1, prior=prior)
+    assert built.kinds == (Kind("integer"), Kind("categorical", 3), Kind("continuous"))
+    assert [str(finding) for finding in check_task(built) if not finding.ok] == []
+    x = built.sample_prior(2000, Generator().manual_seed(0))
+    counts = x[:, 0].unique(return_counts=True)
+    assert counts[0].tolist() == list(range(1, 13)) and counts[1].min() > 60
+    assert len(x[:, 1:4].unique(dim=0)) == 3 and len(x[:, 4].unique()) == 2000
+    assert built.draw(50, Generator().manual_seed(1)).y.isfinite().all()
+    assert "whole numbers in month, one choice among iron, zinc, lead (kinds=auto)" in "".join(built.report)
+
+
+def test_kinds_that_are_named(tmp_path):
+    assert built_of_months(tmp_path, kinds="continuous").kinds == (Kind("continuous", 5),)
+    assert built_of_months(tmp_path, kinds="month").kinds == (Kind("integer"), Kind("continuous", 4))
+    hot = (Kind("integer"), Kind("categorical", 3), Kind("continuous"))
+    assert built_of_months(tmp_path, kinds="month:lead").kinds == hot
+    assert built_of_months(tmp_path, kinds="iron:zinc").kinds == (
+        Kind("continuous"),
+        Kind("integer", 2),
+        Kind("continuous", 2),
+    )
+    with pytest.raises(UsageError, match=r"kinds=a: the column 'a' has 0\.\d+, which is no whole number"):
+        built_of_months(tmp_path, kinds="a")
+    with pytest.raises(UsageError, match="Unknown column for kinds 'year'"):
+        built_of_months(tmp_path, kinds="year")
+
+
+def test_real_numbers_are_continuous(task):
+    assert task.kinds == (Kind("continuous", 3),)
+    assert not any("kinds=" in line for line in task.report)
 
 
 # Priors
@@ -511,6 +582,18 @@ FUNCTION = """
 
     def flat(x):
         return np.zeros(3)
+
+    def expires(x):
+        if (FOLDER / "expired").exists():
+            simulate(x)
+            raise OSError("no licence")
+        return fragile(x)
+
+    def rows(x):
+        if (x * 256 != np.round(x * 256)).any():
+            simulate(x)
+            raise ValueError("off the grid")
+        return simulate(x)
 """
 PROGRAM = """
     import csv, math, sys
@@ -562,7 +645,7 @@ def test_a_function_is_the_forward_model_and_asked_once_for_a_design(tmp_path, m
     again = build(path, simulator=f"{module}:simulate", workers=1)
     assert torch.equal(again.simulate(x[:5]), built.simulate(x[:5])) and again.truth.simulator.asked == 0
     calls = (tmp_path / "calls").read_text().split()
-    assert len(calls) == len(set(calls)) == 16 + 3
+    assert len(calls) == len(set(calls)) == 16 + 1 + 3
 
 
 def test_a_program_is_the_forward_model_and_asked_once_for_a_design(tmp_path, program):
@@ -575,7 +658,7 @@ def test_a_program_is_the_forward_model_and_asked_once_for_a_design(tmp_path, pr
     assert y[2].isnan().all()
     assert torch.equal(build(path, simulator=program).simulate(x).nan_to_num(nan=-1), y.nan_to_num(nan=-1))
     calls = (tmp_path / "program.py.calls").read_text().split()
-    assert len(calls) == len(set(calls)) == 16 + 3
+    assert len(calls) == len(set(calls)) == 16 + 1 + 3
 
 
 def test_both_kinds_of_simulators_conform(tmp_path, module, program):
@@ -597,6 +680,29 @@ def test_a_design_fails_by_itself_and_the_reason_is_shown_once(tmp_path, module,
     assert y.isnan()[:, 0].tolist() == [False, True, False, True, False, False]
     torch.testing.assert_close(y[[0, 2, 4, 5]], gap(x)[[0, 2, 4, 5]])
     assert len(caught) == 1 and words in str(caught[0].message)
+
+
+def test_a_simulator_that_stops_to_answer_is_given_up_after_a_few_designs(tmp_path, module):
+    frame = table()
+    path = written(tmp_path, frame[frame["a"].abs() < 0.9])
+    built = build(path, simulator=f"{module}:expires", workers=2, batch=64)
+    assert built.truth.answered == (16, 16)
+    invalid = designs(*torch.linspace(0.91, 5, 300).tolist())
+    with pytest.warns(RuntimeWarning, match="too long"):
+        assert built.simulate(invalid).isnan().all()  # each fails by itself, and the simulator is well
+    (tmp_path / "expired").touch()
+    (tmp_path / "calls").unlink()
+    with pytest.raises(UsageError, match=r"has stopped to answer: after 20 designs in a row .*\n[^$]*no licence"):
+        built.simulate(designs(*torch.linspace(-0.8, 0.8, 300).tolist()))
+    assert len((tmp_path / "calls").read_text().split()) < 1000
+
+
+def test_a_simulator_that_takes_rows_of_the_file_alone_is_refused_after_a_few_draws(tmp_path, module):
+    frame = (table() * 256).round() / 256
+    built = build(written(tmp_path, frame), simulator=f"{module}:rows", workers=1)
+    with pytest.raises(UsageError, match=r"none of 16 designs drawn between them .*prior=hull[^$]*off the grid"):
+        built.truth  # noqa: B018
+    assert len((tmp_path / "calls").read_text().split()) == 16 + 16
 
 
 def test_a_program_that_fails_on_a_design_is_shown_with_its_standard_error(tmp_path, program):
@@ -676,6 +782,23 @@ def test_the_fingerprint_is_that_of_data_and_simulator(tmp_path, module, program
     for name in (f"{module}.py", "program.py"):
         (tmp_path / name).write_text((tmp_path / name).read_text() + "\n")
     assert [a == b for a, b in zip(prints(), before, strict=True)] == [True, True, False, False]
+
+
+def test_the_same_contents_elsewhere_are_the_same_task(tmp_path, program):
+    (tmp_path / "moved").mkdir()
+    for name in ("program.py", "pairs.csv"):
+        written(tmp_path, table())
+        (tmp_path / "moved" / name).write_bytes((tmp_path / name).read_bytes())
+    moved = program.replace("program.py", "moved/program.py")
+    tasks = [
+        build(tmp_path / "pairs.csv", simulator=program, workers=1),
+        build(tmp_path / "moved" / "pairs.csv", simulator=moved, workers=2, limit=9.0),
+    ]
+    assert tasks[0].fingerprint == tasks[1].fingerprint
+    first, second = (identity(DatasetOptions, asdict(task.options)) for task in tasks)
+    assert first == second and first["x"] == "a:c" and {"path", "simulator", "workers"}.isdisjoint(first)
+    flag = build(tmp_path / "pairs.csv", simulator=f"{program} --flag")
+    assert flag.fingerprint != tasks[0].fingerprint
 
 
 def test_cost_is_what_the_user_says(tmp_path):

@@ -1,4 +1,4 @@
-"""`python worker.py MODULE:FUNCTION`: lets a Python function answer batches of designs.
+"""`python worker.py MODULE:FUNCTION`: lets a Python function answer questions for `tasks.workers`.
 
 Standard input and output carry frames: eight bytes with a length, then so many bytes. A question is an array as numpy
 saves it; an answer is a byte, `y` or `e`, followed by an array or by the text of an exception.

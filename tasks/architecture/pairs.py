@@ -1,0 +1,106 @@
+"""Many designs and their y: simulated once, by parallel processes that are fed block by block, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from harness.provenance import usable_cores
+from tasks import cache
+from tasks.architecture.designs import BLOCK, block
+from tasks.architecture.material import PIXELS, forward
+from tasks.workers import Failed, Workers
+
+SOURCES = ("designs.py", "homogenisation.py", "material.py")  # all that decides about the numbers
+WORKER = "tasks.architecture.pairs:simulated"
+DESIGN_NUMBERS = PIXELS**2 // 64  # float64 numbers with the bits of a design
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+def load(n: int, seed: int, compute: Callable[[int, int], Arrays]) -> Arrays:
+    """The designs, bit-packed, and y of `compute(n, seed)`, from the cache where they are there.
+
+    Raises:
+        UsageError: the cache cannot be written.
+    """
+    path = cache.folder("architecture") / f"{key(n, seed)}.npz"
+    with cache.locked(path):
+        arrays = _read(path)
+        if arrays is None:
+            arrays = compute(n, seed)
+            _write(path, arrays)
+    return arrays
+
+
+def key(n: int, seed: int) -> str:
+    """SHA-256 of all that decides about the numbers; the libraries do about their last bits."""
+    sources = {name: _digest(Path(__file__).with_name(name).read_bytes()) for name in SOURCES}
+    inputs = {"n": n, "seed": seed, "numpy": np.__version__, "torch": torch.__version__, **sources}
+    return _digest(json.dumps(inputs, sort_keys=True).encode())
+
+
+def generate(n: int, seed: int, workers: int | None = None) -> Arrays:
+    """Designs `(n, 128)`, eight pixels a byte, and their y `(n, 1)`: the same whatever the number of workers.
+
+    Raises:
+        RuntimeError: a worker has ended.
+    """
+    questions = [np.array([seed, index]) for index in range(-(-n // BLOCK))]
+    ask, found = Workers(WORKER), []
+    threads = ThreadPoolExecutor(min(len(questions), workers or usable_cores()))
+    try:
+        with tqdm(total=n, desc="simulating designs", unit="design", disable=None) as bar:
+            for answer in threads.map(ask, questions):
+                found.append(answer)
+                bar.update(min(BLOCK, n - bar.n))
+    except Failed as failure:
+        raise RuntimeError(f"Designs could not be simulated; run the same command again. {failure}") from failure
+    finally:
+        threads.shutdown(cancel_futures=True)
+        ask.close()
+    numbers = np.concatenate(found)[:n]
+    return numbers[:, :DESIGN_NUMBERS].copy().view(np.uint8), numbers[:, DESIGN_NUMBERS:].copy()
+
+
+def simulated(question: np.ndarray) -> np.ndarray:
+    """In a worker: the designs of block `question[1]` of the seed `question[0]`, their bits as numbers, and their y."""
+    x = block(*question.tolist())
+    y = forward(torch.from_numpy(x)).numpy()
+    return np.concatenate([np.packbits(x, axis=1).view(np.float64), y], 1)
+
+
+def _read(path: Path) -> Arrays | None:
+    """What the file holds; None where there is none or it is damaged."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            designs, y, digest = stored["designs"], stored["y"], str(stored["digest"])
+    except FileNotFoundError:
+        return None
+    except (BadZipFile, EOFError, KeyError, ValueError):
+        digest = ""
+    if digest and digest == _digest(designs.tobytes(), y.tobytes()):
+        return designs, y
+    cache.warn_damaged(path)
+    return None
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    designs, y = arrays
+    content = io.BytesIO()
+    np.savez(content, designs=designs, y=y, digest=np.array(_digest(designs.tobytes(), y.tobytes())))
+    cache.write(path, content.getvalue())
+
+
+def _digest(*parts: bytes) -> str:
+    """Not that of `tasks.cache`: files of the first kind are still good."""
+    return hashlib.sha256(b"".join(parts)).hexdigest()
