@@ -144,7 +144,6 @@ def pose(task: Task, data: Dataset) -> Problem:
         task.y_dim,
         bounds,
         sample_prior,
-        x_shape=task.x_shape,
         condition_dim=0 if task.conditions is None else task.conditions.shape[1],
         kinds=task.kinds,
         step=_step(task, data),
