@@ -24,8 +24,8 @@ DIVERSITY_TARGETS = 100
 
 NOTE = (
     "median error of the first proposals; nearest: median distance of a first proposal to the nearest training design, "
-    "standardised x; copies: share nearer than 1e-5; accurate: share of all proposals with nmse below 0.01; diversity: mean distance between the accurate "
-    "proposals of one target"
+    "standardised x; copies: share nearer than 1e-5; accurate: share of all proposals with nmse below 0.01; diversity: "
+    "mean distance between the accurate proposals of one target"
 )
 
 
