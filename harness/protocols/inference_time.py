@@ -149,8 +149,8 @@ def _columns() -> Iterator[Column]:
     yield Column("checkpoint", lambda raw: size(raw["checkpoint_bytes"]))
     yield Column("training s", lambda raw: number(raw["training_seconds"]), best="training_seconds")
     yield Column("1000 proposals s", _seconds)
-    yield Column("distinct", lambda raw: number(raw["distinct"], 4))
-    yield Column("generated", lambda raw: number(raw["generated"], 4))
+    yield Column("distinct", lambda raw: _whole(raw["distinct"]))
+    yield Column("generated", lambda raw: _whole(raw["generated"]))
     yield Column("s per distinct", lambda raw: number(raw["per_distinct"]), best="per_distinct")
     yield Column("stages s", _stages)
     yield Column("memory", lambda raw: size(raw["peak_memory_bytes"]))
@@ -164,6 +164,10 @@ def _parameters(raw: Raw) -> str:
 def share_of(ratio: float | None) -> str:
     """Actual parameters over the budget; `exempt` for a method without trainable parameters."""
     return "exempt" if ratio is None else f"{100 * ratio:.1f} %"
+
+
+def _whole(value: float | None) -> str:
+    return number(None) if value is None else f"{value:.0f}"
 
 
 def _seconds(raw: Raw) -> str:
