@@ -18,7 +18,7 @@ from pathlib import Path
 
 DYNAMIC_MODULES = ("importlib", "runpy", "subprocess", "pkgutil", "imp")
 STATIC_PARTS = ("importlib.resources", "importlib.metadata")
-DYNAMIC_CALLS = ("__import__", "exec", "eval", "import_module")
+DYNAMIC_CALLS = ("__import__", "exec", "eval", "import_module")  # by these names alone: `network.eval()` is none
 NOT_SOURCE = (".py", ".pyc", ".pyi", ".md", ".rst")
 
 
@@ -225,17 +225,13 @@ def _exists(module: str) -> bool:
 
 def _is_dynamic(module: str) -> bool:
     for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.Call) and _called(node.func) in DYNAMIC_CALLS:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in DYNAMIC_CALLS:
             return True
         if isinstance(node, ast.Import) and any(_is_loader(alias.name) for alias in node.names):
             return True
         if isinstance(node, ast.ImportFrom) and not node.level and _is_loader(str(node.module)):
             return True
     return False
-
-
-def _called(function: ast.AST) -> str:
-    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
 
 
 def _is_loader(module: str) -> bool:

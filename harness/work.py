@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.plan import Cell
-    from harness.protocols.contract import Question
+    from harness.questions import Question
     from harness.schema import Record
 
 MODEL = "model.safetensors"
