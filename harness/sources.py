@@ -53,7 +53,7 @@ def of_modules(*modules: str) -> str:
 
 @cache
 def of_class(module: str, owner: str, without: tuple[str, ...], tops: frozenset[str] = frozenset()) -> str:
-    """SHA-256 of a class and of those that it is derived from, without some methods, with all definitions that it names.
+    """SHA-256 of a class and of those that it is derived from, without some methods, with all that it names.
 
     Definitions are followed from name to name, through the modules of the own top-level package and of `tops`; where a
     whole module is imported, all of it counts with all that it imports.
