@@ -11,7 +11,7 @@ from harness.records import plain
 
 if TYPE_CHECKING:
     from harness.plan import Cell
-    from harness.protocols.contract import Question
+    from harness.questions import Question
     from harness.registry import PluginSpec
     from harness.schema import Record
 
