@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.contracts import Method, Pairs, Phase
-from harness.presets import Schedule
 from harness.seeds import seeded
+from harness.settings import Schedule
 from harness.training import Diverged, train
 
 SCHEDULE = Schedule(epochs=40, batch=32, learning_rate=3e-2, validate_every=2)
