@@ -152,7 +152,7 @@ class _Update:
             "stamp": self.stamp,
             "digest": self.cell.score_digest(spec),
             "source": spec.source,
-            "options": dict(spec.options),
+            "options": dict(spec.identity),
             "values": None if scores is None else plain(scores),
         }
 

@@ -204,8 +204,6 @@ class Problem:
     """Range of the training designs `(2, x_dim)`, in the method's dtype."""
     sample_prior: Callable[[int, Generator], Tensor]
     """Draws `(n, x_dim)` fresh designs from the design distribution, in the method's dtype."""
-    x_shape: tuple[int, ...] | None = None
-    """Shape of a design as an array, such as (32, 32) for pixels, where it has one."""
     kinds: tuple[Kind, ...] = ()
     """What the columns of x are, in their order; all are continuous where empty.
 

@@ -138,13 +138,14 @@ def pose(task: Task, data: Dataset) -> Problem:
     def sample_prior(n: int, generator: Generator) -> Tensor:
         return data.x_scale.apply(task.sample_prior(n, generator))
 
-    bounds = data.x_scale.apply(torch.stack([data.train.x.amin(0), data.train.x.amax(0)]))
+    x = data.train.x  # NaN is not known, and neither the least nor the greatest
+    bounds = torch.stack([x.nan_to_num(nan=torch.inf).amin(0), x.nan_to_num(nan=-torch.inf).amax(0)])
+    bounds = data.x_scale.apply(bounds)
     return Problem(
         task.x_dim,
         task.y_dim,
         bounds,
         sample_prior,
-        x_shape=task.x_shape,
         condition_dim=0 if task.conditions is None else task.conditions.shape[1],
         kinds=task.kinds,
         step=_step(task, data),

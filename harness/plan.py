@@ -120,9 +120,16 @@ class Cell:
         return content_key([self.digests["model"], asked, self._sources("asking")])
 
     def score_digest(self, protocol: PluginSpec) -> str:
-        """What determines a protocol's score: the answers, or the model that it measures, its options and its source."""
+        """What determines a protocol's score: the answers, or the model that it measures, its options, its source."""
         asked = {name: self.answer_digest(question) for name, question in self.questions[protocol.name].items()}
-        parts = [self.digests["model"], asked, _declared(protocol), protocol.source, self._sources("re-simulation")]
+        parts = [
+            self.digests["model"],
+            asked,
+            self.sizes,
+            _declared(protocol),
+            protocol.source,
+            self._sources("re-simulation"),
+        ]
         return content_key(parts)
 
     def _sources(self, *names: str) -> list[str | None]:

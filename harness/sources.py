@@ -53,7 +53,7 @@ def of_modules(*modules: str) -> str:
 
 @cache
 def of_class(module: str, owner: str, without: tuple[str, ...], tops: frozenset[str] = frozenset()) -> str:
-    """SHA-256 of a class and of those that it is derived from, without some methods, with all definitions that it names.
+    """SHA-256 of a class, and of those that it is derived from, without some methods, with all that they name.
 
     Definitions are followed from name to name, through the modules of the own top-level package and of `tops`; where a
     whole module is imported, all of it counts with all that it imports.
@@ -225,7 +225,7 @@ def _exists(module: str) -> bool:
 
 def _is_dynamic(module: str) -> bool:
     for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.Call) and _called(node.func) in DYNAMIC_CALLS:
+        if isinstance(node, ast.Call) and _is_dynamic_call(node.func):
             return True
         if isinstance(node, ast.Import) and any(_is_loader(alias.name) for alias in node.names):
             return True
@@ -234,8 +234,11 @@ def _is_dynamic(module: str) -> bool:
     return False
 
 
-def _called(function: ast.AST) -> str:
-    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+def _is_dynamic_call(function: ast.AST) -> bool:
+    """Whether a call may import or run what the text does not show; `model.eval()` is none."""
+    if isinstance(function, ast.Name):
+        return function.id in DYNAMIC_CALLS
+    return isinstance(function, ast.Attribute) and function.attr == "import_module"
 
 
 def _is_loader(module: str) -> bool:

@@ -115,12 +115,16 @@ class Store:
         return self.read(cell) is not None and not (thorough and any(problems(self.path(cell))))
 
     def records(self) -> Iterator[Record]:
-        """All intact records in the order of their paths; a damaged one is left out with a logged warning."""
+        """All intact records in the order of their paths; a damaged one is left out with a logged warning.
+
+        The contents of the files beside a record are not read.
+        """
         for folder in cell_folders(self.root):
-            try:
+            damage = next(problems(folder, contents=False), None)
+            if damage is None:
                 yield read(folder / RECORD)
-            except Damaged as error:
-                logger.warning("%s %s. Left out; `verify` names all damage.", folder / RECORD, error)
+            else:
+                logger.warning("%s. Left out; `verify` names all damage.", damage)
 
     def export(self, target: str | os.PathLike[str], largest: int) -> None:
         """Copy all intact cells to another root without the files of more than `largest` bytes.
@@ -195,8 +199,8 @@ def folder_name(name: str) -> str:
     return re.sub(r"^\.|[^\w.+-]", "_", name)
 
 
-def problems(folder: Path) -> Iterator[Problem]:
-    """What is damaged in the folder of one cell."""
+def problems(folder: Path, *, contents: bool = True) -> Iterator[Problem]:
+    """What is damaged in the folder of one cell; of the files, only whether they are there where not `contents`."""
     path = folder / RECORD
     try:
         record = read(path)
@@ -211,7 +215,10 @@ def problems(folder: Path) -> Iterator[Problem]:
     if "/".join(folder.parts[-3:]) != place:
         yield Problem(folder, f"is in the wrong place: its record belongs to {place}")
     for name, digest in record.files.items():
-        yield from _file_problems(folder / name, digest)
+        if contents:
+            yield from _file_problems(folder / name, digest)
+        elif not (folder / name).is_file():
+            yield Problem(folder / name, "is missing")
 
 
 def _file_problems(path: Path, digest: str) -> Iterator[Problem]:

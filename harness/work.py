@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.records import plain
+
 if TYPE_CHECKING:
     from harness.plan import Cell
     from harness.protocols.contract import Question
+    from harness.registry import PluginSpec
     from harness.schema import Record
 
 MODEL = "model.safetensors"
@@ -48,12 +51,22 @@ def due(cell: Cell, record: Record | None) -> Work:
     if record.status != "ok":
         return Work()
     stale = tuple(spec.name for spec in cell.protocols if _score_digest(record, spec.name) != cell.score_digest(spec))
-    reasons = tuple(f"{name} {'has changed' if name in record.scores else 'is new'}" for name in stale)
+    reasons = tuple(_reason(record, spec) for spec in cell.protocols if spec.name in stale)
     missing = _unanswered(cell, record, stale)
     measured = any(not cell.questions[name] for name in stale)
     if (missing or measured) and MODEL not in record.files:
         return everything(cell, f"{', '.join(reasons)}, and the model is not stored here")
     return Work(False, missing, stale, reasons)
+
+
+def _reason(record: Record, spec: PluginSpec) -> str:
+    """Why a protocol is scored."""
+    score = record.scores.get(spec.name)
+    if score is None:
+        return f"{spec.name} is new"
+    if score.options != plain(spec.identity):
+        return f"{spec.name} has other options"
+    return f"the source of {spec.name} has changed" if score.source != spec.source else f"{spec.name} has other answers"
 
 
 def changed(cell: Cell, record: Record) -> str:

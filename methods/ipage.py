@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from methods.inn import Bijection, BijectionOptions, bidirectional_loss
 from methods.latent import Sampling, latent_samples
+from methods.levels import nearest
 from methods.localisation import (
     Forward,
     adam,
@@ -71,7 +72,7 @@ class IPage(Method):
 
     def build(self, problem: Problem, width: int) -> None:
         options = self.options
-        self.bounds = problem.bounds
+        self.problem, self.bounds = problem, problem.bounds
         self.network = Bijection(problem, width, options)
         self.separate = mlp(problem.x_dim, problem.y_dim, width, options.surrogate_depth) if self._has_mlp else None
         # A frozen copy: the state of the same network in which f_y validated best (Algorithm 1), not a second network.
@@ -159,6 +160,7 @@ class IPage(Method):
             starts = self.posterior(y, pool, generator)
         with self.stage("localisation"):
             x, generated = self.localise(targets, starts, generator)
+            x = nearest(self.problem, x)
         with torch.no_grad():
             believed = self.error(x, targets)
         x, believed = x.view(len(y), pool, -1), believed.view(len(y), pool)

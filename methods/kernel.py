@@ -12,8 +12,9 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from methods.levels import nearest
 from methods.localisation import attainable, distinct_searches, levenberg_marquardt, repeated, restart
-from methods.networks import repeat_targets, squared_error
+from methods.networks import known_error, repeat_targets, squared_error
 
 COARSE = 1000  # centres with which the whole grid is tried
 ROWS = 256  # designs compared with all centres at once: what fits a processor cache
@@ -124,6 +125,9 @@ class Kernel(Method):
             x, reached, searches = restart(
                 solve, targets, x, reached, draw, rounds=options.restarts, tolerance=tolerance
             )
+        if self.problem.step is not None:
+            x = nearest(self.problem, x)
+            reached = known_error(self.linearised(x)[0], targets)
         x, reached = repeated(x.view(len(y), pool, -1), n), repeated(reached.view(len(y), pool), n)
         return Proposals(x, believed=reached, generated=searches)
 

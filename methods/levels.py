@@ -1,4 +1,4 @@
-"""Columns of x that hold whole numbers or choices, such as pixels that are 0 or 1, for densities of real numbers."""
+"""Columns of x that hold whole numbers or choices, such as pixels that are 0 or 1, for methods of real numbers."""
 
 from __future__ import annotations
 
@@ -25,3 +25,22 @@ def loosened(problem: Problem) -> Tensor:
     most = torch.finfo(problem.bounds.dtype).max
     limits = problem.bounds.new_tensor([[-most], [most]])
     return torch.where(problem.step > 0, limits, problem.bounds)
+
+
+def nearest(problem: Problem, x: Tensor) -> Tensor:
+    """The designs `(n, x_dim)` that the harness will make of these: the nearest value of each discrete column.
+
+    A search that ranks its designs, or says which error it believes, must look at the designs that come out in the end.
+    """
+    if problem.step is None:
+        return x
+    (low, high), step, place = problem.bounds, problem.step, 0
+    whole = torch.where(step > 0, step, 1.0)
+    valued = (low + ((x - low) / whole).round() * whole).clamp(low, high)
+    designs = torch.where(step > 0, valued, x)
+    for kind in problem.kinds:
+        columns = slice(place, place := place + kind.columns)
+        if kind.name == "categorical":
+            chosen = x[:, columns].argmax(1, keepdim=True)
+            designs[:, columns] = torch.zeros_like(x[:, columns]).scatter_(1, chosen, 1.0)
+    return designs

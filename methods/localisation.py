@@ -46,8 +46,8 @@ def adam(
 ) -> tuple[Tensor, Tensor]:
     """Adam with a cosine step from `start`; each row keeps the best design that it passed.
 
-    Entries of y that are NaN are not known and do not count. Minimises the squared error plus `boundary` times the boundary loss (Ren et al. 2020, eq. 3 to 5), plus `stay` times
-    the squared distance from the start, summed over x.
+    Minimises the squared error plus `boundary` times the boundary loss (Ren et al. 2020, eq. 3 to 5), plus `stay` times
+    the squared distance from the start, summed over x. Entries of y that are NaN are not known and do not count.
 
     Returns:
         x `(n, x_dim)` and the objective there `(n,)`.

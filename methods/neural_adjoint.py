@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from methods.levels import nearest
 from methods.localisation import adam, attainable, distinct_searches, levenberg_marquardt, linearise, repeated, restart
 from methods.networks import known_error, mlp, repeat_targets, squared_error
 
@@ -91,6 +92,7 @@ class NeuralAdjoint(Method):
             starts = self.draw_starts(targets, generator)
         with self.stage("localisation"):
             x, generated = self.localise(targets, starts, generator)
+            x = nearest(self.problem, x)
         with torch.no_grad():
             error = known_error(self.surrogate(x), targets).view(len(y), pool)
         x, error = repeated(x.view(len(y), pool, -1), max(n, pool)), repeated(error, max(n, pool))

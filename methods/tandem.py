@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Phase, Problem, Proposals
+from methods.levels import nearest
 from methods.localisation import boundary_loss
 from methods.networks import mlp, squared_error
 
@@ -39,7 +40,7 @@ class Tandem(Method):
     Options: ClassVar[type] = TandemOptions
 
     def build(self, problem: Problem, width: int) -> None:
-        self.bounds = problem.bounds
+        self.problem, self.bounds = problem, problem.bounds
         self.surrogate = mlp(problem.x_dim, problem.y_dim, width, self.options.depth)
         self.inverse = mlp(problem.y_dim, problem.x_dim, width, self.options.depth)
 
@@ -63,6 +64,6 @@ class Tandem(Method):
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
-            x = self.inverse(y)
+            x = nearest(self.problem, self.inverse(y))
         believed = squared_error(self.surrogate(x), y)
         return Proposals(x[:, None].repeat(1, n, 1), believed=believed[:, None].repeat(1, n))

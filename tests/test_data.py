@@ -61,7 +61,7 @@ def test_validation_targets_are_the_validation_part() -> None:
 def test_a_method_is_told_nothing_but_dimensions_range_and_prior() -> None:
     task, data = sinewave(), draw(sinewave(), PROTOCOL)
     problem = pose(task, data, Prior, "cpu")
-    assert set(vars(problem)) == {"x_dim", "y_dim", "bounds", "sample_prior", "x_shape", "kinds", "step"}
+    assert set(vars(problem)) == {"x_dim", "y_dim", "bounds", "sample_prior", "condition_dim", "kinds", "step"}
     x = standardised(data, data.train, torch.float32, "cpu").x
     assert torch.equal(problem.bounds, torch.stack([x.min(0).values, x.max(0).values]))
     draws = problem.sample_prior(1000, torch.Generator().manual_seed(0))

@@ -86,7 +86,8 @@ class Material:
 
 
 Builder: TypeAlias = Callable[[Sequence["Group"], str | None, bool], list["Block"]]
-"""`(groups, metric, published)` to tables and figures: rows that may be compared, the metric to show, whether with papers' values."""
+"""`(groups, metric, published)` to tables and figures: rows that may be compared, the metric to show, and whether the
+papers' values stand beside them."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Protocol(ABC):
         return {}
 
     def score(self, material: Material) -> Any:
-        """The scores, a `score_type`, from answers, re-simulation and data alone; None where the protocol does not apply."""
+        """The scores, a `score_type`, from answers, re-simulation and data alone; None where there are none."""
         return None
 
     def measure(self, method: Method, y: Tensor, seed: int, exclusive: bool) -> Any:

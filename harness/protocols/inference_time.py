@@ -40,9 +40,9 @@ class Scores:
     """How long proposals take in one batch, after one warm-up round; medians over rounds."""
 
     proposals: int
-    distinct: int
-    """Different designs among them."""
-    generated: float
+    distinct: int | None
+    """Different designs among them; None where they were not counted, as `generated`."""
+    generated: float | None
     """Candidates that were drawn or optimised for them."""
     seconds: float
     stages: dict[str, float]
@@ -135,7 +135,7 @@ def _raw(row: Row, shown: dict[str, Published]) -> dict[str, Any]:
         "training_seconds": row.mean(lambda record: record.seconds.get("training")),
         "peak_memory_bytes": row.mean("model.peak_memory_bytes"),
         **{name: row.mean(name, InferenceTime) for name in names},
-        "per_distinct": row.mean(lambda scores: scores.seconds / scores.distinct, InferenceTime),
+        "per_distinct": row.mean(_per_distinct, InferenceTime),
         "stages": " + ".join(stages),
         **{f"{stage}_seconds": row.mean(partial(_stage, name=stage), InferenceTime) for stage in stages},
         "exclusive": all(scores.exclusive for scores in row.scores(InferenceTime)),
@@ -149,8 +149,8 @@ def _columns() -> Iterator[Column]:
     yield Column("checkpoint", lambda raw: size(raw["checkpoint_bytes"]))
     yield Column("training s", lambda raw: number(raw["training_seconds"]), best="training_seconds")
     yield Column("1000 proposals s", _seconds)
-    yield Column("distinct", lambda raw: number(raw["distinct"], 4))
-    yield Column("generated", lambda raw: number(raw["generated"], 4))
+    yield Column("distinct", lambda raw: _whole(raw["distinct"]))
+    yield Column("generated", lambda raw: _whole(raw["generated"]))
     yield Column("s per distinct", lambda raw: number(raw["per_distinct"]), best="per_distinct")
     yield Column("stages s", _stages)
     yield Column("memory", lambda raw: size(raw["peak_memory_bytes"]))
@@ -166,8 +166,16 @@ def share_of(ratio: float | None) -> str:
     return "exempt" if ratio is None else f"{100 * ratio:.1f} %"
 
 
+def _whole(value: float | None) -> str:
+    return number(None) if value is None else f"{value:.0f}"
+
+
 def _seconds(raw: Raw) -> str:
     return ("" if raw["exclusive"] else "~") + deviation(raw["seconds"], raw["noise_floor"], digits=2)
+
+
+def _per_distinct(scores: Scores) -> float | None:
+    return scores.seconds / scores.distinct if scores.distinct else None
 
 
 def _stage(scores: Scores, name: str) -> float | None:

@@ -15,8 +15,8 @@ from harness.reporting.table import Block, Column
 from harness.settings import Sizes
 
 NOVELTY = (
-    "novelty: median distance of a design to the nearest training design, standardised x; copies: share of designs that "
-    "are training designs"
+    "novelty: median distance of a design to the nearest training design, standardised x; copies: share of designs "
+    "that are training designs"
 )
 
 

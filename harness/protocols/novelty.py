@@ -23,9 +23,9 @@ COPY = 1e-5  # standardised distance below which a proposal is a training design
 DIVERSITY_TARGETS = 100
 
 NOTE = (
-    "median error of the first proposals; nearest: median distance of a first proposal to the nearest training design, standardised x; copies: share nearer "
-    "than 1e-5; accurate: share of all proposals with nmse below 0.01; diversity: mean distance between the accurate "
-    "proposals of one target"
+    "median error of the first proposals; nearest: median distance of a first proposal to the nearest training design, "
+    "standardised x; copies: share nearer than 1e-5; accurate: share of all proposals with nmse below 0.01; diversity: "
+    "mean distance between the accurate proposals of one target"
 )
 
 

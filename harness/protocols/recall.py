@@ -33,7 +33,7 @@ class Scores:
 
 
 class Recall(Protocol):
-    """For tasks that know the images of a design, which have exactly its y. Its column stands in the table `novelty`."""
+    """For tasks that know the images of a design, which have exactly its y; its column stands in `novelty`."""
 
     name: ClassVar[str] = "recall"
     Options: ClassVar[type] = Options

@@ -22,8 +22,8 @@ from harness.schema import Record
 from harness.settings import Sizes
 
 EXTRA = (
-    "believed: error of a proposal by the method's own surrogate; resimulated: by the true forward model; gap: ratio of "
-    "the medians",
+    "believed: error of a proposal by the method's own surrogate; resimulated: by the true forward model; gap: ratio "
+    "of the medians",
     "surrogate's own: its error on the validation designs, where its training is recorded; exploited: the part of the "
     "mean resimulated error that neither the believed error nor the surrogate's own explains",
 )

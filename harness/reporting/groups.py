@@ -231,6 +231,6 @@ def _refuse_twins(records: Sequence[Record]) -> None:
         if seeds.count(record.declared.seed) > 1:
             raise UsageError(
                 f"Two records of the same cell: {record.label.method} on {record.label.task}, seed "
-                f"{record.declared.seed}, key {record.key[:16]}. A cell counts once: remove one, or show a single run's "
-                "folder."
+                f"{record.declared.seed}, key {record.key[:16]}. A cell counts once: remove one, or show the folder of "
+                "a single run."
             )

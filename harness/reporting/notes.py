@@ -15,8 +15,8 @@ from harness.reporting.table import VALID
 from harness.schema import Stamp
 
 INVALID = (
-    "an invalid design counts with the mean error of a draw from the prior, in a mean and in a best of T alike, so that "
-    "no method gains by returning nothing and r_T never grows with T"
+    "an invalid design counts with the mean error of a draw from the prior, in a mean and in a best of T alike, so "
+    "that no method gains by returning nothing and r_T never grows with T"
 )
 BEST = (
     "bold: best of the column, with all that read the same; italic: best without the baselines, where a baseline is "
