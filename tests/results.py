@@ -27,8 +27,8 @@ TINY = {
     "preset": "smoke",
     "schedule": {"epochs": 2},
     "data": {"targets": 20, "n_train": 300},
-    "sizes": {"proposals": 10, "repeats": 3, "fixed_proposals": 12},
-    "protocols": {"r_T": {"bootstrap": 50, "trials": (1, 2, 5, 10)}, "inference-time": {"rounds": 2, "proposals": 50}},
+    "sizes": {"proposals": 8, "repeats": 3, "fixed_proposals": 12},
+    "protocols": {"r_T": {"bootstrap": 50, "trials": (1, 2, 4, 8)}, "inference-time": {"rounds": 2, "proposals": 50}},
     "methods": {"na": {"candidates": 12, "steps": 5}},
 }
 METHODS, TASKS = ("mdn", "na", "lookup", "prior"), ("sinewave", "robotic_arm")
@@ -119,9 +119,7 @@ def scored(record: Record, protocol: str, **values: Any) -> Record:
     score = msgspec.structs.replace(next(iter(record.scores.values())), options=plain(known.options))
     if protocol in record.scores:
         score = record.scores[protocol]
-    return variant(
-        record, scores={**record.scores, protocol: msgspec.structs.replace(score, values=plain(scores))}
-    )
+    return variant(record, scores={**record.scores, protocol: msgspec.structs.replace(score, values=plain(scores))})
 
 
 def failed(record: Record, status: str = "timeout", kept: Sequence[str] = (), **changes: Any) -> Record:

@@ -14,6 +14,7 @@ from harness.metrics import METRICS, errors
 from harness.scenarios.contract import Scenario, Targets, View
 from harness.settings import setting
 
+
 @dataclass(frozen=True)
 class Options:
     """Options of the scenario."""
