@@ -35,7 +35,7 @@ def test_a_y_that_never_changes_is_counted_as_it_is():
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-@pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e200])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e200, 1e80])
 def test_an_invalid_design_or_an_error_too_large_for_a_number_is_nan_and_disturbs_no_other(metric, value):
     reached = torch.tensor([[1.0], [value], [2.0]]).double()
     error = errors(metric, reached, torch.zeros(3, 1).double(), torch.ones(1).double())
