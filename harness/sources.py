@@ -19,6 +19,7 @@ from pathlib import Path
 DYNAMIC_MODULES = ("importlib", "runpy", "subprocess", "pkgutil", "imp")
 STATIC_PARTS = ("importlib.resources", "importlib.metadata")
 DYNAMIC_CALLS = ("__import__", "exec", "eval", "import_module")  # by these names alone: `network.eval()` is none
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 NOT_SOURCE = (".py", ".pyc", ".pyi", ".md", ".rst")
 
 
@@ -306,7 +307,21 @@ def _definitions(tree: ast.Module) -> dict[str, ast.AST]:
 
 
 def _names(node: ast.AST) -> list[str]:
-    return [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+    """The names that a definition takes from outside; those of its arguments and variables are its own."""
+    return sorted(_free(node))
+
+
+def _free(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Name):
+        return {node.id} if isinstance(node.ctx, ast.Load) else set()
+    found: set[str] = set().union(*(_free(child) for child in ast.iter_child_nodes(node)))
+    return found - _bound(node) if isinstance(node, SCOPES) else found
+
+
+def _bound(node: ast.AST) -> set[str]:
+    inner = list(ast.walk(node))
+    stored = {item.id for item in inner if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store)}
+    return stored | {item.arg for item in inner if isinstance(item, ast.arg)}
 
 
 def _digest(texts: dict[str, str], files: dict[str, bytes]) -> str:
