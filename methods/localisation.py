@@ -46,8 +46,8 @@ def adam(
 ) -> tuple[Tensor, Tensor]:
     """Adam with a cosine step from `start`; each row keeps the best design that it passed.
 
-    Entries of y that are NaN are not known and do not count. Minimises the squared error plus `boundary` times the boundary loss (Ren et al. 2020, eq. 3 to 5), plus `stay` times
-    the squared distance from the start, summed over x.
+    Minimises the squared error plus `boundary` times the boundary loss (Ren et al. 2020, eq. 3 to 5), plus `stay` times
+    the squared distance from the start, summed over x. Entries of y that are NaN are not known and do not count.
 
     Returns:
         x `(n, x_dim)` and the objective there `(n,)`.
@@ -138,14 +138,14 @@ def _residuals(linearised: Linearised, y: Tensor) -> Callable[[Tensor, Tensor | 
 
     An entry of y that is not known has neither; the others weigh more, so that the mean of the squares is theirs.
     """
-    known = y.isfinite().to(y.dtype)
+    known, filled = y.isfinite().to(y.dtype), y.nan_to_num()
     weight = None if bool(known.all()) else known * (known.shape[1] / known.sum(1, keepdim=True)).sqrt()
 
     def look(x: Tensor, rows: Tensor | slice) -> tuple[Tensor, Tensor]:
         value, jacobian = linearised(x)
         if weight is None:
             return value - y[rows], jacobian
-        return (value - y[rows]).nan_to_num() * weight[rows], jacobian * weight[rows][..., None]
+        return (value - filled[rows]) * weight[rows], jacobian * weight[rows][..., None]
 
     return look
 

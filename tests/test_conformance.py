@@ -498,7 +498,7 @@ BROKEN_METHODS = [
     (InPlace, "arguments", "changes its arguments y;"),
     (InPlaceTraining, "arguments", "changes its arguments train;"),
     (altered(believed=lambda found: found.believed.flip(1)), "ranking", "best first"),
-    (altered(believed=lambda found: -found.believed.flip(1), ranked=lambda _: False), "ranking", "negative"),
+    (altered(believed=lambda found: -found.believed.flip(1), ranked=lambda _: False), "shapes", "negative"),
     (altered(rows=lambda found: torch.zeros_like(found.believed).long()), "rows", "x = train.x[rows]"),
 ]
 
