@@ -127,6 +127,12 @@ def closure(module: str, tops: frozenset[str] = frozenset()) -> frozenset[str]:
 
 
 @cache
+def imported(module: str) -> frozenset[str]:
+    """The modules that a module imports itself, those that can be found, of whatever package."""
+    return frozenset(_imports(module))
+
+
+@cache
 def groups_of(module: str) -> frozenset[str]:
     """The names of groups that the classes of a module are declared to belong to, read without importing it."""
     try:
