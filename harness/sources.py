@@ -127,6 +127,27 @@ def closure(module: str, tops: frozenset[str] = frozenset()) -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
+def imported(module: str) -> frozenset[str]:
+    """The modules that a module imports itself, those that can be found, of whatever package."""
+    return frozenset(_imports(module))
+
+
+@cache
+def groups_of(module: str) -> frozenset[str]:
+    """The names of groups that the classes of a module are declared to belong to, read without importing it."""
+    try:
+        nodes = [node for node in ast.walk(_tree(module)) if isinstance(node, ast.Assign | ast.AnnAssign)]
+    except (SyntaxError, ValueError, ImportError):  # a broken module says so when it is imported
+        return frozenset()
+    found: set[str] = set()
+    for node in nodes:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(target, ast.Name) and target.id == "groups" for target in targets) and node.value:
+            found |= {inner.value for inner in ast.walk(node.value) if isinstance(inner, ast.Constant)}  # type: ignore[misc]
+    return frozenset(name for name in found if isinstance(name, str))
+
+
 def _parents(module: str) -> list[str]:
     parts = module.split(".")
     return [".".join(parts[:size]) for size in range(1, len(parts))]
