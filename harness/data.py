@@ -104,7 +104,7 @@ def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -
     fixed = torch.tensor([task.fixed_target], dtype=torch.float64)
 
     def ask(name: str, y: Tensor) -> Targets:
-        return scenario.ask(task, pairs, Targets(_scored(task, y), y), _stream(f"scenario {name}", settings))
+        return scenario.ask(task, train, Targets(_scored(task, y), y), _stream(f"scenario {name}", settings))
 
     seen_train, seen_valid = scenario.data(task, train, valid, _stream("scenario", settings))
     return Dataset(

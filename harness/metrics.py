@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ACCURATE = 1e-2
 """nmse below which a design counts as one that reaches its target."""
+LARGEST = 1e100
+"""Errors above it are no numbers: of smaller ones even the squares of deviations are finite."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def errors(metric: Metric, reached: Tensor, y: Tensor, y_variance: Tensor) -> Te
     """
     known = y.isfinite().expand_as(reached)
     error = metric.of((reached - y).square(), known, y_variance)
-    return error.where(error.isfinite(), float("nan"))
+    return error.where(error <= LARGEST, float("nan"))
 
 
 def prior_errors(metric: Metric, known_y: Tensor, y: Tensor, y_variance: Tensor) -> Tensor:

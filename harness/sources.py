@@ -91,7 +91,7 @@ def _find(module: str, name: str, own: frozenset[str]) -> tuple[str, str] | None
     tree = _tree(module)
     if name in _definitions(tree):
         return module, name
-    for known, origin, inner in _imported_names(tree, module):
+    for known, origin, inner in _imported(module):
         if known == name and origin.partition(".")[0] in own:
             return _find(origin, inner, own) if inner else (origin, "")
     return None
@@ -198,9 +198,14 @@ class _Essence(ast.NodeTransformer):
 
 def _imports(module: str) -> Iterator[str]:
     """The names of the modules that a module imports, those that can be found."""
-    for _, name, _ in _imported_names(_tree(module), module):
+    for _, name, _ in _imported(module):
         if _exists(name):
             yield name
+
+
+@cache
+def _imported(module: str) -> tuple[tuple[str, str, str], ...]:
+    return tuple(_imported_names(_tree(module), module))
 
 
 def _imported_names(tree: ast.AST, module: str) -> Iterator[tuple[str, str, str]]:

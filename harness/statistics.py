@@ -89,9 +89,10 @@ class HalfPool:
     """Repeats from one ranked pool of candidates: each is the first members of a random half of it.
 
     The mean over all halves is known exactly. The halves share their pool, so that statistics of them differ less than
-    those of fresh draws: for the mean of a whole half, sampling without replacement leaves 1 - h / N of the variance
-    (Cochran 1977, eq. 2.14), and so it does in leading order for any other smooth statistic of a half (the delete-half
-    jackknife). `std` is corrected for it.
+    those of fresh draws. With errors that do not depend on the rank, two independent halves have a member of rank i in
+    common as often as its weight w_i squared says. So 1 - k sum w_i^2 is left of the variance of a mean of k members:
+    1 - h / N for a whole half (the finite population correction), about 2 / 3 for the first alone. The errors of the first of a
+    half that is ranked by its errors keep 2 / 3, too, where these are exponential. `std` is corrected for it.
     """
 
     pool: int
@@ -108,6 +109,8 @@ class HalfPool:
         """The probability `(N,)` of each rank to be among the first of a random half, divided by their number."""
         from scipy.stats import hypergeom
 
+        if self.pool == 1:
+            return np.ones(1)
         chosen = self.half / self.pool
         earlier = np.arange(self.pool)
         # Of the other N - 1 members h - 1 are in the half; of those before rank i at most `first` - 1 may be.
@@ -136,5 +139,5 @@ class HalfPool:
 
     def corrected(self, sampled: Summary, mean: float) -> Summary:
         """The summary of sampled halves with the exact mean, and the deviation that fresh draws would have."""
-        left = 1 - self.half / self.pool
-        return Summary(mean, sampled.std / left**0.5 if left else sampled.std, sampled.median, sampled.q90)
+        left = 1 - min(self.first, self.half) * float((self.weights() ** 2).sum())
+        return Summary(mean, sampled.std / left**0.5 if self.pool > 1 else sampled.std, sampled.median, sampled.q90)

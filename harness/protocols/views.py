@@ -21,7 +21,10 @@ from harness.reporting.table import Block, Column, Raw, Table
 from harness.scenarios.contract import View
 from harness.settings import Sizes
 
-BELOW = "(in parentheses): below the level of the scenario's noise in this view, where a smaller error is over-fitting"
+BELOW = (
+    "(in parentheses): a mean below the level of the scenario's noise in this view, where a smaller error is "
+    "over-fitting; so nothing is best in that view's medians"
+)
 EXCESS = "excess: nmse above the least that is known to be possible for each target"
 
 
@@ -91,7 +94,8 @@ def _table(group: Group, views: dict[str, Seen]) -> Table:
         Column(
             f"{name}, {statistic}{' excess' if seen.excess else ''}",
             partial(_text, key=f"{name}.{statistic}"),
-            best=f"{name}.{statistic}",
+            # The level is a mean: the median of the noise alone lies below it.
+            best=None if seen.level and statistic == "median" else f"{name}.{statistic}",
             floor=seen.level,
         )
         for name, seen in views.items()

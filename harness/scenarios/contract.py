@@ -80,7 +80,7 @@ class Scenario:
 
         Args:
             task: the task.
-            known: pairs that the harness knows: training and validation part, before `data`.
+            known: the training part, before `data`; the validation part may hold the designs behind the targets.
             targets: y `(m, y_dim)`, shown as they are.
             generator: the source of all randomness.
         """

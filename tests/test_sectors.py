@@ -1,4 +1,4 @@
-"""Recall: a symmetric design space falls into sectors, and a method finds as many as its accurate proposals reach."""
+"""Sectors: a symmetric design space falls into sectors, and a method finds as many as its accurate proposals reach."""
 
 from itertools import combinations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from harness.evaluation import recall
+from harness import sectors as recall
 from tasks.architecture import Architecture
 from tasks.crystal import Crystal
 from tasks.metamaterial import Metamaterial

@@ -9,8 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Task
-from harness.evaluation import resimulation
-from harness.evaluation.resimulation import resimulate
+from harness import resimulation
+from harness.resimulation import resimulate
 
 
 class Squares(Task):
@@ -71,7 +71,7 @@ def test_a_slow_simulator_sees_each_design_once(designs: Tensor) -> None:
 
 def test_another_operator_takes_the_place_of_the_simulator(designs: Tensor) -> None:
     task = SlowSquares()
-    doubled = resimulate(task, designs, lambda x: 2 * x[:, :1])
+    doubled = resimulate(task, designs, operator=lambda x: 2 * x[:, :1])
     assert task.asked == []
     valid = (designs.isfinite() & (designs.abs() <= 3)).all(-1)
     assert torch.equal(doubled[valid][:, 0], 2 * designs[valid][:, 0].double())
