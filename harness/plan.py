@@ -7,7 +7,7 @@ whose digests are the cell's is current; from the first that differs on, it is b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import product
 from typing import Any
@@ -35,8 +35,8 @@ the scores."""
 class Made:
     """What a record was made from."""
 
-    sources: Mapping[str, str]
-    digests: Mapping[str, str]
+    sources: Mapping[str, str] = field(hash=False)
+    digests: Mapping[str, str] = field(hash=False)
 
 
 @dataclass(frozen=True)
