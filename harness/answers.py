@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from harness.contracts import Method, Proposals
 from harness.fitting import Lesson
 from harness.kinds import snap
-from harness.protocols.contract import Question
+from harness.questions import Question
 from harness.seeds import derive
 
 ROWS_PER_CALL = 20_000

@@ -11,7 +11,8 @@ from harness.contracts import Task
 from harness.data import Dataset
 from harness.learning import Order
 from harness.plan import Cell
-from harness.protocols.contract import Answered, Material, Question
+from harness.protocols.contract import Answered, Material
+from harness.questions import Question
 from harness.records import plain
 from harness.registry import build_protocol, build_scenario, build_task
 from harness.resimulation import resimulate

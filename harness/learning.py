@@ -14,7 +14,7 @@ import torch
 from harness import answers, budget, fitting
 from harness.contracts import Method
 from harness.fitting import Lesson
-from harness.protocols.contract import Question
+from harness.questions import Question
 from harness.registry import PluginSpec, build_method, build_protocol
 from harness.seeds import seeded
 from harness.timing import Stopwatch

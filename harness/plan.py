@@ -15,7 +15,7 @@ from typing import Any
 from harness import schema, sources
 from harness.options import identity, resolve
 from harness.presets import Preset
-from harness.protocols.contract import Question
+from harness.questions import Question
 from harness.records import content_key
 from harness.registry import PluginSpec, build_protocol, build_scenario, build_task
 from harness.selection import Selection

@@ -18,7 +18,7 @@ from pathlib import Path
 
 DYNAMIC_MODULES = ("importlib", "runpy", "subprocess", "pkgutil", "imp")
 STATIC_PARTS = ("importlib.resources", "importlib.metadata")
-DYNAMIC_CALLS = ("__import__", "exec", "eval", "import_module")
+DYNAMIC_CALLS = ("__import__", "exec", "eval", "import_module")  # by these names alone: `network.eval()` is none
 NOT_SOURCE = (".py", ".pyc", ".pyi", ".md", ".rst")
 
 
@@ -184,9 +184,16 @@ class _Essence(ast.NodeTransformer):
     def visit_keyword(self, node: ast.keyword) -> ast.AST | None:
         return None if node.arg == "help" else self.generic_visit(node)
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:
-        checking = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        return None if checking else self.generic_visit(node)
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        node.msg = None
+        return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.AST]:
+        name = node.test.attr if isinstance(node.test, ast.Attribute) else getattr(node.test, "id", None)
+        if name != "TYPE_CHECKING":
+            return self.generic_visit(node)
+        visited = [self.visit(inner) for inner in node.orelse]
+        return [inner for inner in visited if inner is not None]
 
 
 def _imports(module: str) -> Iterator[str]:

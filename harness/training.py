@@ -1,15 +1,21 @@
-"""The one training loop: the data set on the device, index batches, a schedule, the best validated state."""
+"""The one training loop: the data set on the device, index batches, a schedule, the best validated state.
+
+Validation is in evaluation mode. The state that is kept is that of the phase's module as a whole: its parameters, and
+its buffers, such as the statistics of a normalisation.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from harness.contracts import Method, Pairs, Phase
 from harness.seeds import derive
@@ -50,18 +56,41 @@ def train(
 
     Raises:
         Diverged: a training loss or validation value is not finite.
+        ValueError: there is no row that the phase learns from.
     """
     epochs = max(1, round(schedule.epochs * phase.share))
     log = PhaseLog(phase.name, epochs, forward=phase.forward)
     started = time.perf_counter()
     frozen = _freeze_all_but(method, phase.module)
     try:
-        _Loop(phase, train, valid, schedule, epochs, seed, report, log).run()
+        parts = chosen(train, phase, "training"), chosen(valid, phase, "validation")
+        _Loop(method, phase, *parts, schedule, epochs, seed, report, log).run()
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
     log.seconds = time.perf_counter() - started
     return log
+
+
+def chosen(pairs: Pairs, phase: Phase, part: str) -> Pairs:
+    """The rows that a phase learns from, as they are where that is all of them.
+
+    Raises:
+        ValueError: there are none.
+    """
+    known = {name: ~rows.isnan().any(1) for name, rows in (("x", pairs.x), ("y", pairs.y))}
+    wanted = {"pairs": ("x", "y"), "x": ("x",), "y": ("y",), "any": ()}[phase.rows]
+    rows = torch.ones(len(pairs.x), dtype=torch.bool, device=pairs.x.device)
+    for name in wanted:
+        rows &= known[name]
+    if bool(rows.all()):
+        return pairs
+    if not bool(rows.any()):
+        raise ValueError(
+            f"{phase.name} learns from rows in which {' and '.join(wanted)} are known (rows = {phase.rows!r}), and of "
+            f"the {len(rows)} {part} rows there is none. Give it others, or let the phase take other rows."
+        )
+    return Pairs(pairs.x[rows], pairs.y[rows])
 
 
 def _freeze_all_but(method: nn.Module, module: nn.Module) -> list[nn.Parameter]:
@@ -78,6 +107,7 @@ class _Loop:
 
     def __init__(
         self,
+        method: Method,
         phase: Phase,
         train: Pairs,
         valid: Pairs,
@@ -87,7 +117,7 @@ class _Loop:
         report: Report,
         log: PhaseLog,
     ) -> None:
-        self.phase, self.train, self.valid, self.schedule = phase, train, valid, schedule
+        self.method, self.phase, self.train, self.valid, self.schedule = method, phase, train, valid, schedule
         self.epochs, self.report, self.log = epochs, report, log
         self.batch = min(schedule.batch, len(train.x))
         self.batches = len(train.x) // self.batch
@@ -95,10 +125,13 @@ class _Loop:
         self.noise_seed = derive("validation", phase.name, seed)
         self.parameters = [parameter for parameter in phase.module.parameters() if parameter.requires_grad]
         self.optimiser = _optimiser(self.parameters, schedule, phase.weight_decay)
-        self.rate = schedule.learning_rate
-        self.average = [parameter.detach().clone() for parameter in self.parameters] if schedule.average else None
+        halved = schedule.decay == "plateau" and phase.stationary
+        self.plateau = (
+            ReduceLROnPlateau(self.optimiser, factor=0.5, patience=PLATEAU_PATIENCE, eps=0) if halved else None
+        )
+        self.statistics = _statistics(phase.module)
+        self.average = [tensor.clone() for tensor in self._moving()] if schedule.average else None
         self.kept: list[Tensor] | None = None
-        self.plateau, self.waited = math.inf, 0
 
     def run(self) -> None:
         for epoch in range(self.epochs):
@@ -108,11 +141,11 @@ class _Loop:
             last = epoch + 1 == self.epochs
             if last or (epoch + 1) % self.schedule.validate_every == 0:
                 self._validate(epoch + 1, loss)
-            if self.schedule.decay == "plateau" and self.phase.stationary:
-                self._halve_on_plateau(loss)
+            if self.plateau is not None:
+                self.plateau.step(loss)
             self.report(self.phase.name, epoch + 1, self.epochs, loss)
         if self.kept is not None:
-            _assign(self.parameters, self.kept)
+            _assign(_state(self.phase.module), self.kept)
 
     def _epoch(self, epoch: int) -> float:
         order = torch.randperm(len(self.train.x), generator=self.shuffle).to(self.train.x.device)
@@ -124,8 +157,9 @@ class _Loop:
         return float(total) / self.batches
 
     def _step(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * _factor(self.schedule, progress)
+        if self.schedule.decay == "cosine":
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.schedule.learning_rate * _factor(progress)
         loss = self.phase.loss(x, y, progress)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -136,38 +170,69 @@ class _Loop:
         if self.average is not None:
             # A short memory at first: otherwise the average would hold on to the initial weights.
             decay = min(self.schedule.average, (1 + self.log.steps) / (10 + self.log.steps))
-            torch._foreach_lerp_(self.average, [item.detach() for item in self.parameters], 1 - decay)
+            torch._foreach_lerp_(self.average, self._moving(), 1 - decay)
         return loss.detach()
+
+    def _moving(self) -> list[Tensor]:
+        """What is averaged: the parameters, and the statistics that belong to them."""
+        return [*(item.detach() for item in self.parameters), *(owner[name] for owner, name in self.statistics)]
 
     @torch.no_grad()
     def _validate(self, epoch: int, loss: float) -> None:
-        current = [parameter.detach().clone() for parameter in self.parameters]
-        state = self.average if self.average is not None else current
-        _assign(self.parameters, state)
-        measure = self.phase.validate or self.phase.loss
-        device = self.valid.x.device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            # The same noise at every validation, so that states are compared and not draws.
-            torch.manual_seed(self.noise_seed)
-            value = float(measure(self.valid.x, self.valid.y, 1.0))
+        current = [tensor.clone() for tensor in self._moving()]
+        if self.average is not None:
+            _assign(self._moving(), self.average)
+        value = self._measured()
         self.log.curve.append((epoch, loss, value))
         improved = math.isfinite(value) and value < self.log.best
         if improved:
             self.log.best = value
         if improved or self.phase.keep == "last":
-            self.kept = [tensor.clone() for tensor in state]
-        _assign(self.parameters, current)
+            self.kept = [tensor.clone() for tensor in _state(self.phase.module)]
+        if self.average is not None:
+            _assign(self._moving(), current)
         wanted = value if self.phase.keep == "last" else self.log.best
         if epoch == self.epochs and not math.isfinite(wanted):
             raise Diverged(f"{self.phase.name}: the {self.phase.keep} validation value is {wanted}.")
 
-    def _halve_on_plateau(self, loss: float) -> None:
-        if loss < self.plateau * (1 - 1e-4):
-            self.plateau, self.waited = loss, 0
-            return
-        self.waited += 1
-        if self.waited > PLATEAU_PATIENCE:
-            self.rate, self.waited = self.rate / 2, 0
+    def _measured(self) -> float:
+        measure, device = self.phase.validate or self.phase.loss, self.valid.x.device
+        modules = (*self.method.modules(), *self.phase.module.modules())
+        with evaluating(modules), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            # The same noise at every validation, so that states are compared and not draws.
+            torch.manual_seed(self.noise_seed)
+            return float(measure(self.valid.x, self.valid.y, 1.0))
+
+
+@contextmanager
+def evaluating(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Evaluation mode; afterwards each module is in the mode that it was in, also where these differ."""
+    modes = {module: module.training for module in modules}
+    for module in modes:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _state(module: nn.Module) -> list[Tensor]:
+    return [*(parameter.detach() for parameter in module.parameters()), *module.buffers()]
+
+
+def _statistics(module: nn.Module) -> list[tuple[dict[str, Any], str]]:
+    """The buffers that can be averaged, as places: a method may replace the tensor there.
+
+    Those with infinite entries, such as masks, are constants, of which no average can be computed.
+    """
+    owners = [owner._buffers for owner in module.modules()]
+    return [
+        (owner, name)
+        for owner in owners
+        for name, buffer in owner.items()
+        if buffer is not None and buffer.is_floating_point() and bool(buffer.isfinite().all())
+    ]
 
 
 def _optimiser(parameters: list[nn.Parameter], schedule: Schedule, weight_decay: float) -> torch.optim.Optimizer:
@@ -177,14 +242,13 @@ def _optimiser(parameters: list[nn.Parameter], schedule: Schedule, weight_decay:
     )
 
 
-def _factor(schedule: Schedule, progress: float) -> float:
-    if schedule.decay != "cosine":
-        return 1.0
+def _factor(progress: float) -> float:
+    """What the learning rate is multiplied with at this share of a phase: a linear warm-up, then a cosine."""
     warm = min(1.0, (progress + 1e-3) / WARM_UP)
     return warm * (0.5 * (1 + math.cos(math.pi * max(0.0, progress - WARM_UP) / (1 - WARM_UP))) + FLOOR)
 
 
 @torch.no_grad()
-def _assign(parameters: list[nn.Parameter], values: list[Tensor]) -> None:
-    for parameter, value in zip(parameters, values, strict=True):
-        parameter.copy_(value)
+def _assign(tensors: list[Tensor], values: list[Tensor]) -> None:
+    for tensor, value in zip(tensors, values, strict=True):
+        tensor.copy_(value)

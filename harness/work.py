@@ -11,7 +11,7 @@ from harness.records import plain
 
 if TYPE_CHECKING:
     from harness.plan import Cell
-    from harness.protocols.contract import Question
+    from harness.questions import Question
     from harness.registry import PluginSpec
     from harness.schema import Record
 
@@ -101,5 +101,5 @@ def in_words(works: Iterable[Work]) -> str:
     """What is done altogether: `train 3, ask 12, score 104`, as numbers of cells."""
     counts = Counter[str]()
     for work in works:
-        counts.update(train=work.train, ask=bool(work.ask), score=bool(work.score))
+        counts.update(train=int(work.train), ask=int(bool(work.ask)), score=int(bool(work.score)))
     return ", ".join(f"{name} {counts[name]}" for name in ("train", "ask", "score"))

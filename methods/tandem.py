@@ -29,7 +29,8 @@ class TandemOptions:
 class Tandem(Method):
     """Tandem: the inverse network g minimises |f(g(y)) - y|^2 plus the boundary loss of g(y).
 
-    f is the forward model in its best validated state and is frozen while g trains. The map is deterministic: every
+    f is the forward model in its best validated state and is frozen while g trains, from every y that is known, with or
+    without its design. The map is deterministic: every
     proposal for a target is the same design.
 
     References: Liu et al., "Training deep neural networks for the inverse design of nanophotonic structures", 2018.
@@ -37,6 +38,7 @@ class Tandem(Method):
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Liu et al. 2018, arXiv:1710.04724", "Ren, Padilla, Malof 2020")
+    handles: ClassVar[frozenset[str]] = frozenset({"lone"})
     Options: ClassVar[type] = TandemOptions
 
     def build(self, problem: Problem, width: int) -> None:
@@ -59,7 +61,7 @@ class Tandem(Method):
     def phases(self) -> Iterator[Phase]:
         share = self.options.surrogate_share
         yield Phase("surrogate", self.surrogate, self.surrogate_loss, share=share, forward=True)
-        yield Phase("inverse", self.inverse, self.inverse_loss, share=1 - share)
+        yield Phase("inverse", self.inverse, self.inverse_loss, share=1 - share, rows="y")
 
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:

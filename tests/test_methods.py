@@ -12,11 +12,11 @@ import torch
 from toys import Trained, trained
 
 from harness.options import hints, render
-from harness.plan import plan
+from harness.plan import Wanted, plan
 from harness.presets import load
 from harness.registry import discover
-from harness.reporting.published import METHODS
 from harness.selection import select
+from methods.published import METHODS
 
 OURS = sorted(name for name, plugin in discover("methods").items() if plugin.distribution == "inverse-harness")
 DIMS = [(3, 1), (2, 5), (1, 1), (1, 3)]
@@ -184,7 +184,8 @@ ABLATIONS = {
 def test_the_ablations_of_the_neural_adjoint_are_selections_with_results_of_their_own() -> None:
     chosen = select("methods", ",".join(ABLATIONS.values()))
     assert [selection.label for selection in chosen] == list(ABLATIONS.values())
-    cells = plan(chosen, select("tasks", "ballistics,robotic_arm"), load("quick"), [0])
+    base, tasks = select("scenarios", "base"), select("tasks", "ballistics,robotic_arm")
+    cells = plan(Wanted(chosen, tasks, base, [], [0]), load("quick"))
     assert len({cell.key for cell in cells}) == 8
     designs = [moment(text).propose(8).x for text in ABLATIONS.values()]
     assert all(not torch.equal(a, b) for i, a in enumerate(designs) for b in designs[:i])

@@ -1,12 +1,15 @@
 """The training loop: what it minimises, what it keeps, what it leaves alone."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
+from toys import trained, untrained
 
 from harness.contracts import Method, Pairs, Phase
-from harness.presets import Schedule
 from harness.seeds import seeded
+from harness.settings import Schedule
 from harness.training import Diverged, train
 
 SCHEDULE = Schedule(epochs=40, batch=32, learning_rate=3e-2, validate_every=2)
@@ -135,3 +138,108 @@ def test_plateau_halves_the_rate_when_the_training_loss_stands_still() -> None:
         train(method, constant, pairs(320, 0), pairs(80, 1), schedule, 0, silent)
     assert rates[0] == pytest.approx(2e-3)
     assert rates[-1] == pytest.approx(2e-3 / 2**3)
+
+
+class Normalised(Method):
+    """A network with batch normalisation, dropout, and a part that its author keeps in evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with seeded("normalised"):
+            self.net = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
+        self.net.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+        self.fixed = nn.BatchNorm1d(2).eval()
+        self.seen: list[tuple[dict[str, Tensor], list[bool]]] = []
+
+    def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        return (self.net(self.fixed(x)) - y).square().mean()
+
+    def validate(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        state = {name: tensor.clone() for name, tensor in self.net.state_dict().items()}
+        self.seen.append((state, [module.training for module in self.modules()]))
+        return self.loss(x, y, progress)
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_whole_state_is_kept_and_validated_in_evaluation_mode(average: float, keep: str) -> None:
+    method = Normalised()
+    before = [module.training for module in method.modules()]
+    phase = Phase("fit", method.net, method.loss, validate=method.validate, keep=keep)
+    schedule = Schedule(epochs=20, batch=32, learning_rate=3e-2, validate_every=1, average=average)
+    log = train(method, phase, pairs(320, 0), pairs(80, 1), schedule, 0, silent)
+    values = [value for _, _, value in log.curve]
+    chosen = values.index(min(values)) if keep == "best" else -1
+    state, _ = method.seen[chosen]
+    assert all(torch.equal(state[name], tensor) for name, tensor in method.net.state_dict().items())
+    assert not any(mode for _, modes in method.seen for mode in modes)
+    assert [module.training for module in method.modules()] == before and False in before and True in before
+    with torch.no_grad():
+        valid = pairs(80, 1)
+        assert float(method.eval().loss(valid.x, valid.y, 1.0)) == values[chosen]
+
+
+def test_averaged_weights_have_the_statistics_of_their_own_activations() -> None:
+    method = Normalised()
+    schedule = Schedule(epochs=30, batch=32, learning_rate=1e-2, validate_every=30, average=0.99)
+    train(method, Phase("fit", method.net, method.loss), pairs(320, 0), pairs(80, 1), schedule, 0, silent)
+    with torch.no_grad():
+        found = method.net[0](method.fixed(pairs(320, 0).x))
+    assert torch.allclose(found.mean(0), method.net[1].running_mean, atol=0.1)
+    assert torch.allclose(found.var(0), method.net[1].running_var, rtol=0.1)
+    assert method.net.mask.tolist() == [0.0, -math.inf]
+
+
+def gappy(n: int, seed: int) -> Pairs:
+    """Of every four pairs one without x, one without y, and one with a gap in x."""
+    whole = pairs(n, seed)
+    x, y = whole.x.clone(), whole.y.clone()
+    x[::4], y[1::4], x[2::4, 0] = math.nan, math.nan, math.nan
+    return Pairs(x, y)
+
+
+@pytest.mark.parametrize(("rows", "wanted"), [("pairs", {3}), ("x", {1, 3}), ("y", {0, 2, 3}), ("any", {0, 1, 2, 3})])
+def test_a_phase_is_given_the_rows_that_it_asks_for(rows: str, wanted: set[int]) -> None:
+    method, given, parts = Line(), [], (gappy(320, 0), gappy(80, 1))
+
+    def loss(x: Tensor, y: Tensor, progress: float) -> Tensor:
+        given.append(torch.cat([x, y], 1).nan_to_num(nan=9.0))
+        return (method.fitted(x.nan_to_num()) - y.nan_to_num()).square().mean()
+
+    phase = Phase("fit", method.fitted, loss, rows=rows)
+    log = train(method, phase, *parts, Schedule(epochs=1, batch=80, validate_every=1), 0, silent)
+    assert log.steps == len(wanted)
+    for part, found in zip(parts, (torch.cat(given[:-1]), given[-1]), strict=True):
+        number = torch.arange(len(part.x)) % 4
+        expected = torch.cat([part.x, part.y], 1)[sum(number == kind for kind in wanted) > 0].nan_to_num(nan=9.0)
+        assert sorted(found.tolist()) == sorted(expected.tolist())
+
+
+def test_a_phase_without_any_row_says_what_it_wanted() -> None:
+    method, lone = Line(), Pairs(torch.full((8, 2), math.nan), torch.zeros(8, 1))
+    with pytest.raises(ValueError, match=r"fit learns from rows in which x and y are known .* the 8 training rows"):
+        train(method, Phase("fit", method.fitted, method.loss), lone, pairs(8, 0), SCHEDULE, 0, silent)
+
+
+def test_the_tandem_learns_from_lone_targets() -> None:
+    states = []
+    for lone in (False, True):
+        made = untrained("tandem", 2, 1)
+        kept = len(made.train.x) // 2
+        x, y = made.train.x.clone(), made.train.y
+        x[kept:] = math.nan
+        given = Pairs(x, y) if lone else Pairs(x[:kept], y[:kept])
+        schedule = Schedule(epochs=4, batch=32, learning_rate=1e-2, validate_every=1)
+        with seeded("train"):
+            made.method.fit(given, made.valid, lambda phase: run(made.method, phase, given, made.valid, schedule))
+        states.append(made.method.state_dict())
+    one, other = states
+    same = {name: torch.equal(one[name], other[name]) for name in one}
+    assert all(equal for name, equal in same.items() if name.startswith("surrogate"))
+    assert not any(equal for name, equal in same.items() if name.startswith("inverse"))
+    assert all(tensor.isfinite().all() for tensor in other.values())
+    assert "lone" in type(trained("tandem").method).handles
+
+
+def run(method: Method, phase: Phase, given: Pairs, valid: Pairs, schedule: Schedule) -> float:
+    return train(method, phase, given, valid, schedule, 0, silent).best

@@ -14,10 +14,10 @@ from torch.nn.functional import one_hot
 from harness import data
 from harness.contracts import Kind, Method, Pairs, Phase, Problem, Task
 from harness.plan import specification
-from harness.presets import Protocol, Schedule
 from harness.registry import build_method
 from harness.seeds import seeded
 from harness.selection import select
+from harness.settings import DataSettings, Schedule
 from harness.training import PhaseLog, train
 
 State = dict[str, Tensor]
@@ -124,16 +124,17 @@ def untrained(
     (chosen,) = select("methods", selection)
     method = build_method(specification(chosen))
     task = Waves(x_dim, y_dim)
-    dataset = data.draw(task, Protocol(targets=6, n_train=n_train))
-    posed = data.pose(task, dataset, method, "cpu")
+    dataset = data.draw(task, DataSettings(targets=6, n_train=n_train))
+    posed = data.fitted(data.pose(task, dataset), method.dtype, "cpu")
     problem = Problem(x_dim, y_dim, posed.bounds * box, posed.sample_prior)
     with seeded("build"):
         method.build(problem, width)
     method.to(method.dtype)
-    pairs = [data.standardised(dataset, part, method.dtype, "cpu") for part in (dataset.train, dataset.valid)]
+    scales = dataset.x_scale, dataset.y_scale
+    pairs = [data.standardised(scales, part, method.dtype, "cpu") for part in (dataset.train, dataset.valid)]
     # From mild to extreme: a surrogate that has hardly been trained can reach some and not others.
-    mild = torch.linspace(0.1, 1.2, len(dataset.targets), dtype=torch.float64)[:, None]
-    targets = (mild * dataset.y_scale.apply(dataset.targets)).to(method.dtype)
+    mild = torch.linspace(0.1, 1.2, len(dataset.targets.shown), dtype=torch.float64)[:, None]
+    targets = (mild * dataset.y_scale.apply(dataset.targets.shown)).to(method.dtype)
     return Trained(method, problem, *pairs, targets, dataset)
 
 

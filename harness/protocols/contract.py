@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from harness.metrics import METRICS, errors, prior_errors
 from harness.no_options import NoOptions
+from harness.questions import Question
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,18 +28,10 @@ if TYPE_CHECKING:
     from harness.settings import Sizes
     from harness.statistics import Array
 
+__all__ = ["Answered", "Builder", "Material", "Number", "Protocol", "Question", "Shown"]
+
 Number: TypeAlias = tuple[str | None, str, float | None]
 """Metric (None where it has none), statistic and value: what `frame` shows as one row."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """N designs for each target, `repeats` times over. Equal questions of several protocols are put once."""
-
-    of: str
-    """`targets`, the many, or `fixed`, the single y*."""
-    n: int
-    repeats: int = 1
 
 
 @dataclass(frozen=True)

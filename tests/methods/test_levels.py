@@ -6,9 +6,10 @@ from torch import Generator
 from toys import Mixed
 
 from harness import kinds
-from harness.data import draw, pose, standardised
-from harness.presets import Protocol
+from harness.contracts import Method, Problem
+from harness.data import draw, fitted, pose, standardised
 from harness.seeds import seeded
+from harness.settings import DataSettings
 from methods.cinn import CINN, CINNOptions
 from methods.cvae import CVAE, CVAEOptions
 from methods.inn import INN, INNOptions
@@ -16,7 +17,12 @@ from methods.levels import blurred, loosened
 from methods.mdn import MDN, MDNOptions
 
 TASK = Mixed()
-DATA = draw(TASK, Protocol(n_train=400, targets=5))
+DATA = draw(TASK, DataSettings(n_train=400, targets=5))
+SCALES = DATA.x_scale, DATA.y_scale
+
+
+def posed(method: type[Method] | Method) -> Problem:
+    return fitted(pose(TASK, DATA), method.dtype, "cpu")
 
 
 def snapped(x):
@@ -24,8 +30,8 @@ def snapped(x):
 
 
 def test_the_nearest_value_undoes_the_noise() -> None:
-    problem = pose(TASK, DATA, MDN, "cpu")
-    x = standardised(DATA, DATA.train, torch.float32, "cpu").x
+    problem = posed(MDN)
+    x = standardised(SCALES, DATA.train, torch.float32, "cpu").x
     with seeded("noise"):
         noisy = blurred(x, problem.step)
     assert torch.equal(noisy[:, 4], x[:, 4])
@@ -39,7 +45,7 @@ def test_designs_that_are_continuous_are_left_alone() -> None:
 
 
 def test_only_continuous_columns_can_leave_the_range() -> None:
-    problem = pose(TASK, DATA, MDN, "cpu")
+    problem = posed(MDN)
     low, high = loosened(problem)
     assert torch.equal(torch.stack([low, high])[:, 4], problem.bounds[:, 4])
     assert (low[:4] < -1e30).all() and (high[:4] > 1e30).all() and not (torch.inf <= high).any()
@@ -58,8 +64,8 @@ def test_only_continuous_columns_can_leave_the_range() -> None:
 def test_what_the_generative_methods_draw_is_valid(kind: type, options: object) -> None:
     with seeded("build"):
         method = kind(options)
-        method.build(pose(TASK, DATA, method, "cpu"), 8)
-    pairs = standardised(DATA, DATA.train, torch.float32, "cpu")
+        method.build(posed(method), 8)
+    pairs = standardised(SCALES, DATA.train, torch.float32, "cpu")
     method.fit(pairs, pairs, lambda phase: 0.0)
     x = snapped(method.propose(pairs.y[:5], 40, Generator().manual_seed(0)).x.flatten(0, 1))
     low, high = TASK.bounds[:, 4]

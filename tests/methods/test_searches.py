@@ -11,8 +11,8 @@ from torch import Generator, Tensor
 from toys import Trained, same, snapshot, trained, untrained
 
 from harness.contracts import Phase
-from harness.presets import Schedule
 from harness.seeds import seeded
+from harness.settings import Schedule
 from harness.training import train
 from methods.kernel import LENGTHS, RIDGES, Kernel
 from methods.networks import squared_error

@@ -19,8 +19,8 @@ from typing import IO
 import numpy as np
 
 from harness.allocator import ALLOCATOR
-from tasks import worker
-from tasks.worker import LENGTH, packed, send, unpacked
+from tasks.workers import worker
+from tasks.workers.worker import LENGTH, packed, send, unpacked
 
 SHOWN = 2000  # characters from the end of what a program wrote to standard error
 
@@ -67,7 +67,7 @@ class Workers:
 
 
 class _Worker:
-    """A process that runs `tasks.worker`, by its file: as a module it would import what its package does."""
+    """A process that runs `tasks.workers.worker`, by its file: as a module it would import what its package does."""
 
     def __init__(self, name: str) -> None:
         # Appended to, so that reading it here does not move the place where the process writes.

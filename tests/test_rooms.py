@@ -1,0 +1,104 @@
+"""Who may import what: the order of the rooms, lowest first, and no ring of modules."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+ROOMS = (
+    ("harness", "harness.errors", "harness.no_options", "harness.questions", "harness.seeds"),
+    ("harness.allocator", "harness.distances", "harness.metrics", "harness.sectors", "harness.statistics"),
+    ("harness.options", "harness.settings", "harness.timing"),
+    ("harness.contracts", "harness.adapter", "harness.kinds", "harness.scenarios", "harness.scenarios.contract"),
+    ("harness.sources", "harness.registry", "harness.selection"),
+    ("harness.schema", "harness.records", "harness.durable", "harness.store", "harness.provenance"),
+    ("harness.data", "harness.resimulation"),
+    ("harness.training", "harness.budget", "harness.fitting", "harness.answers"),
+    ("harness.scenarios.*",),
+    ("harness.protocols", "harness.protocols.contract"),
+    ("harness.reporting", "harness.reporting.*"),
+    ("harness.protocols.*",),
+    ("harness.presets", "harness.config", "harness.work", "harness.plan"),
+    ("harness.learning", "harness.cell"),
+    ("harness.apart", "harness.execution", "harness.execution.*"),
+    ("harness.conformance", "harness.conformance.*"),
+    ("harness.running", "harness.rescore", "harness.estimate", "harness.show", "harness.listing"),
+    ("harness.portrait", "harness.new"),
+    ("harness.verbs", "harness.cli", "harness.__main__"),
+)
+"""From the bottom to the top; `*` stands for the modules of a package that no line names. A module imports from its own
+room and from those above it in this table."""
+
+
+def modules(package: str) -> dict[str, Path]:
+    """The modules of a package by name."""
+    found = (ROOT / package).rglob("*.py")
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in found}
+    return {name.removesuffix(".__init__"): path for name, path in names.items()}
+
+
+HARNESS = modules("harness")
+
+
+def imports(path: Path) -> set[str]:
+    """What a module imports at any place but for type checking alone; names relative to nothing."""
+    found: set[str] = set()
+    for node in _statements(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        else:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            known = {name for name in inner if name in HARNESS}
+            found |= known | ({str(node.module)} if known != inner else set())
+    return found
+
+
+def _statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield node
+    for inner in ast.iter_child_nodes(node):
+        yield from _statements(inner)
+
+
+def room(module: str) -> int:
+    """The number of the room that a module is in: of the line with its name, or with its package and `*`."""
+    lines = {name: number for number, names in enumerate(ROOMS) for name in names}
+    number = lines.get(module, lines.get(f"{module.rpartition('.')[0]}.*"))
+    assert number is not None, f"{module} is in no room: give it a place in ROOMS"
+    return number
+
+
+GRAPH = {name: imports(path) & HARNESS.keys() for name, path in HARNESS.items()}
+
+
+@pytest.mark.parametrize("module", sorted(HARNESS))
+def test_no_module_imports_from_a_room_above_its_own(module: str) -> None:
+    assert {name for name in GRAPH[module] if room(name) > room(module)} == set()
+
+
+def test_there_is_no_ring_of_modules() -> None:
+    assert set(TopologicalSorter(GRAPH).static_order()) == HARNESS.keys()
+
+
+def test_every_room_has_its_modules() -> None:
+    named = {name for names in ROOMS for name in names if not name.endswith("*")}
+    assert named <= HARNESS.keys() and len(named) == sum(not name.endswith("*") for names in ROOMS for name in names)
+
+
+def _tops(package: str) -> set[str]:
+    return {name.partition(".")[0] for path in modules(package).values() for name in imports(path)}
+
+
+def test_the_harness_knows_no_plug_in_and_methods_and_tasks_not_each_other() -> None:
+    assert not _tops("harness") & {"methods", "tasks"}
+    assert "tasks" not in _tops("methods") and "methods" not in _tops("tasks")
