@@ -105,7 +105,6 @@ def predict(
     y_dim: int,
     budget: int,
     *,
-    x_shape: tuple[int, ...] | None = None,
     kinds: Sequence[Kind] = (),
     condition_dim: int = 0,
 ) -> Size:
@@ -121,7 +120,7 @@ def predict(
         return torch.randn(n, x_dim, generator=generator, dtype=dtype)
 
     step = torch.zeros(x_dim, dtype=dtype) if any(kind.name != "continuous" for kind in kinds) else None
-    problem = Problem(x_dim, y_dim, bounds, sample_prior, x_shape, tuple(kinds), step, condition_dim)
+    problem = Problem(x_dim, y_dim, bounds, sample_prior, tuple(kinds), step, condition_dim)
     return find_size(create, problem, budget, 0)
 
 

@@ -223,12 +223,12 @@ def misfits(cells: Iterable[Cell]) -> dict[Cell, str]:
         task = tasks[cell.task]
         conditions = 0 if task.conditions is None else task.conditions.shape[1]
         dims = task.x_dim, task.y_dim, cell.budget
-        key = cell.method.name, content_key(cell.method.options), *dims, task.x_shape, task.kinds, conditions
+        key = cell.method.name, content_key(cell.method.options), *dims, task.kinds, conditions
         if key not in known:
             known[key] = ""
             method = partial(build_method, cell.method)
             try:
-                predict(method, *dims, x_shape=task.x_shape, kinds=task.kinds, condition_dim=conditions)
+                predict(method, *dims, kinds=task.kinds, condition_dim=conditions)
             except BudgetMissed as error:
                 known[key] = str(error)
             except Exception:  # whatever a stranger's `build` raises is told by its cell

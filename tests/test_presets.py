@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from harness.limits import check
 
 from harness import config, presets
 from harness.errors import UsageError
-from harness.limits import check
 from harness.plan import plan
 from harness.selection import select
 

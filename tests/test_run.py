@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from harness.retime import retime
 
 from harness.records import STATUSES
 from harness.reporting import TABLES, render
 from harness.reporting.frame import frame
-from harness.retime import retime
 from harness.store import Store
 from tests.plugins import MISBEHAVING, write
 
