@@ -70,8 +70,8 @@ def _generated(generated: int, x: Tensor) -> None:
         raise ValueError(f"generated is {generated!r}; give a whole number, of all candidates for the batch.")
     if generated < x.shape[0] * x.shape[1] and generated < (found := distinct(x)):
         raise ValueError(
-            f"generated is {generated}, but {found} different designs are returned; count every candidate that was drawn "
-            "or optimised for the batch."
+            f"generated is {generated}, but {found} different designs are returned; count every candidate that was "
+            "drawn or optimised for the batch."
         )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from harness import outputs
 from harness.conformance.findings import ViolationError, require
 from harness.conformance.trial import Trial
