@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from harness.data import Standardisation, draw, pose, standardised
+from harness.data import Standardisation, draw, fitted, pose, standardised
 from harness.registry import discover
 from harness.settings import DataSettings
 
@@ -59,7 +59,7 @@ def test_validation_targets_are_the_validation_part() -> None:
 
 def test_a_method_is_told_nothing_but_dimensions_range_and_prior() -> None:
     task, data = sinewave(), draw(sinewave(), SETTINGS)
-    problem = pose(task, data)
+    problem = fitted(pose(task, data), torch.float32, "cpu")
     assert set(vars(problem)) == {"x_dim", "y_dim", "bounds", "sample_prior", "condition_dim", "kinds", "step"}
     x = standardised((data.x_scale, data.y_scale), data.train, torch.float32, "cpu").x
     assert torch.equal(problem.bounds, torch.stack([x.min(0).values, x.max(0).values]))
