@@ -91,7 +91,7 @@ class _Update:
                     "n_valid": len(dataset.valid.x),
                     "y_variance": dataset.y_variance.tolist(),
                     "floor": dict(task.floor),
-                    "report": list(task.report),
+                    "report": [*task.report, *data.unscaled_columns(task, dataset)],
                 }
             }
 

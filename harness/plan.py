@@ -6,9 +6,9 @@ whose digests are the cell's is current; from the first that differs on, it is b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import product
 from typing import Any
 
@@ -17,7 +17,7 @@ from harness.options import identity, resolve
 from harness.presets import Preset
 from harness.questions import Question
 from harness.records import content_key
-from harness.registry import PluginSpec, build_protocol, build_scenario, build_task
+from harness.registry import PluginSpec, build_method, build_protocol, build_scenario, build_task
 from harness.selection import Selection
 from harness.settings import DataSettings, Schedule, Sizes
 
@@ -210,6 +210,32 @@ def refusal(method: Selection, scenario: PluginSpec | None, x_dim: int, y_dim: i
     if missing:
         return f"{method.plugin.name} does not handle {', '.join(missing)}, which {scenario.label} needs"
     return built.refusal(x_dim, y_dim) or ""
+
+
+def misfits(cells: Iterable[Cell]) -> dict[Cell, str]:
+    """The cells whose method comes near enough to the budget at no size, and why; no data, nothing is trained."""
+    from harness.budget import BudgetMissed, predict
+
+    tasks = {spec: build_task(spec) for spec in {cell.task for cell in cells}}
+    known: dict[Any, str] = {}
+    found = {}
+    for cell in cells:
+        task = tasks[cell.task]
+        conditions = 0 if task.conditions is None else task.conditions.shape[1]
+        dims = task.x_dim, task.y_dim, cell.budget
+        key = cell.method.name, content_key(cell.method.options), *dims, task.kinds, conditions
+        if key not in known:
+            known[key] = ""
+            method = partial(build_method, cell.method)
+            try:
+                predict(method, *dims, kinds=task.kinds, condition_dim=conditions)
+            except BudgetMissed as error:
+                known[key] = str(error)
+            except Exception:  # whatever a stranger's `build` raises is told by its cell
+                continue
+        if known[key]:
+            found[cell] = known[key]
+    return found
 
 
 def specification(selection: Selection, preset: Any = None) -> PluginSpec:

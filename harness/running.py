@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 from harness import config
-from harness.plan import Cell
+from harness.plan import Cell, misfits
 from harness.store import Store, scratch
 from harness.work import Work, due, everything
 
@@ -21,9 +21,12 @@ SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
 def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config.Settings) -> int:
     """Do the work of the cells; 0, or the exit code of an interrupted run. Failures are found in the records."""
-    for cell in [cell for cell in todo if cell.refusal]:
-        refuse(cell, store)
-    works = {cell: work for cell, work in todo.items() if not cell.refusal}
+    refused = {cell: ("cannot", "Cannot", cell.refusal) for cell in todo if cell.refusal}
+    trained = [cell for cell, work in todo.items() if work.train and cell not in refused]
+    refused |= {cell: ("failed", "harness.budget.BudgetMissed", why) for cell, why in misfits(trained).items()}
+    for cell, (status, kind, why) in refused.items():
+        refuse(cell, store, status, {"type": kind, "message": why, "traceback": ""})
+    works = {cell: work for cell, work in todo.items() if cell not in refused}
     if not works:
         return 0
     from harness.execution import run_cells
@@ -40,12 +43,11 @@ def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config
     return INTERRUPTED if summary.interrupted else 0
 
 
-def refuse(cell: Cell, store: Store) -> None:
-    """Write the record of a cell that there cannot be; no process is started for it."""
+def refuse(cell: Cell, store: Store, status: str, error: Mapping[str, str]) -> None:
+    """Write the record of a cell that there cannot be, or that fails for sure; no process is started for it."""
     store.prepare()
-    error = {"type": "Cannot", "message": cell.refusal, "traceback": ""}
     with scratch(store.path(cell)) as folder:
-        store.commit(cell, folder, {"status": "cannot", "error": error})
+        store.commit(cell, folder, {"status": status, "error": dict(error)})
 
 
 def slow_first(todo: Sequence[Cell]) -> list[Cell]:

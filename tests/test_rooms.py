@@ -17,8 +17,15 @@ ROOMS = (
     ("harness", "harness.errors", "harness.no_options", "harness.questions", "harness.seeds"),
     ("harness.allocator", "harness.distances", "harness.metrics", "harness.sectors", "harness.statistics"),
     ("harness.options", "harness.settings", "harness.timing"),
-    ("harness.contracts", "harness.adapter", "harness.kinds", "harness.scenarios", "harness.scenarios.contract"),
-    ("harness.sources", "harness.registry", "harness.selection"),
+    (
+        "harness.contracts",
+        "harness.adapter",
+        "harness.outputs",
+        "harness.kinds",
+        "harness.scenarios",
+        "harness.scenarios.contract",
+    ),
+    ("harness.sources", "harness.declaration", "harness.registry", "harness.selection"),
     ("harness.schema", "harness.records", "harness.durable", "harness.store", "harness.provenance"),
     ("harness.data", "harness.resimulation"),
     ("harness.training", "harness.budget", "harness.fitting", "harness.answers"),
@@ -124,7 +131,7 @@ def test_the_harness_names_no_method_and_no_task_of_ours() -> None:
         texts = {
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
-        named = {text for text in texts if text in names}
+        named = {text for text in texts if text in names - {"prior"}}  # the prior is a word of the field
         if str(path.relative_to(ROOT)) not in EXAMPLES:
             known = "|".join(re.escape(name) for name in sorted(names - COMMON))
             named |= {text for text in texts if re.search(rf"(?<![\w-])({known})(?![\w-])", text)}

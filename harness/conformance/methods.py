@@ -9,12 +9,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from harness import adapter
+from harness import adapter, outputs
 from harness.budget import stored_numbers, trainable_parameters
-from harness.conformance.findings import Finding, ViolationError, examine, require, require_options, require_shape
+from harness.conformance.findings import Finding, ViolationError, examine, require, require_options
 from harness.conformance.rows import named_rows
 from harness.conformance.trial import PROPOSALS, TARGETS, Fold, Trial, Valley, difference, trainable_tensors
-from harness.contracts import Method, Proposals
+from harness.contracts import Method
 from harness.fitting import restore
 from harness.seeds import seeded
 
@@ -97,10 +97,10 @@ def _shapes(trial: Trial) -> None:
     x_dim = trial.problem.x_dim
     for b, n in ((TARGETS, PROPOSALS), (1, PROPOSALS), (TARGETS, 1)):
         proposals = trial.propose(trial.method, trial.targets[:b], n)
-        require(isinstance(proposals, Proposals), f"propose returns {type(proposals).__name__}; return Proposals.")
-        require_shape(f"x of {n} proposals for {b} targets", proposals.x, (b, n, x_dim))
-        if proposals.believed is not None:
-            require_shape(f"believed of {n} proposals for {b} targets", proposals.believed, (b, n))
+        try:
+            outputs.check(proposals, targets=b, n=n, x_dim=x_dim, known=len(trial.train.x))
+        except ValueError as error:
+            raise ViolationError(str(error)) from error
         dtype = proposals.x.dtype
         require(dtype == trial.dtype, f"proposals are {dtype}; return the method's dtype, {trial.dtype}.")
         require(not proposals.x.requires_grad, "proposals carry a gradient; detach them or decorate with no_grad.")
@@ -223,7 +223,6 @@ def _ranking(trial: Trial) -> None:
     if proposals.believed is None:
         return
     believed = proposals.believed.nan_to_num(nan=math.inf)
-    require(bool((believed >= 0).all()), "believed has negative entries; give squared errors.")
     if proposals.ranked:
         ordered = believed[:, 1:] >= believed[:, :-1] * (1 - 1e-6) - 1e-12
         require(bool(ordered.all()), "the proposals are ranked but their believed error decreases; sort best first.")

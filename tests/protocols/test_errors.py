@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from harness.evaluation import protocols, resimulation
+from harness.evaluation.resimulation import resimulate
 from torch import Generator, Tensor
 
 from harness import data
 from harness.contracts import Method, Proposals, Task
-from harness.evaluation import protocols, resimulation
-from harness.evaluation.resimulation import resimulate
 from harness.presets import Protocol
 
 PROTOCOL = Protocol(
