@@ -113,7 +113,7 @@ def read(path: Path) -> Answer:
         ValueError: the file is not one that `write` made.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             tensors = {name: torch.from_numpy(stored[name]) for name in ("x", "believed") if name in stored}
             (ranked, pooled), generated = (bool(flag) for flag in stored["flags"]), float(stored["generated"])
     except Exception as error:  # zip, pickle, key, shape: whatever a spoilt file leads to

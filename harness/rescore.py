@@ -74,7 +74,8 @@ def _revise(root: Path, folder: Path, plan: Callable[[Cell, Record], tuple[Cell,
         carry(folder, copy, record.files)
         for part in update(cell, work, record, copy, learn, lambda *_: None, exclusive=busy < BUSY):
             content.update(part)
-        stamp = provenance.stamp(provenance.environment(), device=cell.device, threads=threads, started=started)
+        device = cell.device if timed else "cpu"  # where this was done: scores need no GPU
+        stamp = provenance.stamp(provenance.environment(), device=device, threads=threads, started=started)
         Store(root).place(stamped(content, stamp), copy, folder)
     return f"{', '.join(work.score)} anew" + (f"; the machine was not idle ({busy:.0%} busy)" if busy >= BUSY else "")
 

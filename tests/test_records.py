@@ -126,7 +126,7 @@ def test_a_file_that_is_not_beside_the_record_is_damage(record, name, where) -> 
 @pytest.mark.parametrize(
     "value", ["NaN", "Infinity", "1e400", "-1e400", "[" * 200_000 + "]" * 200_000, "[" * 200_000, '{"a":' * 100_000]
 )
-@pytest.mark.parametrize("place", ['"schema": 2', '"budget": 2000', '"seconds": {'])
+@pytest.mark.parametrize("place", ['"schema": 2', '"budget": 10000', '"seconds": {'])
 def test_numbers_that_are_none_and_brackets_without_end_are_damage(record, raw, value, place) -> None:
     text = json.dumps({key: item for key, item in plain(record).items() if key != "checksum"})
     assert place in text
