@@ -16,6 +16,7 @@ from harness import schema, sources
 from harness.options import identity, resolve
 from harness.presets import Preset
 from harness.protocols.contract import Question
+from harness.provenance import device_kind
 from harness.records import content_key
 from harness.registry import PluginSpec, build_protocol, build_scenario, build_task
 from harness.selection import Selection
@@ -71,7 +72,7 @@ class Cell:
             budget=self.budget,
             schedule=self.schedule,
             seed=self.seed,
-            device=self.device.partition(":")[0],
+            device=device_kind(self.device),
         )
 
     @cached_property

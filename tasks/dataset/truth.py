@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.errors import UsageError
-from harness.provenance import usable_cores
+from harness.cores import usable_cores
 from tasks import cache
 from tasks.dataset.engines import engine, identity
 from tasks.dataset.network import Proxy
