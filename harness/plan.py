@@ -189,6 +189,17 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
     return list(cells.values())
 
 
+def part_of(cells: Sequence[Cell], part: tuple[int, int] | None) -> list[Cell]:
+    """The cells of one part, number and count; all of them where there are no parts.
+
+    A cell's key alone decides, so that the parts of a plan are disjoint and complete wherever they are worked out.
+    """
+    if part is None:
+        return list(cells)
+    number, count = part
+    return [cell for cell in cells if int(cell.key, 16) % count == number % count]
+
+
 def _scores(spec: PluginSpec) -> bool:
     """Whether a protocol scores anything of its own, rather than show what others have."""
     protocol = build_protocol(spec)

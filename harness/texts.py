@@ -1,4 +1,4 @@
-"""Texts that others wrote, such as messages of errors and console output, made fit for records, tables and terminals."""
+"""Texts that others wrote, such as errors and console output, made fit for records, tables and terminals."""
 
 from __future__ import annotations
 

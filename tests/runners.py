@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from harness.durable import storage_errors
 from harness.plan import Cell
 from harness.registry import PluginSpec
 from harness.settings import DataSettings, Schedule, Sizes
@@ -128,7 +129,16 @@ def _stubborn() -> None:
 
 
 def _fill_disk() -> None:
+    with storage_errors(Path("results")):
+        raise OSError(28, "No space left on device")
+
+
+def _fill_own_disk() -> None:
     raise OSError(28, "No space left on device")
+
+
+def _garble() -> None:
+    raise ValueError("\x1b[31mred\x1b[0m \ud800 bell\x07 \x1b]0;title\x07 50%\r100%")
 
 
 MISBEHAVIOUR = {
@@ -143,4 +153,6 @@ MISBEHAVIOUR = {
     "sleeps": _sleep,
     "stubborn": _stubborn,
     "fills": _fill_disk,
+    "fills-its-own": _fill_own_disk,
+    "garbles": _garble,
 }

@@ -53,7 +53,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_for(condition, seconds=30.0):
+def wait_for(condition, seconds=120.0):
     end = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < end, "waited in vain"
@@ -89,6 +89,8 @@ def pids(signs: Path) -> list[int]:
         ("exits", "killed", "Killed", "code 7"),
         ("leaves", "failed", "SystemExit", "SystemExit"),
         ("sleeps", "timeout", "Timeout", r"Not finished after 1\.5 s"),
+        ("fills-its-own", "failed", "OSError", "No space left on device"),
+        ("garbles", "failed", "ValueError", "^100%$"),
     ],
 )
 def test_every_misbehaviour_becomes_a_record_and_the_others_go_on(tmp_path, name, status, kind, message):

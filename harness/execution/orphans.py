@@ -60,7 +60,7 @@ def clean_up(server: int, parent: int) -> None:
     for child in psutil.Process().children():
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
-    address = getattr(forkserver._forkserver, "_forkserver_address", None)  # type: ignore[attr-defined]
+    address = getattr(forkserver._forkserver, "_forkserver_address", None)
     folder = Path(address).parent if isinstance(address, str) else None
     # A parent that ends in order removes the folder itself; one that lives on may still need it.
     end = time.monotonic() + PATIENCE
