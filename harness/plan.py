@@ -15,6 +15,7 @@ from typing import Any
 from harness import schema, sources
 from harness.options import identity, resolve
 from harness.presets import Preset
+from harness.provenance import device_kind
 from harness.questions import Question
 from harness.records import content_key
 from harness.registry import PluginSpec, build_method, build_protocol, build_scenario, build_task
@@ -71,7 +72,7 @@ class Cell:
             budget=self.budget,
             schedule=self.schedule,
             seed=self.seed,
-            device=self.device.partition(":")[0],
+            device=device_kind(self.device),
         )
 
     @cached_property
@@ -193,6 +194,17 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
             )
             cells.setdefault(cell.key, cell)
     return list(cells.values())
+
+
+def part_of(cells: Sequence[Cell], part: tuple[int, int] | None) -> list[Cell]:
+    """The cells of one part, number and count; all of them where there are no parts.
+
+    A cell's key alone decides, so that the parts of a plan are disjoint and complete wherever they are worked out.
+    """
+    if part is None:
+        return list(cells)
+    number, count = part
+    return [cell for cell in cells if int(cell.key, 16) % count == number % count]
 
 
 def _scores(spec: PluginSpec) -> bool:
