@@ -7,12 +7,15 @@ import torch
 from torch import Generator
 from toys import Mixed, Waves
 
+from harness import data as datasets
+from harness.answers import Asker
 from harness.conformance.findings import ViolationError
 from harness.conformance.rows import named_rows
 from harness.conformance.trial import Fold, Trial
 from harness.contracts import Proposals, Task
-from harness.data import draw, physical, pose, standardised
-from harness.presets import Protocol
+from harness.data import draw, pose, standardised
+from harness.fitting import lesson
+from harness.settings import DataSettings, Schedule
 from methods.baselines import Lookup, Prior
 
 
@@ -29,14 +32,20 @@ class Offset(Waves):
         return 1e9 + 1e-3 * super().simulate((x - 1e6) * 1e4)
 
 
+def physical(task: Task, data, proposals: Proposals) -> torch.Tensor:
+    """The designs that the harness takes."""
+    given = lesson(task, data, budget=1, schedule=Schedule(), seed=0)
+    return Asker(Prior(), given)._physical(proposals)
+
+
 def fitted(kind: type, task: Task, n: int = 4000):
-    data = draw(task, Protocol(n_train=n, targets=50))
+    data = draw(task, DataSettings(n_train=n, targets=50))
     method = kind()
-    method.build(pose(task, data, method, "cpu"), 1)
+    method.build(datasets.fitted(pose(task, data), method.dtype, "cpu"), 1)
     method.to(method.dtype)
-    pairs = standardised(data, data.train, method.dtype, "cpu")
+    pairs = standardised((data.x_scale, data.y_scale), data.train, method.dtype, "cpu")
     method.fit(pairs, pairs, lambda phase: 0.0)
-    return data, method, data.y_scale.apply(data.targets).to(method.dtype)
+    return data, method, data.y_scale.apply(data.targets.shown).to(method.dtype)
 
 
 @pytest.mark.parametrize("kind", [Prior, Lookup])
@@ -55,14 +64,14 @@ def test_lookup_finds_the_nearest_y_at_a_large_offset() -> None:
     task = Offset()
     data, method, y = fitted(Lookup, task)
     rows = method.propose(y, 1, Generator()).rows[:, 0]
-    distance = (data.targets - data.train.y.T).abs()
+    distance = (data.targets.shown - data.train.y.T).abs()
     assert torch.equal(distance.gather(1, rows[:, None])[:, 0], distance.min(1).values)
     assert len(data.train.y.float().unique()) == 1
 
 
 def test_designs_of_a_methods_own_are_moved_to_valid_ones() -> None:
     task = Mixed()
-    data = draw(task, Protocol(n_train=300, targets=5))
+    data = draw(task, DataSettings(n_train=300, targets=5))
     x = torch.randn(5, 8, 5, generator=Generator().manual_seed(0))
     moved = physical(task, data, Proposals(x))
     valid = moved[..., 4] > 0
