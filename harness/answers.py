@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from harness import outputs
 from harness.contracts import Method, Proposals
 from harness.fitting import Lesson
 from harness.kinds import snap
@@ -72,7 +73,8 @@ class Asker:
         for done, rows in enumerate(y.split(chunk)):
             self.advance(done * chunk, len(y))
             part = self.method.propose(rows, n, generator)
-            self._check(part, len(rows), n)
+            sizes = {"x_dim": self.given.problem.x_dim, "known": len(self.given.train.x)}
+            outputs.check(part, targets=len(rows), n=n, **sizes)
             believed = None if part.believed is None else part.believed.detach().cpu()
             generated = part.generated or len(rows) * self.method.candidates(n)
             parts.append(Proposals(self._physical(part), part.ranked, believed, generated))
@@ -87,15 +89,6 @@ class Asker:
             return self.given.train.x[part.rows.cpu()]
         x = self.given.scales[0].undo(part.x.detach().cpu().double())
         return snap(x, self.given.problem.kinds, self.given.box)
-
-    def _check(self, part: Proposals, targets: int, n: int) -> None:
-        wanted = (targets, n, self.given.problem.x_dim)
-        if tuple(part.x.shape) != wanted:
-            raise ValueError(f"propose returned x of shape {tuple(part.x.shape)}; {wanted} was asked for.")
-        if part.believed is not None and tuple(part.believed.shape) != wanted[:2]:
-            raise ValueError(
-                f"propose returned believed of shape {tuple(part.believed.shape)}; it must be {wanted[:2]}."
-            )
 
 
 def repeats_from(answer: Answer) -> str:
@@ -120,7 +113,7 @@ def read(path: Path) -> Answer:
         ValueError: the file is not one that `write` made.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             tensors = {name: torch.from_numpy(stored[name]) for name in ("x", "believed") if name in stored}
             (ranked, pooled), generated = (bool(flag) for flag in stored["flags"]), float(stored["generated"])
     except Exception as error:  # zip, pickle, key, shape: whatever a spoilt file leads to

@@ -1,16 +1,25 @@
-"""Finds the width that gives a method a parameter budget."""
+"""Finds the width that gives a method a parameter budget, and tells beforehand where there is none.
+
+Where widths are too coarse, whole numbers among the options that the method names (`Method.finer`) are lowered, such
+as the components of a mixture, as little as will do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import product
 
-from torch import nn
+import torch
+from torch import Generator, Tensor, nn
 
-from harness.contracts import Method, Problem
+from harness.contracts import Kind, Method, Problem
 from harness.seeds import seeded
 
 TOLERANCE = 0.05
 """Largest allowed relative distance of a method's trainable parameters from the budget (protocol, matched budgets)."""
+ADVICE = "Raise --budget, or give the method finer steps of width."
 EVEN = 8
 """Products of matrices are up to half as fast again where sizes are multiples of this, whole vectors of a processor."""
 EVEN_TOLERANCE = 0.025
@@ -18,7 +27,7 @@ EVEN_TOLERANCE = 0.025
 
 
 class BudgetMissed(ValueError):
-    """No width brings the method within the tolerance of the budget."""
+    """No size brings the method within the tolerance of the budget, or training has added parameters."""
 
 
 def trainable_parameters(module: nn.Module) -> int:
@@ -58,26 +67,154 @@ def find_width(count: Callable[[int], int], budget: int) -> int:
     if distance(width) > TOLERANCE:
         raise BudgetMissed(
             f"The nearest widths {low} and {high} give {count(low)} and {count(high)} trainable parameters, more than "
-            f"{TOLERANCE:.0%} from the budget of {budget}. Raise --budget or give the method finer steps of width."
+            f"{TOLERANCE:.0%} from the budget of {budget}. {ADVICE}"
         )
     below = width - width % EVEN
     even = min(max(below, EVEN), below + EVEN, key=distance)
     return even if distance(even) <= EVEN_TOLERANCE else width
 
 
+@dataclass(frozen=True)
+class Size:
+    """What gives a method its budget."""
+
+    width: int | None
+    """None for a method that is exempt."""
+    parameters: int
+    lowered: Mapping[str, int]
+    """The options that had to be lowered, with their values; mostly none."""
+
+
 def build_to_budget(
     create: Callable[[], Method], problem: Problem, budget: int, seed: int
 ) -> tuple[Method, int | None]:
-    """A fresh method, built at the width that meets the budget, and that width; exempt methods have none."""
+    """A fresh method, built at the size that meets the budget, and its width; exempt methods have none.
 
-    def build(width: int) -> Method:
-        method = create()
-        with seeded("build", seed):
-            method.build(problem, width)
-        return method.to(method.dtype)
+    Its options are those that it was built with: some may have been lowered to meet the budget.
 
-    first = build(1)
+    Raises:
+        BudgetMissed: no size comes within 5 % of the budget.
+    """
+    size = find_size(create, problem, budget, seed)
+    return _built(create, problem, size.width or 1, size.lowered, seed), size.width
+
+
+def predict(
+    create: Callable[[], Method],
+    x_dim: int,
+    y_dim: int,
+    budget: int,
+    *,
+    kinds: Sequence[Kind] = (),
+    condition_dim: int = 0,
+) -> Size:
+    """The size that a method will have for a task of which only these facts are known; no data, nothing is trained.
+
+    Raises:
+        BudgetMissed: no size comes within 5 % of the budget.
+    """
+    dtype = create().dtype
+    bounds = torch.tensor([[-1.0], [1.0]], dtype=dtype).repeat(1, x_dim)
+
+    def sample_prior(n: int, generator: Generator) -> Tensor:
+        return torch.randn(n, x_dim, generator=generator, dtype=dtype)
+
+    step = torch.zeros(x_dim, dtype=dtype) if any(kind.name != "continuous" for kind in kinds) else None
+    problem = Problem(x_dim, y_dim, bounds, sample_prior, tuple(kinds), step, condition_dim)
+    return find_size(create, problem, budget, 0)
+
+
+def find_size(create: Callable[[], Method], problem: Problem, budget: int, seed: int) -> Size:
+    """The size that meets the budget: a width, at the least lowering of options by which one comes near enough.
+
+    Raises:
+        BudgetMissed: there is none.
+    """
+    first = _built(create, problem, 1, {}, seed)
     if not first.trainable:
-        return first, None
-    width = find_width(lambda candidate: trainable_parameters(build(candidate)), budget)
-    return build(width), width
+        return Size(None, trainable_parameters(first), {})
+    missed: BudgetMissed | None = None
+    for lowered in _lowerings(first):
+        count = _counter(create, problem, lowered, seed)
+        try:
+            width = _width(count, budget)
+        except BudgetMissed as error:
+            missed = missed or error
+        else:
+            return Size(width, count(width), lowered)
+    assert missed is not None
+    if first.finer:
+        raise BudgetMissed(f"{missed} Lowering {' and '.join(first.finer)} does not help.") from missed
+    raise missed
+
+
+def recount(method: Method, budget: int, built: int) -> int:
+    """The trainable parameters after training, which may have added some to the number that was built.
+
+    Raises:
+        BudgetMissed: they are more than were built, and more than the budget allows.
+    """
+    count = trainable_parameters(method)
+    allowed = budget * (1 + TOLERANCE) if method.trainable else 0
+    if count > max(built, allowed):
+        why = f"the budget is {budget}" if method.trainable else "trainable = False exempts it from the budget"
+        raise BudgetMissed(
+            f"{type(method).__name__} has {count} trainable parameters after training and had {built} before; {why}. "
+            "Create every network in `build`, so that it counts, and none in `fit`."
+        )
+    return count
+
+
+def _lowerings(method: Method) -> Iterator[dict[str, int]]:
+    """None, then all combinations of lower values for the options that the method lets be lowered, nearest first."""
+    asked = {name: getattr(method.options, name) for name in method.finer}
+    choices = product(*(range(value, 0, -1) for value in asked.values()))
+    found = [{name: value for name, value in zip(asked, each, strict=True) if value != asked[name]} for each in choices]
+    yield from sorted(found, key=lambda lowered: sum(1 - value / asked[name] for name, value in lowered.items()))
+
+
+def _built(create: Callable[[], Method], problem: Problem, width: int, lowered: Mapping[str, int], seed: int) -> Method:
+    method = create()
+    if lowered:
+        method.options = replace(method.options, **lowered)
+    with seeded("build", seed):
+        method.build(problem, width)
+    return method.to(method.dtype)
+
+
+def _counter(
+    create: Callable[[], Method], problem: Problem, lowered: Mapping[str, int], seed: int
+) -> Callable[[int], int]:
+    """The number of trainable parameters by width, counted once each."""
+
+    @cache
+    def count(width: int) -> int:
+        return trainable_parameters(_built(create, problem, width, lowered, seed))
+
+    return count
+
+
+def _width(count: Callable[[int], int], budget: int) -> int:
+    """`find_width`, at first with the polynomial through the counts at small widths.
+
+    A network has a number of parameters that is quadratic in its width. Where the polynomial holds at one more small
+    width and at the one that is found, only small networks and that one are built.
+
+    Raises:
+        BudgetMissed: no width comes within 5 % of the budget.
+    """
+    if count(1) > budget * (1 + TOLERANCE):
+        raise BudgetMissed(
+            f"Width 1, the least, gives {count(1)} trainable parameters, more than {TOLERANCE:.0%} from the budget of "
+            f"{budget}. {ADVICE}"
+        )
+    slope, bend = count(2) - count(1), count(3) - 2 * count(2) + count(1)
+
+    def quadratic(width: int) -> int:
+        return count(1) + (width - 1) * slope + (width - 1) * (width - 2) // 2 * bend
+
+    if slope > 0 and bend >= 0 and quadratic(4) == count(4):
+        width = find_width(quadratic, budget)
+        if quadratic(width) == count(width):
+            return width
+    return find_width(count, budget)

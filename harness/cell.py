@@ -91,7 +91,7 @@ class _Update:
                     "n_valid": len(dataset.valid.x),
                     "y_variance": dataset.y_variance.tolist(),
                     "floor": dict(task.floor),
-                    "report": list(task.report),
+                    "report": [*task.report, *data.unscaled_columns(task, dataset)],
                 }
             }
 
@@ -121,13 +121,21 @@ class _Update:
         return {name: self.parts[name]}
 
     def answered(self, task: Task, dataset: Dataset, folder: Path) -> dict[Question, Answered]:
-        """The answers to the questions of the protocols that are to be scored, re-simulated."""
+        """The answers to the questions of the protocols that are to be scored, re-simulated.
+
+        Raises:
+            ValueError: a file that holds no answer to its question.
+        """
         asked = {question for name in self.work.score for question in self.cell.questions[name].values()}
         found = {}
         for question in sorted(asked, key=str):
             name = answer_name(question, self.cell.answer_digest(question))
             answer = answers.read(folder / f"{name}.npz")
             targets = dataset.asked(question.of)
+            rows = len(targets.y) if answer.pooled else len(targets.y) * question.repeats
+            if (len(answer.x), answer.x.shape[-1]) != (rows, task.x_dim):
+                wanted = f"{rows} rows of designs of {task.x_dim} numbers"
+                raise ValueError(f"{name}.npz holds x of shape {tuple(answer.x.shape)}; asked for were {wanted}")
             found[question] = Answered(question, answer, targets, resimulate(task, answer.x, targets.shown), dataset)
         return found
 

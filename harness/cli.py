@@ -86,8 +86,8 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     made.add_argument("kind", help="task or method")
     made.add_argument("name", help="the plug-in's name, such as my-task")
     made.add_argument("--from", dest="pairs", metavar="FILE", help="CSV, Parquet or NPZ file of the task's pairs")
-    made.add_argument("--x", help="columns of the design, as after dataset[x=")
-    made.add_argument("--y", help="columns of the target, as after dataset[y=")
+    made.add_argument("--x", help="columns of the design, such as a, a:f, r* or a+c:f")
+    made.add_argument("--y", help="columns of the target, written alike")
     made.add_argument("--folder", metavar="DIR", help="the folder to write, which must not exist (default: NAME)")
     each["check"].add_argument("names", nargs="+", help="plug-ins: names, groups, globs or all")
     table = each["table"]

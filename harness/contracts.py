@@ -292,6 +292,8 @@ class Method(nn.Module):
     alone), `conditions`. A scenario that needs what a method does not handle leaves it out."""
     trainable: ClassVar[bool] = True
     """False exempts a method without trainable parameters from the parameter budget."""
+    finer: ClassVar[tuple[str, ...]] = ()
+    """Options, whole numbers, that the harness may lower where no width comes near enough to the budget."""
 
     Options: ClassVar[type] = NoOptions
     defaults: ClassVar[Mapping[str, Any]] = {}

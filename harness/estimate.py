@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from harness.plan import Cell
+from harness.plan import Cell, misfits
 from harness.records import canonical
 from harness.registry import build_task, get
 from harness.schema import Declared
@@ -27,6 +27,7 @@ RULE = (
 def describe(cells: Sequence[Cell], todo: Mapping[Cell, Work], store: Store, jobs: int) -> str:
     """The plan as text: one line per cell with what is done and why, then all of it and the estimated total."""
     earlier = measured(store)
+    misfit = misfits([cell for cell, work in todo.items() if work.train and not cell.refusal])
     lines, costs, guessed = [], [], False
     for cell in cells:
         work = todo.get(cell)
@@ -35,6 +36,9 @@ def describe(cells: Sequence[Cell], todo: Mapping[Cell, Work], store: Store, job
             continue
         if cell.refusal:
             lines.append(f"  {cell.label:<48} {cell.key[:16]}  cannot: {cell.refusal}")
+            continue
+        if cell in misfit:
+            lines.append(f"  {cell.label:<48} {cell.key[:16]}  fails: {misfit[cell]}")
             continue
         seconds = earlier.get(signature(cell.declared(), cell.sizes))
         guessed |= seconds is None and work.train

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_model
 from torch import Tensor
 
 from harness import budget, data
@@ -65,7 +66,7 @@ def build(given: Lesson, create: Create) -> tuple[Method, int | None]:
     """The method, sized to the budget and on its device, and its width; an exempt method has none.
 
     Raises:
-        BudgetMissed: no width comes near enough to the budget.
+        BudgetMissed: no size comes near enough to the budget.
     """
     problem = data.fitted(given.problem, create().dtype, given.device)
     method, width = budget.build_to_budget(create, problem, given.budget, given.seed)
@@ -77,7 +78,9 @@ def fit(given: Lesson, method: Method, report: Report) -> list[PhaseLog]:
 
     Raises:
         Diverged: a loss is no longer finite.
+        BudgetMissed: training has added parameters beyond the budget.
     """
+    built = budget.trainable_parameters(method)
     train_part, valid_part = (
         data.standardised(given.scales, pairs, method.dtype, given.device) for pairs in (given.train, given.valid)
     )
@@ -91,12 +94,21 @@ def fit(given: Lesson, method: Method, report: Report) -> list[PhaseLog]:
         method.train()
         method.fit(train_part, valid_part, run)
     method.eval()
+    budget.recount(method, given.budget, built)
     return logs
 
 
 def store(method: Method, path: Path) -> None:
-    """Write the state of a method."""
-    save_file({name: tensor.cpu().contiguous() for name, tensor in method.state_dict().items()}, path)
+    """Write the state of a method; a tensor of several names, such as a tied weight, is written once."""
+    save_model(method, str(path))
+
+
+def stored(path: Path, device: str) -> dict[str, Tensor]:
+    """The state that `store` has written, all names included."""
+    with safe_open(path, framework="pt", device=device) as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        others = file.metadata() or {}
+    return state | {name: state[kept] for name, kept in others.items() if kept in state and name not in state}
 
 
 def rebuild(given: Lesson, create: Create, path: Path) -> Method:
@@ -108,7 +120,7 @@ def rebuild(given: Lesson, create: Create, path: Path) -> Method:
     method, _ = build(given, create)
     try:
         with seeded("restore", given.seed):
-            restore(method, load_file(path, device=given.device))
+            restore(method, stored(path, given.device))
     except (RuntimeError, AttributeError) as error:
         raise ValueError(f"the stored model does not fit {type(method).__name__} as it is now: {error}") from error
     return method.eval()
@@ -119,6 +131,7 @@ def restore(method: Method, state: Mapping[str, Tensor]) -> None:
     for name, tensor in state.items():
         owner, _, leaf = name.rpartition(".")
         module = method.get_submodule(owner)
-        if leaf in module._buffers and module._buffers[leaf] is not None:
+        buffer = module._buffers.get(leaf)
+        if buffer is not None and (buffer.shape, buffer.dtype) != (tensor.shape, tensor.dtype):
             module.register_buffer(leaf, torch.empty_like(tensor))
     method.load_state_dict(state)

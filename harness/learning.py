@@ -13,6 +13,7 @@ import torch
 
 from harness import answers, budget, fitting
 from harness.contracts import Method
+from harness.durable import storage_errors
 from harness.fitting import Lesson
 from harness.questions import Question
 from harness.registry import PluginSpec, build_method, build_protocol
@@ -55,7 +56,7 @@ def learn(order: Order, given: Lesson, folder: Path, report: Report) -> Iterator
         with watch("proposing"), seeded("propose", given.seed):
             answer = asker(question)
         name = answer_name(question, digest)
-        with watch("writing"):
+        with watch("writing"), storage_errors(folder):
             answers.write(answer, folder / f"{name}.npz")
         yield "answer", (name, {**asdict(question), "digest": digest, "file": f"{name}.npz", **_facts(answer)})
     for spec in order.measures:
@@ -68,7 +69,7 @@ def learn(order: Order, given: Lesson, folder: Path, report: Report) -> Iterator
             )
     if order.train:
         peak = max(0, memory(given.device) - before)
-        yield "model", {**_model(method, width, given, logs, folder), "peak_memory_bytes": peak}
+        yield "model", {**_model(order, method, width, given, logs, folder), "peak_memory_bytes": peak}
     yield "seconds", dict(watch.seconds)
 
 
@@ -85,14 +86,14 @@ def _prepared(
             return fitting.rebuild(given, create, folder / MODEL), None, []
     with watch("build"):
         method, width = fitting.build(given, create)
-    yield "model", _model(method, width, given, [], folder)
+    yield "model", _model(order, method, width, given, [], folder)
     with watch("training"):
         logs = fitting.fit(given, method, report)
-    with watch("writing"):
+    with watch("writing"), storage_errors(folder):
         fitting.store(method, folder / MODEL)
         lines = [f"{log.name}: epoch {e} training {t:.6g} validation {v:.6g}" for log in logs for e, t, v in log.curve]
         (folder / LOG).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    yield "model", _model(method, width, given, logs, folder)
+    yield "model", _model(order, method, width, given, logs, folder)
     return method, width, logs
 
 
@@ -108,7 +109,11 @@ def _facts(answer: answers.Answer) -> dict[str, Any]:
     return {**facts, "repeats_from": answers.repeats_from(answer)}
 
 
-def _model(method: Method, width: int | None, given: Lesson, logs: list[PhaseLog], folder: Path) -> dict[str, Any]:
+def _model(
+    order: Order, method: Method, width: int | None, given: Lesson, logs: list[PhaseLog], folder: Path
+) -> dict[str, Any]:
+    sizes = {name: getattr(method.options, name) for name in method.finer}
+    lowered = {name: value for name, value in sizes.items() if value != order.method.options[name]}
     trainable, exempt = budget.trainable_parameters(method), not method.trainable
     parameters = {
         "trainable": trainable,
@@ -116,6 +121,7 @@ def _model(method: Method, width: int | None, given: Lesson, logs: list[PhaseLog
         "budget": None if exempt else given.budget,
         "ratio": None if exempt else trainable / given.budget,
         "width": width,
+        "lowered": lowered,
         "checkpoint_bytes": (folder / MODEL).stat().st_size if (folder / MODEL).exists() else None,
     }
     return {"parameters": parameters, "phases": [asdict(log) for log in logs]}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import keyword
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,8 +15,7 @@ from string import Template
 from typing import Any
 
 from harness.errors import UsageError
-from harness.options import instantiate
-from harness.registry import Kind, discover, get
+from harness.registry import Kind, discover
 
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
@@ -28,37 +27,32 @@ def new_task(name: str, folder: Path, pairs: Path, x: str | None = None, y: str 
         name: of the plug-in.
         folder: which must not exist yet.
         pairs: CSV, Parquet or NPZ file.
-        x: columns of the design, as after `dataset[x=`; its default where omitted.
+        x: columns of the design, as an option of the new task; its default where omitted.
         y: columns of the target.
 
     Returns:
         What to do next.
 
     Raises:
-        UsageError: a name that cannot be used, a folder that exists or cannot be written, or data that the task
-            `dataset` refuses.
+        UsageError: a name that cannot be used, a folder that exists or cannot be written, or data that the template
+            refuses.
     """
     _require_free("tasks", name, folder)
-    given = {"path": str(pairs), **({"x": x} if x else {}), **({"y": y} if y else {})}
-    dataset: Any = get("tasks", "dataset").load()
-    task = dataset(instantiate(dataset.Options, given, "dataset"))
-    data = f"pairs{pairs.suffix.lower()}"
-    values = {
-        **_names(name),
-        "data": data,
-        "x": json.dumps(task.options.x, ensure_ascii=False),
-        "y": json.dumps(task.options.y, ensure_ascii=False),
-        "x_dim": task.x_dim,
-        "y_dim": task.y_dim,
-    }
-    module = values["module"]
-    texts = {
-        "pyproject.toml": _filled("task_pyproject", values),
-        f"{module}/__init__.py": _filled("task_module", values),
-        f"tests/test_{module}.py": _filled("task_test", values),
-    }
-    _write(folder, texts, {f"{module}/{data}": pairs})
+    texts, copies = _template("task")(_names(name), pairs, x, y)
+    _write(folder, texts, copies)
     return _next_steps("tasks", name, folder)
+
+
+def _template(kind: str) -> Callable[..., tuple[Mapping[str, str], Mapping[str, Path]]]:
+    """The function that gives the texts of a new folder: an entry point of the group `harness.templates`."""
+    found = list(entry_points(group="harness.templates", name=kind))
+    if not found:
+        raise UsageError(
+            f"No installed distribution has a template of a {kind} (entry point {kind!r} of the group "
+            "'harness.templates'). Install one."
+        )
+    template: Callable[..., tuple[Mapping[str, str], Mapping[str, Path]]] = found[0].load()
+    return template
 
 
 def new_method(name: str, folder: Path) -> str:
@@ -125,7 +119,7 @@ def _write(folder: Path, texts: Mapping[str, str], copies: Mapping[str, Path]) -
 
 
 def _next_steps(kind: Kind, name: str, folder: Path) -> str:
-    selection = f"--tasks {name}" if kind == "tasks" else f"--methods {name},prior --tasks sinewave"
+    selection = f"--tasks {name}" if kind == "tasks" else f"--methods {name},baselines --tasks analytic"
     place = folder if folder.is_absolute() else f"./{folder}"
     return "\n".join(
         (

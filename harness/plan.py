@@ -6,18 +6,19 @@ whose digests are the cell's is current; from the first that differs on, it is b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, partial
 from itertools import product
 from typing import Any
 
 from harness import schema, sources
 from harness.options import identity, resolve
 from harness.presets import Preset
+from harness.provenance import device_kind
 from harness.questions import Question
 from harness.records import content_key
-from harness.registry import PluginSpec, build_protocol, build_scenario, build_task
+from harness.registry import PluginSpec, build_method, build_protocol, build_scenario, build_task
 from harness.selection import Selection
 from harness.settings import DataSettings, Schedule, Sizes
 
@@ -35,8 +36,8 @@ the scores."""
 class Made:
     """What a record was made from."""
 
-    sources: Mapping[str, str]
-    digests: Mapping[str, str]
+    sources: Mapping[str, str] = field(hash=False)
+    digests: Mapping[str, str] = field(hash=False)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Cell:
             budget=self.budget,
             schedule=self.schedule,
             seed=self.seed,
-            device=self.device.partition(":")[0],
+            device=device_kind(self.device),
         )
 
     @cached_property
@@ -195,6 +196,17 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
     return list(cells.values())
 
 
+def part_of(cells: Sequence[Cell], part: tuple[int, int] | None) -> list[Cell]:
+    """The cells of one part, number and count; all of them where there are no parts.
+
+    A cell's key alone decides, so that the parts of a plan are disjoint and complete wherever they are worked out.
+    """
+    if part is None:
+        return list(cells)
+    number, count = part
+    return [cell for cell in cells if int(cell.key, 16) % count == number % count]
+
+
 def _scores(spec: PluginSpec) -> bool:
     """Whether a protocol scores anything of its own, rather than show what others have."""
     protocol = build_protocol(spec)
@@ -210,6 +222,32 @@ def refusal(method: Selection, scenario: PluginSpec | None, x_dim: int, y_dim: i
     if missing:
         return f"{method.plugin.name} does not handle {', '.join(missing)}, which {scenario.label} needs"
     return built.refusal(x_dim, y_dim) or ""
+
+
+def misfits(cells: Iterable[Cell]) -> dict[Cell, str]:
+    """The cells whose method comes near enough to the budget at no size, and why; no data, nothing is trained."""
+    from harness.budget import BudgetMissed, predict
+
+    tasks = {spec: build_task(spec) for spec in {cell.task for cell in cells}}
+    known: dict[Any, str] = {}
+    found = {}
+    for cell in cells:
+        task = tasks[cell.task]
+        conditions = 0 if task.conditions is None else task.conditions.shape[1]
+        dims = task.x_dim, task.y_dim, cell.budget
+        key = cell.method.name, content_key(cell.method.options), *dims, task.kinds, conditions
+        if key not in known:
+            known[key] = ""
+            method = partial(build_method, cell.method)
+            try:
+                predict(method, *dims, kinds=task.kinds, condition_dim=conditions)
+            except BudgetMissed as error:
+                known[key] = str(error)
+            except Exception:  # whatever a stranger's `build` raises is told by its cell
+                continue
+        if known[key]:
+            found[cell] = known[key]
+    return found
 
 
 def specification(selection: Selection, preset: Any = None) -> PluginSpec:

@@ -17,6 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness import sources
+from harness.declaration import sound
 from harness.errors import UsageError, unknown
 from harness.options import instantiate
 
@@ -55,15 +56,30 @@ class Plugin:
     def _loaded(self) -> tuple[type | None, str | None]:
         if self.rivals:
             return None, f"registered by {' and by '.join(self.rivals)}: uninstall all but one"
+        if self.name == "all":
+            return None, "the name 'all' stands for all that are installed: register it under another name"
         try:
-            return plugin_class(self.kind, self.name, self.entry.load()), None
+            loaded = plugin_class(self.kind, self.name, self.entry.load())
+            sound(loaded)
+            return loaded, None
         except Exception as error:  # whatever a stranger's module raises must not stop the others
             return None, f"{type(error).__name__}: {error}"
 
     @property
     def error(self) -> str | None:
         """Why the plug-in cannot be used; None where it can. Imports it."""
-        return self._loaded[1]
+        return self.clash or self._loaded[1]
+
+    @cached_property
+    def clash(self) -> str | None:
+        """Why its name cannot be told from that of a group; None where it can. Imports nothing."""
+        for other in discover(self.kind).values():
+            if other.entry != self.entry and self.name in sources.groups_of(other.entry.module):
+                return (
+                    f"{self.name!r} is the name of a group, to which {other.name} of distribution "
+                    f"{other.distribution!r} belongs: register it under another name"
+                )
+        return None
 
     def load(self) -> type:
         """The class of the method or task.
@@ -73,11 +89,15 @@ class Plugin:
         """
         loaded, error = self._loaded
         if loaded is None:
-            raise UsageError(
-                f"{self.kind.removesuffix('s').capitalize()} {self.name!r} of distribution {self.distribution!r} "
-                f"is broken: {error}. Repair or uninstall that distribution, or select others."
-            )
+            raise UsageError(self.described(error))
         return loaded
+
+    def described(self, error: str | None) -> str:
+        """In a sentence, why the plug-in cannot be used."""
+        return (
+            f"{self.kind.removesuffix('s').capitalize()} {self.name!r} of distribution {self.distribution!r} "
+            f"is broken: {error}. Repair or uninstall that distribution, or select others."
+        )
 
     @property
     def version(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, redirect_stderr
@@ -10,20 +9,26 @@ from io import StringIO
 from pathlib import Path
 
 from harness import config
-from harness.plan import Cell
+from harness.cores import usable_cores
+from harness.durable import storage_errors, sweep_files, write_whole
+from harness.plan import Cell, misfits
 from harness.store import Store, scratch
 from harness.work import Work, due, everything
 
 INTERRUPTED = 130
 NOT_RUN = "not run"
+OUT_OF_DATE = "out of date"
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
 
 def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config.Settings) -> int:
     """Do the work of the cells; 0, or the exit code of an interrupted run. Failures are found in the records."""
-    for cell in [cell for cell in todo if cell.refusal]:
-        refuse(cell, store)
-    works = {cell: work for cell, work in todo.items() if not cell.refusal}
+    refused = {cell: ("cannot", "Cannot", cell.refusal) for cell in todo if cell.refusal}
+    trained = [cell for cell, work in todo.items() if work.train and cell not in refused]
+    refused |= {cell: ("failed", "harness.budget.BudgetMissed", why) for cell, why in misfits(trained).items()}
+    for cell, (status, kind, why) in refused.items():
+        refuse(cell, store, status, {"type": kind, "message": why, "traceback": ""})
+    works = {cell: work for cell, work in todo.items() if cell not in refused}
     if not works:
         return 0
     from harness.execution import run_cells
@@ -37,15 +42,14 @@ def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config
         fail_fast=settings.fail_fast,
         quiet=settings.quiet,
     )
-    return INTERRUPTED if summary.interrupted else 0
+    return 128 + summary.signal if summary.signal is not None else 0
 
 
-def refuse(cell: Cell, store: Store) -> None:
-    """Write the record of a cell that there cannot be; no process is started for it."""
+def refuse(cell: Cell, store: Store, status: str, error: Mapping[str, str]) -> None:
+    """Write the record of a cell that there cannot be, or that fails for sure; no process is started for it."""
     store.prepare()
-    error = {"type": "Cannot", "message": cell.refusal, "traceback": ""}
     with scratch(store.path(cell)) as folder:
-        store.commit(cell, folder, {"status": "cannot", "error": error})
+        store.commit(cell, folder, {"status": status, "error": dict(error)})
 
 
 def slow_first(todo: Sequence[Cell]) -> list[Cell]:
@@ -85,15 +89,16 @@ def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> d
 
 
 def status(store: Store, cell: Cell) -> str:
-    """The status of a cell's record; `not run` where there is none."""
+    """The status of a cell's record; `not run` where there is none, `out of date` where a part could not be renewed."""
     record = store.read(cell)
-    return NOT_RUN if record is None else record.status
+    if record is None:
+        return NOT_RUN
+    return OUT_OF_DATE if record.status == "ok" and due(cell, record) else record.status
 
 
 def default_jobs(device: str) -> int:
     """One job per core that this process may use; one where they would share a GPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if device == "cpu" else 1
+    return usable_cores() if device == "cpu" else 1
 
 
 def finish(cells: Sequence[Cell], store: Store) -> int:
@@ -117,10 +122,13 @@ def write_tables(root: Path, *, echo: bool) -> None:
     from harness.reporting import render
 
     folder = root / "tables"
-    folder.mkdir(exist_ok=True)
+    with storage_errors(folder):
+        folder.mkdir(exist_ok=True)
+        sweep_files(folder)
     for form, suffix in SUFFIXES.items():
         text = render("all", root, format=form).rstrip("\n") + "\n"
-        (folder / f"all.{suffix}").write_text(text)
+        with storage_errors(folder):
+            write_whole(folder / f"all.{suffix}", text)
         if form == "markdown" and echo:
             print(text)
     print(f"Tables: {folder}")

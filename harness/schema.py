@@ -117,6 +117,8 @@ class Parameters(Part, frozen=True, kw_only=True):
     """None for a method without trainable parameters, which is exempt; so `ratio` and `width`."""
     ratio: float | None
     width: int | None
+    lowered: dict[str, int] = {}
+    """Options that were lowered to meet the budget, where no width alone did."""
     checkpoint_bytes: int | None = None
 
 

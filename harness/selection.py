@@ -85,7 +85,9 @@ def named(kind: Kind, name: str, plugins: Mapping[str, Plugin]) -> list[Plugin]:
 
     Only an exact name can yield a broken one, or one that cannot do without options.
     """
-    if name in plugins:
+    if name in plugins and name != "all":
+        if plugins[name].clash:
+            raise UsageError(plugins[name].described(plugins[name].clash))
         return [plugins[name]]
     if name == "all" or "*" in name or "?" in name:
         matching = [plugin for key, plugin in plugins.items() if name == "all" or fnmatchcase(key, name)]

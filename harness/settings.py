@@ -49,7 +49,7 @@ class Schedule:
 
     epochs: int = setting(150, help="passes over the training data, shared among the phases of a method", least=1)
     batch: int = setting(256, help="rows of one step", least=1)
-    optimiser: Literal["adam", "adamw"] = setting("adamw", help="")
+    optimiser: Literal["adam", "adamw"] = setting("adamw", help="with the weight decay that a method asks for")
     learning_rate: float = setting(2e-3, help="of the first step", above=0)
     decay: Literal["cosine", "plateau"] = setting(
         "cosine",

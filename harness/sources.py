@@ -19,6 +19,7 @@ from pathlib import Path
 DYNAMIC_MODULES = ("importlib", "runpy", "subprocess", "pkgutil", "imp")
 STATIC_PARTS = ("importlib.resources", "importlib.metadata")
 DYNAMIC_CALLS = ("__import__", "exec", "eval", "import_module")  # by these names alone: `network.eval()` is none
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 NOT_SOURCE = (".py", ".pyc", ".pyi", ".md", ".rst")
 
 
@@ -124,6 +125,27 @@ def closure(module: str, tops: frozenset[str] = frozenset()) -> frozenset[str]:
         if _is_dynamic(name):
             waiting += _package_members(name)
     return frozenset(found)
+
+
+@cache
+def imported(module: str) -> frozenset[str]:
+    """The modules that a module imports itself, those that can be found, of whatever package."""
+    return frozenset(_imports(module))
+
+
+@cache
+def groups_of(module: str) -> frozenset[str]:
+    """The names of groups that the classes of a module are declared to belong to, read without importing it."""
+    try:
+        nodes = [node for node in ast.walk(_tree(module)) if isinstance(node, ast.Assign | ast.AnnAssign)]
+    except (SyntaxError, ValueError, ImportError):  # a broken module says so when it is imported
+        return frozenset()
+    found: set[str] = set()
+    for node in nodes:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(target, ast.Name) and target.id == "groups" for target in targets) and node.value:
+            found |= {inner.value for inner in ast.walk(node.value) if isinstance(inner, ast.Constant)}  # type: ignore[misc]
+    return frozenset(name for name in found if isinstance(name, str))
 
 
 def _parents(module: str) -> list[str]:
@@ -306,7 +328,21 @@ def _definitions(tree: ast.Module) -> dict[str, ast.AST]:
 
 
 def _names(node: ast.AST) -> list[str]:
-    return [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+    """The names that a definition takes from outside; those of its arguments and variables are its own."""
+    return sorted(_free(node))
+
+
+def _free(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Name):
+        return {node.id} if isinstance(node.ctx, ast.Load) else set()
+    found: set[str] = set().union(*(_free(child) for child in ast.iter_child_nodes(node)))
+    return found - _bound(node) if isinstance(node, SCOPES) else found
+
+
+def _bound(node: ast.AST) -> set[str]:
+    inner = list(ast.walk(node))
+    stored = {item.id for item in inner if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store)}
+    return stored | {item.arg for item in inner if isinstance(item, ast.arg)}
 
 
 def _digest(texts: dict[str, str], files: dict[str, bytes]) -> str:

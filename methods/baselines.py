@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import torch
@@ -17,6 +17,7 @@ class _Stored(Method):
     """A baseline that keeps the training pairs and learns nothing."""
 
     groups: ClassVar[tuple[str, ...]] = ("baselines",)
+    handles: ClassVar[frozenset[str]] = frozenset({"gaps"})
     trainable: ClassVar[bool] = False
 
     def build(self, problem: Problem, width: int) -> None:
@@ -37,21 +38,38 @@ class Prior(_Stored):
 
 
 class Lookup(_Stored):
-    """Look the answer up: the training designs whose y is nearest to the target, nearest first."""
+    """Look the answer up: the training designs whose y is nearest to the target, nearest first.
+
+    Where entries of a target are not known, nearest in the others.
+    """
 
     dtype: ClassVar[torch.dtype] = torch.float64  # single precision cannot tell y apart that are closer than 1e-7
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         """Names the nearest designs several times where n exceeds the number of training designs."""
         with self.stage("generation"):
-            found = [self._nearest(part, n) for part in y.split(ROWS)]
-        believed = torch.cat([part[0] for part in found])
-        rows = torch.cat([part[1] for part in found])
+            believed, rows = y.new_empty(len(y), n), torch.empty(len(y), n, dtype=torch.int64, device=y.device)
+            for known, targets in _patterns(y):
+                for part in targets.split(ROWS):
+                    believed[part], rows[part] = self._nearest(y[part], n, known)
         return Proposals(self.x[rows], ranked=True, believed=believed, rows=rows)
 
-    def _nearest(self, y: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    def _nearest(self, y: Tensor, n: int, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Errors and numbers `(b, n)` of the rows nearest in the entries of a mask `(y_dim,)`."""
+        if bool(known.all()):
+            targets, others = y, self.y
+        else:
+            targets, others = y[:, known], self.y[:, known]
         # The fast form of cdist loses the small distances that tell the nearest from its neighbours.
-        error = torch.cdist(y, self.y, compute_mode="donot_use_mm_for_euclid_dist").square() / y.shape[1]
+        distance = torch.cdist(targets, others, compute_mode="donot_use_mm_for_euclid_dist")
+        error = distance.square() / max(1, targets.shape[1])
         values, rows = error.topk(min(n, len(self.y)), largest=False)
         copies = -(-n // rows.shape[1])
         return values.repeat_interleave(copies, 1)[:, :n], rows.repeat_interleave(copies, 1)[:, :n]
+
+
+def _patterns(y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each mask `(y_dim,)` of the entries that are known, with the numbers of the targets that have it."""
+    masks, which = (~y.isnan()).unique(dim=0, return_inverse=True)
+    for number, mask in enumerate(masks):
+        yield mask, (which == number).nonzero()[:, 0]

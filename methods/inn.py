@@ -171,6 +171,7 @@ class INN(Method):
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Ardizzone et al. 2019, arXiv:1808.04730", "Ren, Padilla, Malof 2020")
+    finer: ClassVar[tuple[str, ...]] = ("blocks",)
     Options: ClassVar[type] = INNOptions
 
     def build(self, problem: Problem, width: int) -> None:

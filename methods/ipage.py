@@ -67,6 +67,7 @@ class IPage(Method):
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Bi, Fung, Zhang 2023 (AAAI)",)
+    finer: ClassVar[tuple[str, ...]] = ("blocks", "surrogate_depth")
     Options: ClassVar[type] = IPageOptions
     surrogate_error: Tensor
 

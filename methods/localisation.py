@@ -138,14 +138,14 @@ def _residuals(linearised: Linearised, y: Tensor) -> Callable[[Tensor, Tensor | 
 
     An entry of y that is not known has neither; the others weigh more, so that the mean of the squares is theirs.
     """
-    known = y.isfinite().to(y.dtype)
+    known, filled = y.isfinite().to(y.dtype), y.nan_to_num()
     weight = None if bool(known.all()) else known * (known.shape[1] / known.sum(1, keepdim=True)).sqrt()
 
     def look(x: Tensor, rows: Tensor | slice) -> tuple[Tensor, Tensor]:
         value, jacobian = linearised(x)
         if weight is None:
             return value - y[rows], jacobian
-        return (value - y[rows]).nan_to_num() * weight[rows], jacobian * weight[rows][..., None]
+        return (value - filled[rows]) * weight[rows], jacobian * weight[rows][..., None]
 
     return look
 

@@ -113,6 +113,7 @@ class MDN(Method):
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Bishop 1994, NCRG/94/004",)
+    finer: ClassVar[tuple[str, ...]] = ("components",)
     Options: ClassVar[type] = MDNOptions
 
     def build(self, problem: Problem, width: int) -> None:

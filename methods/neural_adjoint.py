@@ -60,6 +60,7 @@ class NeuralAdjoint(Method):
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Ren, Padilla, Malof 2020, arXiv:2009.12919",)
     handles: ClassVar[frozenset[str]] = frozenset({"gaps"})
+    finer: ClassVar[tuple[str, ...]] = ("depth",)
     Options: ClassVar[type] = NeuralAdjointOptions
     surrogate_error: Tensor
 

@@ -39,6 +39,7 @@ class Tandem(Method):
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Liu et al. 2018, arXiv:1710.04724", "Ren, Padilla, Malof 2020")
     handles: ClassVar[frozenset[str]] = frozenset({"lone"})
+    finer: ClassVar[tuple[str, ...]] = ("depth",)
     Options: ClassVar[type] = TandemOptions
 
     def build(self, problem: Problem, width: int) -> None:

@@ -137,5 +137,25 @@ def write(root: Path, *records: Record) -> Path:
     for item in records:
         folder = root / item.declared.task.name / item.declared.method.name / item.key[:16]
         folder.mkdir(parents=True)
-        (folder / "record.json").write_bytes(serialise(item))
+        (folder / "record.json").write_bytes(serialise(msgspec.structs.replace(item, files={})))
     return root
+
+
+def renamed(record: Record, method: str, groups: Sequence[str] = ("paper",)) -> Record:
+    """The record as one of another method."""
+    declared = msgspec.structs.replace(
+        record.declared, method=msgspec.structs.replace(record.declared.method, name=method)
+    )
+    label = msgspec.structs.replace(record.label, method=method)
+    return variant(
+        record, declared=declared, label=label, groups=msgspec.structs.replace(record.groups, method=list(groups))
+    )
+
+
+def erring(record: Record, mean: float | None, valid: float = 1.0, protocol: str = "multi-target") -> Record:
+    """The record with this mean, median and quantile of the error, in all metrics."""
+    known = plain(record.scores[protocol].values)["errors"]
+    errors = {metric: {**found, "mean": mean, "median": mean, "q90": mean} for metric, found in known.items()}
+    values = {**plain(record.scores[protocol].values), "errors": errors, "valid": valid}
+    score = msgspec.structs.replace(record.scores[protocol], values=values)
+    return variant(record, scores={**record.scores, protocol: score})

@@ -20,7 +20,7 @@ from harness.store import RECORD, Store, carry, scratch
 from harness.work import Work, due
 
 PRESET: Mapping[str, Any] = {
-    "budget": 2000,
+    "budget": 10000,
     "schedule": {"epochs": 1, "validate_every": 1},
     "data": {"n_train": 100, "targets": 6},
     "sizes": {"proposals": 4, "repeats": 2, "fixed_proposals": 5},

@@ -1,14 +1,27 @@
-"""Budgets: the width search against brute force, and every method of the project within 5 %."""
+"""Budgets: the width search against brute force, and every method of the project within 5 %, in all dimensions."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from harness.budget import BudgetMissed, build_to_budget, find_width, trainable_parameters
-from harness.contracts import Problem
+from harness.budget import BudgetMissed, build_to_budget, find_width, predict, recount, trainable_parameters
+from harness.contracts import Method, Problem
+from harness.estimate import describe
+from harness.plan import Wanted, misfits, plan
+from harness.presets import load
 from harness.registry import discover
+from harness.running import execute
+from harness.selection import select
+from harness.store import Store
+from harness.work import Work, due
 
+CHOSEN = [("methods", "mdn,prior"), ("tasks", "sinewave"), ("scenarios", "base"), ("protocols", "multi-target")]
 METHODS = ["mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "na-near", "ipage", "ipage-lm"]
 
 
@@ -56,3 +69,73 @@ def test_the_surrogate_of_augmented_training_is_counted(name: str) -> None:
     surrogate = trainable_parameters(method.augmentation.surrogate)
     assert surrogate > 10_000
     assert abs(trainable_parameters(method) / 150_000 - 1) <= 0.05
+
+
+@pytest.mark.parametrize("y_dim", [1, 300])
+@pytest.mark.parametrize("x_dim", [7, 9, 16, 18, 24, 30, 32, 33, 64, 65, 100, 128])
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_meets_the_smallest_preset_in_any_dimensions(name: str, x_dim: int, y_dim: int) -> None:
+    cls = discover("methods")[name].load()
+    create = lambda: cls(cls.Options(**cls.defaults))  # noqa: E731
+    size = predict(create, x_dim, y_dim, 10_000)
+    method, width = build_to_budget(create, problem(x_dim, y_dim), 10_000, seed=3)
+    counted = trainable_parameters(method)
+    assert abs(counted / 10_000 - 1) <= 0.05
+    assert (size.width, size.parameters) == (width, counted)
+    assert {name: getattr(method.options, name) for name in size.lowered} == dict(size.lowered)
+
+
+@dataclass(frozen=True)
+class Steps:
+    layers: int = 6
+
+
+class Coarse(Method):
+    """As many parameters as `layers` times the width times 1000."""
+
+    Options: ClassVar[type] = Steps
+    finer: ClassVar[tuple[str, ...]] = ("layers",)
+    grown = 0
+
+    def build(self, problem: Problem, width: int) -> None:
+        self.layers = nn.ParameterList(torch.zeros(1000 * width) for _ in range(self.options.layers))
+
+
+@pytest.mark.parametrize(
+    ("budget", "width", "lowered"), [(12_000, 2, {}), (10_000, 2, {"layers": 5}), (1_000, 1, {"layers": 1})]
+)
+def test_options_are_lowered_no_further_than_the_budget_asks(budget: int, width: int, lowered: dict) -> None:
+    assert predict(Coarse, 2, 1, budget) == type(predict(Coarse, 2, 1, budget))(width, budget, lowered)
+
+
+def test_what_cannot_meet_the_budget_is_known_without_training() -> None:
+    with pytest.raises(BudgetMissed, match=r"Width 1, the least, gives 6000 trainable parameters.* budget of 500\."):
+        predict(Coarse, 2, 1, 500)
+
+
+def test_parameters_that_training_adds_are_counted() -> None:
+    method, _ = build_to_budget(Coarse, problem(2, 1), 12_000, 0)
+    assert recount(method, 12_000, 12_000) == 12_000
+    method.more = nn.Linear(1000, 300)
+    with pytest.raises(BudgetMissed, match=r"Coarse has 312300 .* after training and had 12000 before; .* 12000\."):
+        recount(method, 12_000, 12_000)
+    method.trainable = False
+    with pytest.raises(BudgetMissed, match="trainable = False exempts it"):
+        recount(method, 12_000, 0)
+
+
+def test_a_cell_that_cannot_meet_its_budget_fails_without_a_process(tmp_path: Path) -> None:
+    wanted = Wanted(*(select(*what) for what in CHOSEN), [0])
+    cells = plan(wanted, replace(load("smoke"), budget=15))
+    assert misfits(cells).keys() == {cell for cell in cells if cell.method.name == "mdn"}
+    store = Store(tmp_path)
+    todo = {cell: due(cell, None) for cell in cells if cell.method.name == "mdn"}
+    text = describe(cells, todo, store, jobs=1)
+    assert "fails: Width 1, the least, gives 390 trainable parameters" in text
+    assert "components does not help" in text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr("harness.execution.run_cells")
+        assert execute(todo, store, 1, None) == 0
+    (record,) = store.records()
+    assert record.status == "failed" and "BudgetMissed" in record.error.type
+    assert due(next(iter(todo)), record) == Work()

@@ -3,25 +3,31 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.cli import main
+from harness import presets
+from harness.cli import build_parser, main
+from harness.config import Settings, flag
 from harness.execution import Summary
-from harness.plan import Cell, plan
-from harness.presets import load
-from harness.selection import select
+from harness.plan import Cell
 from harness.store import Store
+from harness.work import Work
 from tests.plugins import METHOD, install
-from tests.reporting.records import record, write
+from tests.stored import cell_of as one_cell
+from tests.stored import put, tiny
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Relative result folders end up in the test's own folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "harness.presets.load", lambda name, load=presets.load: tiny() if name == "tiny.toml" else load(name)
+    )
     return tmp_path
 
 
@@ -60,7 +66,7 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         ("new method mine --x a", "--x belongs to a task"),
         ("new task mine --from nowhere.csv", "nowhere.csv"),
         ("show-task sinwave", "Did you mean sinewave"),
-        ("rescore --designs 0 --operator full", "--designs 0 is not allowed"),
+        ("rescore --protocols operators[designs=0]", "operators.designs = 0 is not allowed"),
         ("run --tasks dataset", "Write dataset[path=pairs.csv"),
         ("check mnd", "Unknown method or task 'mnd'. Did you mean mdn"),
     ],
@@ -93,8 +99,8 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys: pytest.CaptureFixt
     arguments = ["run", "--dry-run", "--preset", "smoke", "--methods", "mdn", "na", "--tasks", "sinewave"]
     assert main([*arguments, "--seeds", "0-1", "--jobs", "8"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("4 cells (2 methods × 1 task × 2 seeds), preset smoke: 0 skipped")
-    assert "4 to run, 4 at a time.\nResults: results/smoke" in text
+    assert text.startswith("4 cells (2 methods × 1 task × 1 scenario × 2 seeds), preset smoke: 0 up to date")
+    assert "train 4, ask 4, score 4, 4 at a time.\nResults: results/smoke" in text
     assert all(f"sinewave/{method}/{seed}" in text for method in ("mdn", "na") for seed in (0, 1))
     assert "By rule" in text
     assert "Nothing was run." in text
@@ -102,26 +108,23 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys: pytest.CaptureFixt
 
 
 def cell_of(method: str = "mdn", seed: int = 0) -> Cell:
-    return plan(select("methods", method), select("tasks", "sinewave"), load("smoke"), [seed])[0]
+    return one_cell(method, seeds=(seed,), preset=tiny())
 
 
-def commit(root: Path, cell: Cell, status: str = "ok", seconds: float = 600.0, body: Any = None) -> None:
-    """Store a record of the cell, with made-up scores unless the body is given."""
-    if body is None:
-        made = record(cell.task.name, cell.method.name, cell.seed)
-        kept = {key: value for key, value in made.items() if key not in ("key", "declared", "files", "checksum")}
-        body = {**kept, "status": status, "timing": {**made["timing"], "total": seconds}}
-    store = Store(root)
-    store.prepare()
-    with store.temporary(cell) as folder:
-        store.commit(cell, folder, body)
+FAILED = {"error": {"type": "ValueError", "message": "no"}, "scores": {}, "answers": {}}
+
+
+def commit(root: Path, cell: Cell, status: str = "ok", **changes: Any) -> Path:
+    """Store a record of the cell, of real work, or of work that failed."""
+    more = {} if status == "ok" else {"status": status, **FAILED}
+    return put(cell, root, **{**more, **changes})
 
 
 def pretend_to_run(monkeypatch: pytest.MonkeyPatch, *, interrupted: bool = False) -> list[list[str]]:
     """Let runs do nothing; returns the labels of the cells that each would have run."""
     ran: list[list[str]] = []
 
-    def run_cells(cells: list[Cell], store: Store, **settings: object) -> Summary:
+    def run_cells(cells: dict[Cell, Work], store: Store, **settings: object) -> Summary:
         ran.append([cell.label for cell in cells])
         return Summary(len(cells), interrupted=interrupted)
 
@@ -129,15 +132,15 @@ def pretend_to_run(monkeypatch: pytest.MonkeyPatch, *, interrupted: bool = False
     return ran
 
 
-RUN = ["run", "--preset", "smoke", "--methods", "mdn", "--tasks", "sinewave", "--out", "here"]
+RUN = ["run", "--preset", "tiny.toml", "--methods", "mdn", "--tasks", "sinewave", "--out", "here"]
 
 
 @pytest.mark.usefixtures("never_run")
 def test_cost_is_estimated_from_earlier_records(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
-    commit(elsewhere / "here", cell_of())
+    commit(elsewhere / "here", cell_of(), seconds={"training": 590.0, "data": 10.0})
     assert main([*RUN, "--seeds", "0-2", "--dry-run", "--jobs", "1"]) == 0
     text = capsys.readouterr().out
-    assert "1 skipped because they have a record, 2 to run" in text
+    assert "1 up to date; train 2, ask 2, score 2" in text
     assert text.count("about 10 min as measured before") == 2
     assert "Estimated: 20 min of work" in text
 
@@ -148,7 +151,7 @@ def test_what_has_a_record_is_skipped_and_tables_are_written(
 ) -> None:
     commit(elsewhere / "here", cell_of())
     assert main(RUN) == 0
-    assert "1 cell (1 method × 1 task × 1 seed), preset smoke: 1 skipped" in capsys.readouterr().out
+    assert "1 cell (1 method × 1 task × 1 scenario × 1 seed), preset tiny: 1 up to date" in capsys.readouterr().out
     folder = elsewhere / "here" / "tables"
     assert {path.name for path in folder.iterdir()} == {"all.md", "all.tex", "all.csv", "all.json"}
     json.loads((folder / "all.json").read_text())
@@ -191,9 +194,7 @@ def test_cells_that_were_not_reached_are_named(elsewhere: Path, monkeypatch: pyt
 
 
 def test_a_run_of_failures_still_has_a_table(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    body = {"preset": "smoke", "label": {"task": "sinewave", "method": "mdn"}, "groups": {}}
-    error = {"type": "ValueError", "message": "no", "traceback": ""}
-    commit(elsewhere / "here", cell_of(), body={**body, "status": "failed", "error": error})
+    commit(elsewhere / "here", cell_of(), status="failed")
     assert main(RUN) == 1
     captured = capsys.readouterr()
     assert "1 of 1 cells are not ok" in captured.err
@@ -222,7 +223,7 @@ def test_show_finds_a_record_by_key_path_and_name(capsys: pytest.CaptureFixture[
         assert main(["show", what, "--out", "here"]) == 0
         texts.append(capsys.readouterr().out)
     assert len(set(texts)) == 1
-    assert "multi_target" in texts[0]
+    assert "multi-target" in texts[0]
     commit(elsewhere / "here", cell_of(seed=1))
     assert main(["show", "sinewave/mdn", "--out", "here"]) == 0
     assert "2 records: show one by its key." in capsys.readouterr().out
@@ -233,20 +234,24 @@ def test_show_finds_a_record_by_key_path_and_name(capsys: pytest.CaptureFixture[
 def test_lists(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
     assert main(["list"]) == 0
     text = capsys.readouterr().out
-    assert all(word in text for word in ("boundary_loss=on  (on|off)", "convention=ren", "smoke", "groups: "))
+    assert all(
+        word in text
+        for word in ("boundary_loss=on  (on|off)", "convention=ren", "smoke", "groups: ", "noise", "r_T", "bootstrap")
+    )
     commit(elsewhere / "results" / "mine", cell_of())
     assert main(["list", "results"]) == 0
     assert "results/mine  1 ok" in capsys.readouterr().out
 
 
 def test_tables_of_a_folder(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
-    write(elsewhere / "here", record("sinewave", "mdn"), record("sinewave", "na"))
+    for method in ("mdn", "prior"):
+        commit(elsewhere / "here", cell_of(method))
     assert main(["table", "multi-target", "--out", "here", "--format", "json", "--methods", "m*"]) == 0
     text = capsys.readouterr().out
     assert '"mdn"' in text
-    assert '"na"' not in text
-    for flag, shown in (([], True), (["--published"], True), (["--no-published"], False)):
-        assert main(["table", "multi-target", "--out", "here", *flag]) == 0
+    assert '"prior"' not in text
+    for more, shown in (([], True), (["--published"], True), (["--no-published"], False)):
+        assert main(["table", "multi-target", "--out", "here", *more]) == 0
         assert ("published" in capsys.readouterr().out) is shown
     assert main(["table", "multi-targt", "--out", "here"]) == 2
     assert "Did you mean multi-target" in capsys.readouterr().err
@@ -261,14 +266,32 @@ def test_a_strangers_function_runs_from_entry_point_to_table(
 
 
 def test_reading_verbs_do_without_torch(elsewhere: Path) -> None:
-    write(elsewhere / "here", record("sinewave", "mdn"))
+    commit(elsewhere / "here", cell_of())
     verbs = [["table", "all"], ["verify"], ["show", "sinewave/mdn"], ["list", "results"]]
     code = (
         "import sys; from harness.cli import main\n"
         f"codes = [main([*verb, '--out', 'here']) for verb in {verbs}]\n"
         "assert codes == [0, 0, 0, 0], codes\n"
-        "heavy = {'torch', 'numpy', 'scipy', 'pandas'} & set(sys.modules)\n"
+        "heavy = {'torch', 'scipy', 'pandas'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_flag_has_a_help_text() -> None:
+    _, each = build_parser()
+    for name, parser in each.items():
+        for action in parser._actions:
+            assert action.help, f"{name} {action.dest}"
+
+
+def test_every_setting_of_a_run_is_a_flag() -> None:
+    flags = set(build_parser()[1]["run"]._option_string_actions)
+    assert {flag(item.name) for item in fields(Settings)} <= flags
+
+
+@pytest.mark.parametrize("what", ["scenarios", "protocols", "methods", "tasks", "presets"])
+def test_each_list_alone(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    assert main(["list", what]) == 0
+    assert len(capsys.readouterr().out.splitlines()) >= 3

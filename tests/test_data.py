@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from harness.data import Standardisation, draw, pose, standardised
-from harness.presets import Protocol
+from harness.data import Standardisation, draw, fitted, pose, standardised
 from harness.registry import discover
-from methods.baselines import Prior
+from harness.settings import DataSettings
 
-PROTOCOL = Protocol(n_train=500, targets=40)
+SETTINGS = DataSettings(n_train=500, targets=40)
 
 
 def sinewave():
@@ -25,8 +24,8 @@ def test_standardisation_returns_what_went_in(rows) -> None:
 
 
 def test_standardised_training_data_have_mean_zero_and_deviation_one() -> None:
-    data = draw(sinewave(), PROTOCOL)
-    pairs = standardised(data, data.train, torch.float64, "cpu")
+    data = draw(sinewave(), SETTINGS)
+    pairs = standardised((data.x_scale, data.y_scale), data.train, torch.float64, "cpu")
     for rows in (pairs.x, pairs.y):
         assert torch.allclose(rows.mean(0), torch.zeros(rows.shape[1]).double(), atol=1e-12)
         assert torch.allclose(rows.std(0), torch.ones(rows.shape[1]).double(), atol=1e-12)
@@ -38,31 +37,31 @@ def test_a_constant_dimension_is_left_unscaled() -> None:
 
 
 def test_the_data_depend_on_the_data_seed_alone() -> None:
-    first, again = draw(sinewave(), PROTOCOL), draw(sinewave(), PROTOCOL)
+    first, again = draw(sinewave(), SETTINGS), draw(sinewave(), SETTINGS)
     torch.manual_seed(123)
-    other = draw(sinewave(), Protocol(n_train=500, targets=40, data_seed=1))
+    other = draw(sinewave(), DataSettings(n_train=500, targets=40, data_seed=1))
     assert first.hashes() == again.hashes()
     assert first.hashes()["split"] != other.hashes()["split"]
     assert first.hashes()["targets"] != other.hashes()["targets"]
 
 
 def test_no_target_occurs_in_the_pairs_that_a_method_may_learn_from() -> None:
-    data = draw(sinewave(), Protocol(n_train=5000, targets=1000))
+    data = draw(sinewave(), DataSettings(n_train=5000, targets=1000))
     seen = torch.cat([data.train.y, data.valid.y])
-    assert torch.cdist(data.targets, seen).min() > 0
+    assert torch.cdist(data.targets.y, seen).min() > 0
     assert torch.cdist(data.train.x, data.valid.x).min() > 0
 
 
 def test_validation_targets_are_the_validation_part() -> None:
-    data = draw(sinewave(), Protocol(n_train=500, targets=40, targets_from="validation"))
-    assert torch.equal(data.targets, data.valid.y[:40])
+    data = draw(sinewave(), DataSettings(n_train=500, targets=40, targets_from="validation"))
+    assert torch.equal(data.targets.y, data.valid.y[:40])
 
 
 def test_a_method_is_told_nothing_but_dimensions_range_and_prior() -> None:
-    task, data = sinewave(), draw(sinewave(), PROTOCOL)
-    problem = pose(task, data, Prior, "cpu")
+    task, data = sinewave(), draw(sinewave(), SETTINGS)
+    problem = fitted(pose(task, data), torch.float32, "cpu")
     assert set(vars(problem)) == {"x_dim", "y_dim", "bounds", "sample_prior", "condition_dim", "kinds", "step"}
-    x = standardised(data, data.train, torch.float32, "cpu").x
+    x = standardised((data.x_scale, data.y_scale), data.train, torch.float32, "cpu").x
     assert torch.equal(problem.bounds, torch.stack([x.min(0).values, x.max(0).values]))
     draws = problem.sample_prior(1000, torch.Generator().manual_seed(0))
     assert draws.dtype == torch.float32

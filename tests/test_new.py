@@ -66,7 +66,7 @@ def test_a_new_task_can_be_installed_and_passes_its_own_test(tmp_path, pairs, mo
 
 def test_a_new_method_is_found_and_conforms(tmp_path, monkeypatch):
     folder, site = tmp_path / "anything", tmp_path / "site"
-    assert "--methods spread-net,prior" in new.new_method("spread-net", folder)
+    assert "--methods spread-net,baselines" in new.new_method("spread-net", folder)
     assert listing(folder) == ["pyproject.toml", "spread_net.py", "tests/test_spread_net.py"]
     install(folder, site)
     monkeypatch.syspath_prepend(str(site))

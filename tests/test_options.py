@@ -21,6 +21,7 @@ class Options:
     name: str = "plain"
     limit: int | None = None
     degrees: Literal[81, 72] = 81
+    trials: tuple[int, ...] = (1, 10)
 
     def __post_init__(self) -> None:
         if self.candidates < 1:
@@ -41,6 +42,9 @@ class Options:
         ("limit", "none", None),
         ("limit", "7", 7),
         ("degrees", "72", 72),
+        ("trials", "1+10+20", (1, 10, 20)),
+        ("trials", "7", (7,)),
+        ("trials", [1, 2], (1, 2)),
     ],
 )
 def test_text_becomes_the_declared_type(key: str, text: str, value: Any) -> None:
@@ -65,6 +69,9 @@ def test_text_becomes_the_declared_type(key: str, text: str, value: Any) -> None
         ("limit", "few", r"Allowed: int\|none"),
         ("name", 3, "Allowed: str"),
         ("degrees", "80", "Allowed: 72, 81"),
+        ("trials", "1,2", r"na.trials. = 1,2 is not allowed. Allowed: int joined by \+"),
+        ("trials", "1+x", r"Allowed: int joined by \+"),
+        ("trials", 3, r"Allowed: int joined by \+"),
     ],
 )
 def test_what_is_not_allowed_is_named_with_what_is(key: str, value: Any, message: str) -> None:
@@ -89,7 +96,7 @@ def test_an_option_without_default_is_asked_for() -> None:
 def test_a_type_that_text_cannot_give_is_the_authors_error() -> None:
     @dataclass(frozen=True)
     class Odd:
-        sizes: tuple[int, ...] = ()
+        sizes: dict[str, int] | None = None
 
     with pytest.raises(TypeError, match="use bool, int"):
         convert(Odd, {"sizes": "1"}, "odd")
@@ -104,6 +111,7 @@ def test_a_type_that_text_cannot_give_is_the_authors_error() -> None:
             "rate": st.floats(allow_nan=False, allow_infinity=False),
             "starts": st.sampled_from(["prior", "uniform"]),
             "limit": st.none() | st.integers(),
+            "trials": st.lists(st.integers(), min_size=1).map(tuple),
         },
     )
 )
@@ -121,6 +129,7 @@ def test_descriptions_are_what_a_user_may_write() -> None:
         "name": "str",
         "limit": "int|none",
         "degrees": "81|72",
+        "trials": "int joined by +",
     }
 
 

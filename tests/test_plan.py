@@ -10,17 +10,26 @@ from hypothesis import strategies as st
 
 from harness import presets
 from harness.errors import UsageError
-from harness.plan import Cell, plan
-from harness.presets import Preset, Protocol, Schedule
+from harness.plan import Cell, Made, Wanted, harness_sources, plan, refusal, specification
+from harness.presets import Preset
 from harness.registry import PluginSpec
 from harness.running import slow_first
 from harness.selection import select
+from harness.settings import DataSettings, Schedule, Sizes
 
 SMOKE = presets.load("smoke")
 
 
-def cells(methods: str = "mdn", tasks: str = "sinewave", preset: Preset = SMOKE, seeds: tuple[int, ...] = (0,)):
-    return plan(select("methods", methods), select("tasks", tasks), preset, seeds)
+def cells(
+    methods: str = "mdn",
+    tasks: str = "sinewave",
+    preset: Preset = SMOKE,
+    seeds: tuple[int, ...] = (0,),
+    scenarios: str = "base",
+    protocols: str = "all",
+) -> list[Cell]:
+    chosen = (select("methods", methods), select("tasks", tasks), select("scenarios", scenarios))
+    return plan(Wanted(*chosen, select("protocols", protocols), seeds), preset)
 
 
 def changed(cell: Cell, **options: object) -> Cell:
@@ -33,26 +42,27 @@ BASE = Cell(
     "quick",
     150_000,
     Schedule(),
-    Protocol(),
+    DataSettings(),
+    Sizes(),
     0,
+    made=Made({}, {}),
 )
 
 DECLARED: dict[str, Callable[[Cell], Cell]] = {
     "task name": lambda cell: replace(cell, task=replace(cell.task, name="other")),
     "task version": lambda cell: replace(cell, task=replace(cell.task, version="2")),
     "task options": lambda cell: replace(cell, task=replace(cell.task, options={"convention": "kruse"})),
-    "task source": lambda cell: replace(cell, task=replace(cell.task, source="c" * 64)),
+    "task data": lambda cell: replace(cell, task=replace(cell.task, fingerprint="c" * 64)),
+    "scenario": lambda cell: replace(cell, scenario=PluginSpec("noise", "1", {"sd": 0.05}, "noise", "d" * 64)),
     "method name": lambda cell: replace(cell, method=replace(cell.method, name="na-lm")),
     "method version": lambda cell: replace(cell, method=replace(cell.method, version="2")),
-    "method source": lambda cell: replace(cell, method=replace(cell.method, source="c" * 64)),
     "method option": lambda cell: changed(cell, boundary_loss=False),
     "budget": lambda cell: replace(cell, budget=150_001),
     "epochs": lambda cell: replace(cell, schedule=replace(cell.schedule, epochs=149)),
     "learning rate": lambda cell: replace(cell, schedule=replace(cell.schedule, learning_rate=1e-4)),
-    "targets": lambda cell: replace(cell, protocol=replace(cell.protocol, targets=999)),
-    "trials": lambda cell: replace(cell, protocol=replace(cell.protocol, trials=(1,))),
-    "targets from": lambda cell: replace(cell, protocol=replace(cell.protocol, targets_from="validation")),
-    "training pairs": lambda cell: replace(cell, protocol=replace(cell.protocol, n_train=100)),
+    "targets": lambda cell: replace(cell, data=replace(cell.data, targets=999)),
+    "targets from": lambda cell: replace(cell, data=replace(cell.data, targets_from="validation")),
+    "training pairs": lambda cell: replace(cell, data=replace(cell.data, n_train=100)),
     "seed": lambda cell: replace(cell, seed=1),
     "device": lambda cell: replace(cell, device="cuda"),
 }
@@ -62,6 +72,9 @@ UNDECLARED: dict[str, Callable[[Cell], Cell]] = {
     "task label": lambda cell: replace(cell, task=replace(cell.task, label="sinewave[x=1]")),
     "method label": lambda cell: replace(cell, method=replace(cell.method, label="na[boundary_loss=on]")),
     "groups": lambda cell: replace(cell, method=replace(cell.method, groups=())),
+    "sizes": lambda cell: replace(cell, sizes=Sizes(proposals=3)),
+    "task source": lambda cell: replace(cell, task=replace(cell.task, source="c" * 64)),
+    "method source": lambda cell: replace(cell, method=replace(cell.method, source="c" * 64)),
     "threads": lambda cell: replace(cell, threads=8),
 }
 
@@ -76,9 +89,42 @@ def test_what_changes_no_number_does_not_change_the_key(change: Callable[[Cell],
     assert change(BASE).key == BASE.key
 
 
-def test_the_source_of_the_harness_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.plan.harness_source", lambda: "d" * 64)
-    assert replace(BASE).key != BASE.key
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        (lambda cell: replace(cell, task=replace(cell.task, source="c" * 64)), {"data", "model"}),
+        (lambda cell: replace(cell, method=replace(cell.method, source="c" * 64)), {"model"}),
+        (lambda cell: replace(cell, schedule=replace(cell.schedule, epochs=1)), {"model"}),
+        (lambda cell: replace(cell, data=replace(cell.data, targets=3)), {"data", "model"}),
+        (lambda cell: replace(cell, sizes=Sizes(proposals=3)), set()),
+        (lambda cell: replace(cell, threads=3), set()),
+    ],
+)
+def test_each_part_has_a_digest_of_its_own(change: Callable[[Cell], Cell], parts: set[str]) -> None:
+    base = replace(BASE, made=None)
+    before, after = base.digests, change(base).digests
+    assert {name for name in before if before[name] != after[name]} == parts
+
+
+@pytest.mark.parametrize(
+    ("source", "parts"),
+    [
+        ("data", {"data", "model", "answer", "score"}),
+        ("training", {"model", "answer", "score"}),
+        ("asking", {"answer", "score"}),
+        ("re-simulation", {"score"}),
+    ],
+)
+def test_the_sources_of_the_harness_reach_what_they_make(monkeypatch, source: str, parts: set[str]) -> None:
+    def digests() -> dict[str, str]:
+        (cell,) = cells("prior", protocols="r_T")
+        (protocol,), (question,) = cell.protocols, cell.questions["r_T"].values()
+        return {**cell.digests, "answer": cell.answer_digest(question), "score": cell.score_digest(protocol)}
+
+    before, known = digests(), dict(harness_sources())
+    monkeypatch.setattr("harness.plan.harness_sources", lambda: {**known, source: "d" * 64})
+    after = digests()
+    assert {name for name in before if before[name] != after[name]} == parts
 
 
 def test_two_gpus_are_one_kind_of_device() -> None:
@@ -97,18 +143,11 @@ def test_the_key_is_independent_of_the_order_of_options(options: dict[str, objec
     assert len(keys) == 1
 
 
-@given(
-    st.dictionaries(st.text(min_size=1), VALUES, max_size=5),
-    st.integers(0, 2**31),
-    st.lists(st.integers(1, 200), min_size=1),
-)
-def test_a_cell_survives_json_and_pickle(options: dict[str, object], seed: int, trials: list[int]) -> None:
-    protocol = Protocol(trials=tuple(trials))
-    cell = replace(BASE, method=replace(BASE.method, options=options), seed=seed, protocol=protocol)
-    for copy in (Cell.from_json(cell.to_json()), pickle.loads(pickle.dumps(cell))):
-        assert copy == cell
-        assert copy.key == cell.key
-        assert hash(copy) == hash(cell)
+@given(st.dictionaries(st.text(min_size=1), VALUES, max_size=5), st.integers(0, 2**31))
+def test_a_cell_survives_pickle(options: dict[str, object], seed: int) -> None:
+    cell = replace(BASE, method=replace(BASE.method, options=options), seed=seed)
+    copy = pickle.loads(pickle.dumps(cell))
+    assert copy == cell and copy.key == cell.key and hash(copy) == hash(cell)
 
 
 def test_cells_come_task_by_task_then_method_then_seed() -> None:
@@ -143,21 +182,42 @@ def test_preset_options_are_validated() -> None:
         cells("na", preset=replace(SMOKE, methods={"na": {"stepps": 7}}))
 
 
-@pytest.mark.parametrize(
-    ("preset", "message"),
-    [
-        (replace(SMOKE, budget=0), "budget = 0 is not allowed. Allowed: 1 or more"),
-        (replace(SMOKE, schedule=Schedule(optimiser="sgd")), "schedule.optimiser 'sgd'.*Allowed: adam, adamw"),
-        (replace(SMOKE, schedule=Schedule(average=1.0)), "schedule.average"),
-        (replace(SMOKE, schedule=Schedule(learning_rate=0.0)), "above 0"),
-        (replace(SMOKE, protocol=Protocol(proposals=100)), "numbers from 1 to protocol.proposals = 100"),
-        (replace(SMOKE, protocol=Protocol(n_train=3)), "n_train = 3"),
-        (replace(SMOKE, protocol=Protocol(targets_from="train")), "Allowed: test, validation"),
-    ],
-)
-def test_sizes_that_no_cell_could_use_are_refused(preset: Preset, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        cells(preset=preset)
+def test_protocol_options_are_resolved_and_validated() -> None:
+    preset = replace(SMOKE, protocols={"r_T": {"bootstrap": 7, "trials": [1, 2]}})
+    (cell,) = cells("prior", preset=preset, protocols="r_T[trials=1+5]")
+    assert cell.protocols[0].options == {"bootstrap": 7, "trials": (1, 5)}
+    with pytest.raises(UsageError, match=r"Unknown option of r_T 'bootstrp'. Did you mean bootstrap"):
+        cells("prior", preset=replace(SMOKE, protocols={"r_T": {"bootstrp": 7}}))
+    with pytest.raises(UsageError, match=r"r_T.bootstrap = 0 is not allowed. Allowed: 1 or more"):
+        cells("prior", protocols="r_T[bootstrap=0]")
+
+
+def test_protocols_that_only_show_ask_and_score_nothing() -> None:
+    (cell,) = cells("prior")
+    names = {spec.name for spec in cell.protocols}
+    assert "summary" not in names and {"multi-target", "fixed-target", "r_T", "inference-time"} <= names
+    assert cell.questions["inference-time"] == {}
+
+
+def test_equal_questions_of_several_protocols_are_one() -> None:
+    (cell,) = cells("prior", protocols="multi-target,r_T,novelty")
+    asked = [question for questions in cell.questions.values() for question in questions.values()]
+    assert len(set(asked)) < len(asked)
+
+
+def test_the_base_scenario_leaves_no_trace_and_another_makes_another_cell() -> None:
+    base, noisy = cells("prior", scenarios="base,noise[sd=0.05]")
+    assert base.scenario is None and base.declared().scenario is None and base.key == cells("prior")[0].key
+    assert noisy.label == "sinewave/prior/noise[sd=0.05]/0" and noisy.key != base.key
+    assert noisy.digests["data"] != base.digests["data"]
+
+
+def test_what_a_method_does_not_handle_is_refused_in_words() -> None:
+    (prior,), (scenario,) = select("methods", "prior"), select("scenarios", "gaps[fill=native]")
+    built = specification(scenario)
+    text = refusal(prior, built, 2, 3)
+    assert text.startswith("prior does not handle") and "gaps[fill=native]" in text
+    assert refusal(prior, None, 2, 3) == ""
 
 
 def test_slow_tasks_run_first_and_methods_keep_their_order():

@@ -1,23 +1,24 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
+from harness.limits import check
 
 from harness import config, presets
 from harness.errors import UsageError
-from harness.limits import check
-from harness.plan import plan
+from harness.plan import Wanted, plan
 from harness.selection import select
+from harness.settings import DataSettings, Schedule, Sizes, check, setting
 
 
 @pytest.mark.parametrize("name", presets.BUILT_IN)
 def test_every_preset_can_be_planned_with_all_plugins(name: str) -> None:
     preset = presets.load(name)
-    check(preset)
     methods, tasks = select("methods", "all"), select("tasks", "all")
-    assert len(plan(methods, tasks, preset, [0])) == len(methods) * len(tasks)
+    base, protocols = select("scenarios", "base"), select("protocols", "all")
+    assert len(plan(Wanted(methods, tasks, base, protocols, [0]), preset)) == len(methods) * len(tasks)
 
 
 @pytest.mark.parametrize("name", presets.BUILT_IN)
@@ -39,7 +40,7 @@ def test_a_preset_file_may_start_from_a_built_in_one(tmp_path: Path) -> None:
     path.write_text('preset = "smoke"\nbudget = 5000\n[schedule]\nepochs = 2\n')
     preset, smoke = presets.load(str(path)), presets.load("smoke")
     assert (preset.name, preset.budget, preset.schedule.epochs) == ("mine", 5000, 2)
-    assert preset.protocol == smoke.protocol
+    assert (preset.data, preset.sizes, preset.protocols) == (smoke.data, smoke.sizes, smoke.protocols)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_a_preset_file_may_start_from_a_built_in_one(tmp_path: Path) -> None:
     [
         ("[schedul]\nepochs = 2", "Did you mean schedule"),
         ("[schedule]\nepoch = 2", "Did you mean epochs"),
-        ('[schedule]\nepochs = "2"', "must be of type int"),
+        ('[schedule]\nepochs = "two"', "not allowed"),
         ("[schedule", "cannot be read"),
     ],
 )
@@ -77,12 +78,12 @@ def test_flags_win_over_the_run_file_and_the_file_over_defaults(tmp_path: Path) 
 def test_a_run_file_holds_the_tables_of_a_preset(tmp_path: Path) -> None:
     file = run_file(
         tmp_path,
-        '[run]\npreset = "smoke"\nmethods = "na"\nout = "here"\n[schedule]\nepochs = 9\n[protocol]\nrepeats = 2\n'
+        '[run]\npreset = "smoke"\nmethods = "na"\nout = "here"\n[schedule]\nepochs = 9\n[sizes]\nrepeats = 2\n'
         "[methods.na]\nsteps = 5\n[methods.na.sinewave]\nrate = 0.1",
     )
     settings, preset = config.load({}, file)
     assert (settings.methods, settings.out) == ("na", Path("here"))
-    assert (preset.name, preset.schedule.epochs, preset.protocol.repeats) == ("study", 9, 2)
+    assert (preset.name, preset.schedule.epochs, preset.sizes.repeats) == ("study", 9, 2)
     assert preset.method_options("na", "sinewave")["rate"] == 0.1
     assert preset.method_options("na", "ballistics")["steps"] == 5
 
@@ -103,7 +104,7 @@ def test_flags_change_the_preset_and_its_name() -> None:
     _, preset = config.load(flags)
     assert preset.name == "smoke-budget700-epochs2-targets5-repeats1-validation"
     assert (preset.budget, preset.schedule.epochs) == (700, 2)
-    assert (preset.protocol.repeats, preset.protocol.targets, preset.protocol.targets_from) == (1, 5, "validation")
+    assert (preset.sizes.repeats, preset.data.targets, preset.data.targets_from) == (1, 5, "validation")
 
 
 @pytest.mark.parametrize(
@@ -115,6 +116,8 @@ def test_flags_change_the_preset_and_its_name() -> None:
         ("[methods.naa]\nsteps = 3", "Unknown method in table .* 'naa'. Did you mean na"),
         ("[methods.na.sinewav]\nsteps = 3", "Did you mean sinewave"),
         ("[methods]\nna = 3", "Write a table"),
+        ("[protocols.rT]\nbootstrap = 3", "Did you mean r_T"),
+        ("[protocol]\nrepeats = 3", "Did you mean protocols"),
         ("[tasks.sinewav]\nbudget = 3", "Unknown task in table .* 'sinewav'. Did you mean sinewave"),
         ("[run]\npreset = 'smoke'\n[tasks]\nsinewave = 3", "Write a table"),
         ("[tasks.sinewave]\nbugdet = 3", "Did you mean budget"),
@@ -135,30 +138,82 @@ def test_a_run_file_that_cannot_be_used_is_explained(tmp_path: Path, text: str, 
 def test_a_task_may_have_its_own_sizes_and_flags_win_over_them(tmp_path: Path) -> None:
     text = (
         '[run]\npreset = "smoke"\n[tasks.sinewave]\nbudget = 20000\n[tasks.sinewave.schedule]\nepochs = 7\n'
-        "[tasks.sinewave.protocol]\nproposals = 30"
+        "[tasks.sinewave.sizes]\nproposals = 30"
     )
     _, preset = config.load({}, run_file(tmp_path, text))
     own, other = preset.for_task("sinewave", 0.0), preset.for_task("ballistics", 0.0)
-    assert (own.budget, own.schedule.epochs, own.protocol.proposals) == (20000, 7, 30)
-    assert (other.budget, other.schedule, other.protocol) == (preset.budget, preset.schedule, preset.protocol)
+    assert (own.budget, own.schedule.epochs, own.sizes.proposals) == (20000, 7, 30)
+    assert (other.budget, other.schedule, other.sizes) == (preset.budget, preset.schedule, preset.sizes)
+    base = select("scenarios", "base")
     sizes = {
         (cell.task.name, cell.budget)
-        for cell in plan(select("methods", "prior"), select("tasks", "analytic"), preset, [0])
+        for cell in plan(Wanted(select("methods", "prior"), select("tasks", "analytic"), base, [], [0]), preset)
     }
     assert {size for task, size in sizes if task != "sinewave"} == {preset.budget}
     assert ("sinewave", 20000) in sizes
     _, preset = config.load({"budget": "900", "epochs": "1"}, run_file(tmp_path, text))
     own = preset.for_task("sinewave", 0.0)
-    assert (own.budget, own.schedule.epochs, own.protocol.proposals) == (900, 1, 30)
+    assert (own.budget, own.schedule.epochs, own.sizes.proposals) == (900, 1, 30)
 
 
 @pytest.mark.parametrize(("cost", "proposals"), [(0.0, 200), (0.5, 200), (1.25, 110), (10.0, 50)])
 def test_a_slow_simulator_is_asked_for_fewer_proposals_but_never_for_fewer_repeats(cost: float, proposals: int) -> None:
     preset = replace(presets.load("quick"), simulation_seconds=200.0)
-    protocol = preset.for_task("sinewave", cost).protocol
-    assert protocol.proposals == proposals
-    assert protocol.trials == tuple(trial for trial in preset.protocol.trials if trial <= proposals)
-    assert (protocol.targets, protocol.repeats) == (preset.protocol.targets, preset.protocol.repeats)
+    own = preset.for_task("sinewave", cost)
+    assert own.sizes == replace(preset.sizes, proposals=proposals) and own.data == preset.data
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("budget = 0", "budget = 0 is not allowed. Allowed: 1 or more"),
+        ('[schedule]\noptimiser = "sgd"', "optimiser.*'sgd'.*Allowed: adam, adamw"),
+        ("[schedule]\naverage = 1.0", r"schedule.average = 1.0 is not allowed. Allowed: 0 or more and less than 1"),
+        ("[schedule]\nlearning_rate = 0.0", "more than 0"),
+        ("[data]\nn_train = 3", "data.n_train = 3 is not allowed. Allowed: 8 or more"),
+        ('[data]\ntargets_from = "train"', "Allowed: test, validation"),
+        ("[sizes]\nrepeats = 0", "sizes.repeats = 0"),
+    ],
+)
+def test_sizes_that_no_cell_could_use_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        presets.load(str(path))
+
+
+def test_protocols_have_tables_of_their_own(tmp_path: Path) -> None:
+    base = tmp_path / "base.toml"
+    base.write_text('preset = "smoke"\n[protocols.r_T]\nbootstrap = 50\n')
+    file = run_file(tmp_path, f'preset = "{base}"\n[protocols.r_T]\ntrials = [1, 2]\n')
+    assert config.load({}, file)[1].protocols["r_T"] == {"bootstrap": 50, "trials": [1, 2]}
+
+
+@pytest.mark.parametrize("settings", [config.Settings, Schedule, DataSettings, Sizes])
+def test_every_setting_says_what_it_is(settings: type) -> None:
+    silent = [item.name for item in fields(settings) if not item.metadata["help"]]
+    assert silent == []
+
+
+@pytest.mark.parametrize("kind", ["scenarios", "protocols"])
+def test_every_option_of_scenarios_and_protocols_says_what_it_is(kind: str) -> None:
+    for selection in select(kind, "all"):
+        for item in fields(selection.plugin.load().Options):
+            assert item.metadata.get("help"), f"{selection.plugin.name}[{item.name}]"
+
+
+def test_bounds_hold_for_single_values_and_for_each_of_several() -> None:
+    @dataclass(frozen=True)
+    class Some:
+        share: float = setting(0.5, help="a share", least=0, below=1)
+        counts: tuple[int, ...] = setting((1,), help="counts", least=1, most=9)
+        limit: int | None = setting(None, help="none is always inside", above=3)
+
+    for values in ({}, {"share": 0.0}, {"counts": (1, 9)}, {"limit": 4}, {"counts": ()}):
+        check(Some(**values), "mine")
+    for values in ({"share": 1.0}, {"share": -0.1}, {"counts": (1, 10)}, {"counts": (0,)}, {"limit": 3}):
+        with pytest.raises(UsageError, match=f"mine.{next(iter(values))} = .* is not allowed"):
+            check(Some(**values), "mine")
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 def test_the_reference_records_are_intact_and_cover_every_method_and_task() -> None:
     assert verify(REFERENCE) == []
     records = list(Store(REFERENCE).records())
-    assert {record["status"] for record in records} == {"ok"}
-    cells = {(record["label"]["task"], record["label"]["method"]) for record in records}
+    assert {record.status for record in records} == {"ok"}
+    cells = {(record.label.task, record.label.method) for record in records}
     assert len(records) == len(cells) == 13 * 8
 
 

@@ -9,7 +9,7 @@ from harness import listing
 from harness.contracts import Method
 from harness.errors import UsageError
 from harness.plan import specification
-from harness.registry import build_method, build_task, discover, get, source_hash
+from harness.registry import BASES, build_method, build_protocol, build_scenario, build_task, discover, get
 from harness.selection import select, split
 from tests.plugins import METHOD, install
 
@@ -157,23 +157,29 @@ def test_commas_inside_brackets_belong_to_their_item() -> None:
     assert split("a[b=1,c=2],d,,e[]") == ["a[b=1,c=2]", "d", "e[]"]
 
 
-def test_the_source_hash_covers_every_file_of_a_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    package = tmp_path / "hashed_package"
-    (package / "inner").mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (package / "inner" / "part.py").write_text("a = 1\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    seen = {source_hash("hashed_package")}
-    for path, text in [("inner/part.py", "a = 2\n"), ("more.py", ""), ("moved.py", ""), ("inner/weights", "1")]:
-        (package / path).write_text(text)
-        source_hash.cache_clear()
-        seen.add(source_hash("hashed_package"))
-    (package / "__pycache__").mkdir()
-    for trace in ("__pycache__/part.pyc", ".swap"):
-        (package / trace).write_text("1")
-    source_hash.cache_clear()
-    assert source_hash("hashed_package") in seen
-    assert len(seen) == 5
+OWN_SCENARIOS = {"base", "noise", "shift", "gaps"}
+OWN_PROTOCOLS = {"multi-target", "fixed-target", "r_T", "summary", "inference-time", "surrogate-gap", "novelty"} | {
+    "recall",
+    "operators",
+    "diagnosis",
+    "views",
+}
+
+
+def test_our_scenarios_and_protocols_arrive_by_entry_point() -> None:
+    assert set(discover("scenarios")) >= OWN_SCENARIOS and set(discover("protocols")) >= OWN_PROTOCOLS
+    for kind, build in (("scenarios", build_scenario), ("protocols", build_protocol)):
+        for selection in select(kind, "all"):
+            built = build(specification(selection))
+            assert isinstance(built, selection.plugin.load()) and built.options is not None
+            assert selection.plugin.name == "base" or selection.plugin.name in listing.plugins(kind)
+
+
+def test_the_source_of_every_plug_in_is_a_digest() -> None:
+    digests = {(kind, name): plugin.source for kind in BASES for name, plugin in discover(kind).items()}
+    assert all(len(digest) == 64 for digest in digests.values())
+    assert digests["methods", "na"] == digests["methods", "na-lm"] != digests["methods", "mdn"]
+    assert len({digest for (kind, _), digest in digests.items() if kind == "tasks"}) == len(discover("tasks"))
 
 
 def test_discovery_leaves_global_random_states_alone() -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Task
 from harness import resimulation
+from harness.contracts import Task
 from harness.resimulation import resimulate
 
 

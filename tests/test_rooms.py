@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -15,8 +17,15 @@ ROOMS = (
     ("harness", "harness.errors", "harness.no_options", "harness.questions", "harness.seeds"),
     ("harness.allocator", "harness.distances", "harness.metrics", "harness.sectors", "harness.statistics"),
     ("harness.options", "harness.settings", "harness.timing"),
-    ("harness.contracts", "harness.adapter", "harness.kinds", "harness.scenarios", "harness.scenarios.contract"),
-    ("harness.sources", "harness.registry", "harness.selection"),
+    (
+        "harness.contracts",
+        "harness.adapter",
+        "harness.outputs",
+        "harness.kinds",
+        "harness.scenarios",
+        "harness.scenarios.contract",
+    ),
+    ("harness.sources", "harness.declaration", "harness.registry", "harness.selection"),
     ("harness.schema", "harness.records", "harness.durable", "harness.store", "harness.provenance"),
     ("harness.data", "harness.resimulation"),
     ("harness.training", "harness.budget", "harness.fitting", "harness.answers"),
@@ -102,3 +111,38 @@ def _tops(package: str) -> set[str]:
 def test_the_harness_knows_no_plug_in_and_methods_and_tasks_not_each_other() -> None:
     assert not _tops("harness") & {"methods", "tasks"}
     assert "tasks" not in _tops("methods") and "methods" not in _tops("tasks")
+
+
+EXAMPLES = {
+    "harness/cli.py",
+    "harness/config.py",
+    "harness/selection.py",
+    "harness/plan.py",
+    "harness/execution/progress.py",
+}
+"""Modules whose docstrings and help texts show how something is written, with a method or a task of ours as example."""
+
+
+def test_the_harness_names_no_method_and_no_task_of_ours() -> None:
+    names = {name for kind in ("methods", "tasks") for name in _entries(kind)}
+    found = {}
+    for path in HARNESS.values():
+        tree = ast.parse(path.read_bytes())
+        texts = {
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        named = {text for text in texts if text in names - {"prior"}}  # the prior is a word of the field
+        if str(path.relative_to(ROOT)) not in EXAMPLES:
+            known = "|".join(re.escape(name) for name in sorted(names - COMMON))
+            named |= {text for text in texts if re.search(rf"(?<![\w-])({known})(?![\w-])", text)}
+        if named:
+            found[path.name] = named
+    assert found == {}
+
+
+COMMON = {"dataset", "kernel", "lookup", "prior", "shell", "stack"}
+"""Names that are words of English or of the field, too: looked for only where they are the whole text."""
+
+
+def _entries(kind: str) -> set[str]:
+    return set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][f"harness.{kind}"])

@@ -90,7 +90,7 @@ HARMLESS = {
     "harness/fitting.py": ('raise ValueError(f"', 'raise ValueError(f"Edited: '),
     "harness/settings.py": ('help="rows of one step"', 'help="edited"'),
     "harness/protocols/r_t.py": ("published: bool) -> list[Block]:\n", "published: bool) -> list[Block]:\n    3 + 4\n"),
-    "harness/reporting/rows.py": ("\nclass ", "\nEDITED = 1\n\n\nclass "),
+    "harness/reporting/rows.py": ("import annotations\n", "import annotations\n\nEDITED = 1\n"),
     "harness/cli.py": ("def main", "EDITED = 1\n\n\ndef main"),
     "harness/__init__.py": ("__version__ = ", '__version__ = "99" + '),
 }

@@ -222,18 +222,11 @@ def test_a_phase_without_any_row_says_what_it_wanted() -> None:
 
 
 def test_the_tandem_learns_from_lone_targets() -> None:
-    states = []
-    for lone in (False, True):
-        made = untrained("tandem", 2, 1)
-        kept = len(made.train.x) // 2
-        x, y = made.train.x.clone(), made.train.y
-        x[kept:] = math.nan
-        given = Pairs(x, y) if lone else Pairs(x[:kept], y[:kept])
-        schedule = Schedule(epochs=4, batch=32, learning_rate=1e-2, validate_every=1)
-        with seeded("train"):
-            made.method.fit(given, made.valid, lambda phase: run(made.method, phase, given, made.valid, schedule))
-        states.append(made.method.state_dict())
-    one, other = states
+    made = untrained("tandem", 2, 1)
+    kept = len(made.train.x) // 2
+    x, y = made.train.x.clone(), made.train.y
+    x[kept:] = math.nan
+    one, other = tandem(Pairs(x[:kept], y[:kept])), tandem(Pairs(x, y))
     same = {name: torch.equal(one[name], other[name]) for name in one}
     assert all(equal for name, equal in same.items() if name.startswith("surrogate"))
     assert not any(equal for name, equal in same.items() if name.startswith("inverse"))
@@ -241,5 +234,10 @@ def test_the_tandem_learns_from_lone_targets() -> None:
     assert "lone" in type(trained("tandem").method).handles
 
 
-def run(method: Method, phase: Phase, given: Pairs, valid: Pairs, schedule: Schedule) -> float:
-    return train(method, phase, given, valid, schedule, 0, silent).best
+def tandem(given: Pairs) -> dict[str, Tensor]:
+    made, schedule = untrained("tandem", 2, 1), Schedule(epochs=4, batch=32, learning_rate=1e-2, validate_every=1)
+    with seeded("train"):
+        made.method.fit(
+            given, made.valid, lambda phase: train(made.method, phase, given, made.valid, schedule, 0, silent).best
+        )
+    return made.method.state_dict()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
-from harness.conformance.findings import require, require_shape
+from harness import outputs
+from harness.conformance.findings import ViolationError, require
 from harness.conformance.trial import Trial
 
 
@@ -17,15 +16,12 @@ def named_rows(trial: Trial) -> None:
     proposals, known = trial.proposals, trial.train.x
     if proposals.rows is None:
         return
-    rows, count = proposals.rows, len(known)
-    require_shape("rows of the proposals", rows, tuple(proposals.x.shape[:2]))
-    require(rows.dtype == torch.int64, f"rows are {rows.dtype}; return numbers of training rows as torch.int64.")
-    least, most = int(rows.min()), int(rows.max())
-    require(
-        least >= 0 and most < count,
-        f"rows are between {least} and {most}, but there are {count} training designs; number them from 0 in the order "
-        "of `train` in `fit`.",
-    )
+    rows = proposals.rows
+    shape = dict(zip(("targets", "n", "x_dim"), proposals.x.shape, strict=True))
+    try:
+        outputs.check(proposals, **shape, known=len(known))
+    except ValueError as error:
+        raise ViolationError(str(error)) from error
     same = float((proposals.x == known[rows]).all(-1).double().mean())
     require(
         same == 1,

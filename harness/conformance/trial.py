@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from harness import data
-from harness.budget import build_to_budget
+from harness.budget import build_to_budget, recount, trainable_parameters
 from harness.contracts import Method, Pairs, Phase, Proposals, Task
 from harness.seeds import seeded
 from harness.settings import DataSettings, Schedule
@@ -74,7 +74,7 @@ class Trial:
         self.targets = dataset.y_scale.apply(dataset.targets.shown).to(device, self.dtype)
         self.bounds = self.problem.bounds.clone()
         self.where = f"with x_dim={task.x_dim} and y_dim={task.y_dim}"
-        self.width = 1
+        self.width, self.built = 1, 0
         self.method: Method
         self.shares: list[float] = []
         self.counted: list[nn.Parameter] = []
@@ -86,21 +86,28 @@ class Trial:
         """Size the method to the budget.
 
         Raises:
-            BudgetMissed: no width comes within 5 %.
+            BudgetMissed: no size comes within 5 %.
         """
         method, width = build_to_budget(self.create, self.problem, BUDGET, 0)
         self.method, self.width = method.to(self.device), width or 1
+        self.built = trainable_parameters(self.method)
         self.counted = [parameter for parameter in self.method.parameters() if parameter.requires_grad]
 
     def fresh(self, seed: int) -> Method:
         """The method built once more at the same width, with another seed."""
         method = self.create()
+        if method.finer:  # some options may have been lowered to meet the budget
+            method.options = self.method.options
         with seeded("build", seed):
             method.build(self.problem, self.width)
         return method.to(method.dtype).to(self.device)
 
     def fit(self, method: Method | None = None) -> Method:
-        """Train the method on clones of the data, with the harness' own loop and seeds; returns it ready to propose."""
+        """Train the method on clones of the data, with the harness' own loop and seeds; returns it ready to propose.
+
+        Raises:
+            BudgetMissed: training has added parameters beyond the budget.
+        """
         method = method or self.method
         pairs, valid = copies(self.train), copies(self.valid)
 
@@ -115,6 +122,7 @@ class Trial:
         for name, given, original in (("train", pairs, self.train), ("valid", valid, self.valid)):
             if difference(given.x, original.x) or difference(given.y, original.y):
                 self.changed.add(name)
+        recount(method, BUDGET, self.built)
         return method.eval()
 
     @cached_property

@@ -89,11 +89,12 @@ def by_options(groups: Sequence[Group], protocol: str) -> list[Group]:
         for row in item.rows:
             options[canonical(_options(row, protocol))].append(row)
         unscored = options.pop("null", [])
-        first, *others = options.values() or [[]]
-        apart.append(replace(item, rows=tuple(sorted([*first, *unscored], key=order))))
-        for rows in others:
-            note = canonical(_options(rows[0], protocol)).strip("{}").replace('"', "")
-            apart.append(replace(item, rows=tuple(rows), heading=f"{item.heading}, {note}"))
+        given = [json.loads(text) for text in options]
+        for values, rows in zip(given or [{}], options.values() or [[]], strict=True):
+            extra = "".join(f", {name} {value}" for name, value in _differing(values, given))
+            members = tuple(sorted([*rows, *unscored], key=order))
+            apart.append(replace(item, rows=members, heading=item.heading + extra))
+            unscored = []
     return apart
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Generator
 from toys import trained
@@ -43,3 +45,27 @@ def test_lookup_repeats_designs_when_it_has_too_few() -> None:
     assert proposals.x.shape == (6, 300, 3)
     assert (proposals.believed.diff(dim=1) >= 0).all()
     assert len({tuple(row) for row in proposals.x[0].tolist()}) > 60
+
+
+def test_lookup_looks_in_the_entries_that_are_known() -> None:
+    generator = Generator().manual_seed(0)
+    x, y = (torch.randn(900, 3, generator=generator, dtype=torch.float64) for _ in range(2))
+    targets = torch.randn(300, 3, generator=generator, dtype=torch.float64)
+    targets[::2, 1] = targets[1::4, 0] = math.nan
+    method = Lookup()
+    method.build(Problem(3, 3, torch.stack([x.amin(0), x.amax(0)]), torch.randn), 1)
+    method.fit(Pairs(x, y), Pairs(x[:0], y[:0]), lambda phase: 0.0)
+    found = method.propose(targets, 5, Generator())
+    error = (targets[:, None] - y).square().nanmean(-1)
+    assert torch.allclose(found.believed, error.sort(1).values[:, :5])
+    assert torch.allclose(error.gather(1, found.rows), found.believed)
+    assert torch.equal(found.x, x[found.rows])
+    whole = method.propose(targets[3::4], 5, Generator())
+    assert torch.equal(whole.rows, found.rows[3::4])
+
+
+def test_the_prior_does_not_mind_what_is_hidden() -> None:
+    made = trained("prior", 3, 2)
+    hidden = made.targets.clone()
+    hidden[:, 0] = math.nan
+    assert torch.equal(made.propose(y=hidden).x, made.propose().x)

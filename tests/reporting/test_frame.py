@@ -4,56 +4,64 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
-from harness.reporting import render
+from harness.reporting import protocols, render
 from harness.reporting.frame import COLUMNS, frame
-from tests.reporting.records import METHODS, TASKS, failed, record, write
+from tests import results
 
 README = Path(__file__).parents[2] / "README.md"
-IDENTITY = ["task", "method", "label", "preset", "budget", "seed", "status", "protocol", "metric", "statistic", "key"]
+IDENTITY = [name for name in COLUMNS if name != "value"]
 
 
-@pytest.fixture(scope="module")
-def full(tmp_path_factory):
-    root = tmp_path_factory.mktemp("frame") / "results" / "quick"
-    return write(root, *(record(task, method, seed) for task in TASKS for method in METHODS for seed in (0, 1)))
-
-
-def test_a_row_is_one_number_of_one_record(full):
-    table = frame(full)
+def test_a_row_is_one_number_of_one_record(ran):
+    table, records = frame(ran), results.load(ran)
     assert tuple(table.columns) == COLUMNS and not table.duplicated(IDENTITY).any()
-    assert len(table.groupby(["task", "method", "seed"])) == len(TASKS) * len(METHODS) * 2
-    assert set(table["protocol"]) == {"multi_target", "fixed_target", "r_T", "surrogate_gap", "novelty", "cost"}
+    assert set(table["key"]) == {record.key for record in records.values()}
+    scored = {name for record in records.values() for name, score in record.scores.items() if score.values}
+    assert set(table["protocol"].dropna()) == {*scored, "cost"}
+
+
+def test_it_holds_the_numbers_of_every_protocol_as_the_protocol_gives_them(ran):
+    table = frame(ran).set_index(["key", "protocol"]).sort_index()
+    for record in results.load(ran).values():
+        for name, protocol in protocols().items():
+            if name not in record.scores or record.scores[name].values is None:
+                continue
+            import msgspec
+
+            scores = msgspec.convert(record.scores[name].values, protocol.score_type)
+            found = table.loc[(record.key, name)]
+            wanted = [(statistic, value) for _, statistic, value in protocol.numbers(scores)]
+            assert list(found["statistic"]) == [statistic for statistic, _ in wanted]
+            assert [None if value != value else value for value in found["value"]] == [value for _, value in wanted]
 
 
 @pytest.mark.parametrize("metric", ["sse", "mse", "nmse"])
-def test_it_agrees_with_the_tables(full, metric):
-    chosen = frame(full).query("protocol == 'multi_target' and metric == @metric and statistic == 'median'")
-    means = chosen.groupby(["task", "label"])["value"].mean()
-    for table in json.loads(render("multi-target", full, metric=metric, format="json")):
-        for row in table["rows"]:
+def test_it_agrees_with_the_tables(ran, metric):
+    chosen = frame(ran).query("protocol == 'multi-target' and metric == @metric and statistic == 'median'")
+    means = chosen.query("scenario == 'base'").groupby(["task", "label"])["value"].mean()
+    for table in json.loads(render("multi-target", ran, metric=metric, format="json")):
+        for row in table["rows"] if table["task"] in results.TASKS else ():
             assert means[table["task"], row["method"]] == pytest.approx(row["median"], rel=1e-12)
 
 
-def test_the_curve_has_a_statistic_for_each_number_of_trials(full):
-    curve = record("ballistics", "na")["scores"]["r_T"]
-    table = frame(full).query("task == 'ballistics' and label == 'na' and seed == 0 and metric == 'mse'")
-    values = table[table["protocol"] == "r_T"].set_index("statistic")["value"]
-    assert [values[f"r_{count}"] for count in curve["T"]] == curve["mse"]["value"]
-    assert [values[f"r_{count}_low"] for count in curve["T"]] == curve["mse"]["low"]
+def test_a_record_without_scores_is_a_row_without_a_value(ran):
+    lost = frame(ran).query("status == 'cannot'")
+    assert len(lost) == 2 and lost["value"].isna().all() and lost["protocol"].isna().all()
+    assert set(lost["scenario"]) == {"gaps[fill=native]"}
 
 
-def test_a_failed_record_is_a_row_without_a_value(tmp_path):
-    unknown = record("sinewave", "na")
-    unknown["scores"]["multi_target"]["mse"]["mean"] = None
-    table = frame(write(tmp_path, unknown, failed("sinewave", "cinn")))
-    lost = table[table["label"] == "cinn"]
-    assert len(lost) == 1 and lost["value"].isna().all() and set(lost["status"]) == {"timeout"}
-    assert table.query("label == 'na' and metric == 'mse' and statistic == 'mean'")["value"].isna().sum() == 1
+def test_a_failed_record_keeps_its_known_costs(ran, tmp_path):
+    record = results.load(ran)["sinewave", "mdn", "base"]
+    table = frame(results.write(tmp_path, results.failed(record, kept=("data", "model"))))
+    assert set(table["protocol"]) == {"cost"} and set(table["status"]) == {"timeout"}
+    trainable = table.query("statistic == 'trainable'")["value"].item()
+    assert trainable == record.model.parameters.trainable
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path):
@@ -61,10 +69,10 @@ def test_an_empty_folder_says_what_to_do(tmp_path):
         frame(tmp_path)
 
 
-def test_the_example_of_the_readme_prints_methods_by_tasks(full, monkeypatch, capsys):
+def test_the_example_of_the_readme_prints_methods_by_tasks(ran, tmp_path, monkeypatch, capsys):
     (code,) = re.findall(r"```python\n(from harness\.reporting\.frame.*?)```", README.read_text(), re.DOTALL)
-    monkeypatch.chdir(full.parents[1])
+    shutil.copytree(ran, tmp_path / "results" / "quick")
+    monkeypatch.chdir(tmp_path)
     exec(code, {})
-    header, *lines = capsys.readouterr().out.splitlines()
-    assert header.split() == ["task", *sorted(TASKS)]
-    assert {line.split()[0] for line in lines} == {"label", *METHODS}
+    out = capsys.readouterr().out
+    assert all(name in out for name in (*results.TASKS, *results.METHODS))
