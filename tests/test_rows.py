@@ -12,7 +12,7 @@ from harness.conformance.rows import named_rows
 from harness.conformance.trial import Fold, Trial
 from harness.contracts import Proposals, Task
 from harness.data import draw, physical, pose, standardised
-from harness.presets import Protocol
+from harness.settings import DataSettings
 from methods.baselines import Lookup, Prior
 
 
@@ -30,13 +30,13 @@ class Offset(Waves):
 
 
 def fitted(kind: type, task: Task, n: int = 4000):
-    data = draw(task, Protocol(n_train=n, targets=50))
+    data = draw(task, DataSettings(n_train=n, targets=50))
     method = kind()
-    method.build(pose(task, data, method, "cpu"), 1)
+    method.build(fitted(pose(task, data), method.dtype, "cpu"), 1)
     method.to(method.dtype)
-    pairs = standardised(data, data.train, method.dtype, "cpu")
+    pairs = standardised((data.x_scale, data.y_scale), data.train, method.dtype, "cpu")
     method.fit(pairs, pairs, lambda phase: 0.0)
-    return data, method, data.y_scale.apply(data.targets).to(method.dtype)
+    return data, method, data.y_scale.apply(data.targets.shown).to(method.dtype)
 
 
 @pytest.mark.parametrize("kind", [Prior, Lookup])
@@ -62,7 +62,7 @@ def test_lookup_finds_the_nearest_y_at_a_large_offset() -> None:
 
 def test_designs_of_a_methods_own_are_moved_to_valid_ones() -> None:
     task = Mixed()
-    data = draw(task, Protocol(n_train=300, targets=5))
+    data = draw(task, DataSettings(n_train=300, targets=5))
     x = torch.randn(5, 8, 5, generator=Generator().manual_seed(0))
     moved = physical(task, data, Proposals(x))
     valid = moved[..., 4] > 0
