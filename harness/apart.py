@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,13 +22,16 @@ import torch
 from torch import Generator, Tensor
 
 from harness.cell import Learn
-from harness.execution.console import append_to
+from harness.durable import StorageError, storage_errors
+from harness.execution.console import append_to, last_words
 from harness.execution.failures import Told, ended, tell
+from harness.execution.orphans import end_with_parent
 from harness.fitting import Lesson
 from harness.learning import Order, learn
 from harness.training import Report
 
 LESSON = "lesson.pt"
+PATIENCE = 2.0  # seconds that a method's process has to tell where it was
 
 
 @contextmanager
@@ -36,29 +41,42 @@ def method_process() -> Iterator[Learn]:
     This process must not have made a task yet, and must have no threads.
     """
     here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(target=_main, args=(there, os.getpgid(0)), daemon=True)
+    process = multiprocessing.get_context("fork").Process(target=_main, args=(here, there, os.getpid()), daemon=True)
     process.start()
     there.close()
 
     def learn_apart(order: Order, given: Lesson, folder: Path, report: Report) -> Iterator[tuple[str, Any]]:
         sent = replace(given, problem=replace(given.problem, sample_prior=None))  # type: ignore[arg-type]
-        torch.save(sent, folder / LESSON)
+        with storage_errors(folder):
+            torch.save(sent, folder / LESSON)
         here.send((order, folder, torch.get_num_threads()))
-        return _listen(here, process, given, report)
+        return _listen(here, process, given, folder, report)
 
+    before = signal.signal(signal.SIGTERM, lambda *_: _end_both(process))
     try:
         yield learn_apart
     finally:
+        signal.signal(signal.SIGTERM, before)
         here.close()
         process.kill()
         process.join()
 
 
-def _listen(messages: Connection, process: BaseProcess, given: Lesson, report: Report) -> Iterator[tuple[str, Any]]:
+def _end_both(process: BaseProcess) -> None:
+    """What SIGTERM leads to, after a traceback of this process: one of the method's process, and the end of both."""
+    process.terminate()
+    process.join(PATIENCE)
+    os._exit(128 + signal.SIGTERM)
+
+
+def _listen(
+    messages: Connection, process: BaseProcess, given: Lesson, folder: Path, report: Report
+) -> Iterator[tuple[str, Any]]:
     """What the method's process tells, until it is done.
 
     Raises:
         Told: what the method raised there, or that its process was killed.
+        StorageError: its results cannot be written.
     """
     try:
         while True:
@@ -74,16 +92,22 @@ def _listen(messages: Connection, process: BaseProcess, given: Lesson, report: R
                     messages.send((x.numpy(), generator.get_state().numpy()))
                 case ("failed", status, described):
                     raise Told(status, described)
+                case ("storage", text):
+                    raise StorageError(text)
                 case ("done",):
                     return
     except (EOFError, ConnectionError):
         process.join()
-        raise Told(*ended(process.exitcode)) from None
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        raise Told(*ended(process.exitcode, last_words(folder, [folder.resolve(), Path.cwd()]))) from None
 
 
-def _main(messages: Connection, group: int) -> None:
+def _main(other: Connection, messages: Connection, parent: int) -> None:
     """What the process does."""
-    os.setpgid(0, group)
+    end_with_parent(parent)
+    other.close()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         order, folder, threads = messages.recv()
     except EOFError:  # nothing to do for the method
@@ -99,6 +123,8 @@ def _main(messages: Connection, group: int) -> None:
         for name, content in learn(order, given, folder, report):
             messages.send(("result", name, content))
         messages.send(("done",))
+    except StorageError as error:
+        messages.send(("storage", str(error)))
     except BaseException as error:
         messages.send(("failed", *tell(error, [folder, Path.cwd()])))
 

@@ -143,6 +143,8 @@ def find_size(create: Callable[[], Method], problem: Problem, budget: int, seed:
         else:
             return Size(width, count(width), lowered)
     assert missed is not None
+    if first.finer:
+        raise BudgetMissed(f"{missed} Lowering {' and '.join(first.finer)} does not help.") from missed
     raise missed
 
 

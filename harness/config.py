@@ -61,6 +61,9 @@ class Settings:
     out: Path | None = setting(None, help="result folder; results/PRESET where omitted")
     force: bool = setting(False, help="run cells again that have a record")
     retry: bool = setting(False, help="run cells again that failed")
+    part: tuple[int, int] | None = setting(
+        None, help="only the i-th of N parts of the plan, such as 2/8, for N runs into one result folder"
+    )
     fail_fast: bool = setting(False, help="stop at the first cell that fails")
     dry_run: bool = setting(False, help="print the plan with its estimated cost, and run nothing")
     quiet: bool = setting(False, help="no progress bars")
@@ -112,7 +115,7 @@ def flag(name: str) -> str:
 
 def converted(name: str, value: Any) -> Any:
     """One setting of the right type."""
-    special = {"seeds": numbers, "timeout": duration, "device": device}
+    special = {"seeds": numbers, "timeout": duration, "device": device, "part": part}
     if name in special:
         return special[name](value, flag(name))
     if name in SELECTIONS:
@@ -146,6 +149,14 @@ def duration(value: Any, name: str) -> float:
     if seconds <= 0:
         raise UsageError(f"{name} = {value!r} is not allowed. Allowed: more than 0 seconds.")
     return seconds
+
+
+def part(value: Any, name: str) -> tuple[int, int]:
+    """Number and count from `2/8`."""
+    match = re.fullmatch(r"(\d+)/(\d+)", str(value).strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"{name} = {value!r} is not allowed. Allowed: i/N with i from 1 to N, such as 1/8 to 8/8.")
+    return int(match[1]), int(match[2])
 
 
 def device(value: Any, name: str) -> str:

@@ -108,7 +108,7 @@ class Task(ABC):
         return self.draw(n, generator)
 
     def prepare(self, n: int, generator: Generator) -> None:  # noqa: B027 (most tasks have nothing to prepare)
-        """Make what `pairs`, called with the same arguments, then finds in a cache; with a progress bar.
+        """Make and cache the data that `pairs` reads when it is called with the same arguments; show a progress bar.
 
         Called in the main process before the cells of a run. Does nothing unless a task has such data.
         """
@@ -141,9 +141,9 @@ class Task(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of what the task reads besides its package, such as the user's data; part of a cell's key.
+        """Hash of the files that the task reads besides its package, such as the user's data; part of a cell's key.
 
-        It is of the contents: an option that says where these are is a `field(metadata={"identity": False})`.
+        Hash the contents, not the path: the option with the path is a `field(metadata={"identity": False})`.
         """
         return ""
 
@@ -154,11 +154,11 @@ class Task(ABC):
 
     @property
     def report(self) -> Sequence[str]:
-        """What a reader of results must know of the task's data, in lines of text."""
+        """Remarks on the task's data, one a line; `run` prints them and every record holds them."""
         return ()
 
     def images(self, x: Tensor) -> Tensor:
-        """All designs known to have exactly the y of x `(n, x_dim)`, x itself first: `(k, n, x_dim)`."""
+        """The designs that have exactly the y of x `(n, x_dim)` by symmetry, x itself first: `(k, n, x_dim)`."""
         return x[None]
 
     def diagnose(self, x: Tensor) -> dict[str, Tensor]:
@@ -214,7 +214,7 @@ class Problem:
     """`(x_dim,)`, in the method's dtype: from one value of an integer or categorical column to the next, in
     standardised x; 0 where x is continuous, and None where all of it is."""
     condition_dim: int = 0
-    """The last so many entries of y are conditions: given with a target, and not to be reached."""
+    """How many of the last entries of y are conditions: values that are given with a target, not to be reached."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ class Proposals:
     ranked: bool = False
     """True where the n designs come best first, by the method's own estimate."""
     believed: Tensor | None = None
-    """`(b, n)`: the error that the method's own surrogate promises, squared, mean over standardised y.
+    """`(b, n)`: the squared error that the method's own surrogate predicts, mean over standardised y.
 
     Where the designs are ranked it must not decrease along n.
     """
@@ -268,7 +268,7 @@ class Phase:
     clip: float | None = None
     """Bound on the gradient norm; None leaves gradients as they are."""
     stationary: bool = True
-    """False where the loss changes with progress, so that a schedule must not take its rise for a plateau."""
+    """False where the loss itself depends on progress; the learning rate is then not halved on plateau."""
     forward: bool = False
     """True where the validation value is the error of a forward model, mean over standardised y."""
     rows: Literal["pairs", "x", "y", "any"] = "pairs"
@@ -288,7 +288,7 @@ class Method(nn.Module):
     dtype: ClassVar[torch.dtype] = torch.float32
     """The precision in which the method is given data and returns designs."""
     handles: ClassVar[frozenset[str]] = frozenset()
-    """What it understands beyond complete pairs: `gaps` (NaN in the y that it is asked for), `lone` (rows of x or y
+    """What it can use beyond complete pairs: `gaps` (NaN in the y that it is asked for), `lone` (rows of x or y
     alone), `conditions`. A scenario that needs what a method does not handle leaves it out."""
     trainable: ClassVar[bool] = True
     """False exempts a method without trainable parameters from the parameter budget."""
@@ -322,7 +322,7 @@ class Method(nn.Module):
             run(phase)
 
     def candidates(self, n: int) -> int:
-        """How many candidates are at least drawn or optimised for one target to return n proposals."""
+        """The least number of candidates that are drawn or optimised for one target to return n proposals."""
         return n
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:

@@ -32,8 +32,8 @@ def sound(plugin: type) -> None:
         if not all(_allowed(member) for member in members(kind)):
             raise TypeError(f"the option {item.name} is of type {_name(kind)}; declare it as {ALLOWED}")
         if not required(item):
-            factory: Any = item.default_factory
-            _default(item.name, factory() if item.default is MISSING else item.default, kind)
+            made = item.default_factory
+            _default(item.name, item.default if made is MISSING else made(), kind)
     _defaults(options, getattr(plugin, "defaults", {}))
 
 

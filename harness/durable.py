@@ -1,10 +1,11 @@
-"""Folders that appear whole or not at all: written aside under a lock, synced, renamed into place."""
+"""Files and folders that appear whole or not at all: written aside under a lock, synced, renamed into place."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -14,45 +15,104 @@ from pathlib import Path
 from harness.errors import UsageError
 
 STORAGE_ERRNOS = frozenset(
-    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EIO)
+    (
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ENAMETOOLONG),
+        *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST),
+    )
 )
-FULL_ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+TORCH_WRITER = ("PytorchStreamWriter", "unexpected pos")
+"""How torch says that it could not write all of a file, whatever the reason."""
+
+
+class StorageError(UsageError):
+    """Results cannot be written, of this cell or of any other."""
 
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk, a missing permission or a broken device into a `UsageError` that says so."""
+    """Turn a full disk, a missing permission or a broken device into a `StorageError` that says so.
+
+    Inside there must be nothing but writing: an error of a method or task is none of storage.
+    """
     try:
         yield
-    except OSError as error:
-        if error.errno not in STORAGE_ERRNOS:
+    except StorageError:
+        raise
+    except Exception as error:
+        reason = _reason(error)
+        if reason is None:
             raise
-        raise storage_error(path, error) from error
+        raise StorageError(
+            f"Results cannot be written to {str(path)!r}: {reason}. Finished cells are kept. Free space, mend the "
+            "permissions or choose another folder with --out; then the same command continues."
+        ) from error
 
 
-def storage_error(path: Path, error: BaseException) -> UsageError:
-    """The one message for results that cannot be written."""
-    reason = getattr(error, "strerror", None) or str(error)
-    return UsageError(
-        f"Results cannot be written to {str(path)!r}: {reason}. Finished cells are kept. Free space, mend the "
-        "permissions or choose another folder with --out; then the same command continues."
-    )
+def _reason(error: Exception) -> str | None:
+    """What kept something from being written, in words; None where it was something else."""
+    number = error.errno if isinstance(error, OSError) else None
+    if found := re.search(r"\(os error (\d+)\)", str(error)):  # as safetensors and other Rust code write it
+        number = int(found[1])
+    if number in STORAGE_ERRNOS:
+        return os.strerror(number)
+    if isinstance(error, RuntimeError) and any(text in str(error) for text in TORCH_WRITER):
+        return "the file could not be completed; is the disk full?"
+    return None
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file aside, sync it, and rename it into place: a reader sees the old file or the new one, never a part.
+
+    Raises:
+        OSError: it cannot be written; what stood there before is as it was.
+    """
+    aside = path.with_name(f".{secrets.token_hex(4)}.tmp")
+    try:
+        with aside.open("wb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            stream.write(content.encode() if isinstance(content, str) else content)
+            stream.flush()
+            os.fsync(stream.fileno())
+            aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def locked_folder(final: Path) -> tuple[Path, int]:
     """A new folder beside `final` and the descriptor of the lock that tells other runs that it is in use."""
+    final.parent.mkdir(parents=True, exist_ok=True)
     while True:
         folder = final.with_name(f".{final.name}-{secrets.token_hex(4)}.tmp")
-        folder.mkdir(parents=True)
-        try:
-            lock = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        # Between creation and lock another run may have taken the folder for abandoned.
-        if folder.is_dir():
+        lock = _lock(_lock_file(folder), wait=True)
+        if lock is not None:
+            folder.mkdir()
             return folder, lock
-        os.close(lock)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder that `locked_folder` made, also where it has been moved into place, with its lock."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        _lock_file(folder).unlink()
+
+
+def _lock_file(folder: Path) -> Path:
+    return folder.with_suffix(".lock")
+
+
+def _lock(path: Path, *, wait: bool) -> int | None:
+    """The descriptor of a locked file; None where somebody else holds or has just removed it.
+
+    A file rather than the folder itself, because over NFS only what is open for writing can be locked.
+    """
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
+    os.close(lock)
+    return None
 
 
 def replace(folder: Path, final: Path) -> None:
@@ -85,22 +145,19 @@ def sweep(root: Path, depth: str) -> None:
             shutil.rmtree(old, ignore_errors=True)
         else:
             old.rename(final)
-    for folder in root.glob(f"{depth}/.*.tmp"):
-        _remove_if_abandoned(folder)
+    for folder in {path.with_suffix(".tmp") for end in ("tmp", "lock") for path in root.glob(f"{depth}/.*.{end}")}:
+        lock = _lock(_lock_file(folder), wait=False)
+        if lock is not None:
+            discard(folder)
+            os.close(lock)
 
 
-def _remove_if_abandoned(folder: Path) -> None:
-    try:
-        lock = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        pass
-    finally:
-        os.close(lock)
+def sweep_files(folder: Path) -> None:
+    """Remove what killed processes had begun to write with `write_whole`."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError), path.open("r+b") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def _sync(path: Path) -> None:

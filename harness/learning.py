@@ -13,6 +13,7 @@ import torch
 
 from harness import answers, budget, fitting
 from harness.contracts import Method
+from harness.durable import storage_errors
 from harness.fitting import Lesson
 from harness.questions import Question
 from harness.registry import PluginSpec, build_method, build_protocol
@@ -55,7 +56,7 @@ def learn(order: Order, given: Lesson, folder: Path, report: Report) -> Iterator
         with watch("proposing"), seeded("propose", given.seed):
             answer = asker(question)
         name = answer_name(question, digest)
-        with watch("writing"):
+        with watch("writing"), storage_errors(folder):
             answers.write(answer, folder / f"{name}.npz")
         yield "answer", (name, {**asdict(question), "digest": digest, "file": f"{name}.npz", **_facts(answer)})
     for spec in order.measures:
@@ -88,7 +89,7 @@ def _prepared(
     yield "model", _model(order, method, width, given, [], folder)
     with watch("training"):
         logs = fitting.fit(given, method, report)
-    with watch("writing"):
+    with watch("writing"), storage_errors(folder):
         fitting.store(method, folder / MODEL)
         lines = [f"{log.name}: epoch {e} training {t:.6g} validation {v:.6g}" for log in logs for e, t, v in log.curve]
         (folder / LOG).write_text("\n".join(lines) + "\n", encoding="utf-8")

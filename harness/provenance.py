@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,22 @@ from typing import Any
 import psutil
 
 import harness
+from harness.cores import usable_cores
+from harness.texts import clean
 
-DISTRIBUTIONS = ("torch", "numpy", "scipy", "FrEIA", "nflows", "pebble", "safetensors")
+DISTRIBUTIONS = ("torch", "numpy", "scipy", "FrEIA", "nflows", "safetensors")
 
 
 def environment() -> dict[str, Any]:
-    """What stays the same during a run: versions, commit and machine. Imports nothing that it describes."""
+    """What stays the same during a run: `machine()`, and the state of the checkout."""
+    return {**machine(), "git": git_state(Path(harness.__file__).parents[1])}
+
+
+def machine() -> dict[str, Any]:
+    """Versions and hardware of where this process runs. Imports nothing that it describes."""
     own = {"harness": harness.__version__, "python": platform.python_version()}
     return {
         "versions": {**own, **{name: version(name) for name in DISTRIBUTIONS}},
-        "git": git_state(Path(harness.__file__).parents[1]),
         "platform": " ".join((platform.system(), platform.machine(), *platform.libc_ver())).strip(),
         "cpu": cpu_model(),
         "cores": {"physical": psutil.cpu_count(logical=False), "logical": os.cpu_count(), "usable": usable_cores()},
@@ -94,11 +101,14 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def usable_cores() -> int:
-    """Logical cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+@cache
+def device_kind(device: str) -> str:
+    """What a cell's key says of its device: `cpu`, or `cuda` with the model of the GPU, such as `cuda NVIDIA H100`."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return f"cuda {clean(torch.cuda.get_device_name(torch.device(device)))}"
 
 
 def load_average() -> list[float]:

@@ -16,6 +16,7 @@ import torch
 
 from harness import provenance
 from harness.cell import stamped, update
+from harness.cores import usable_cores
 from harness.errors import UsageError
 from harness.learning import learn
 from harness.plan import Cell, Made, specification
@@ -69,7 +70,7 @@ def _revise(root: Path, folder: Path, plan: Callable[[Cell, Record], tuple[Cell,
     started, timed = provenance.now(), any(build_protocol(spec).measures for spec in cell.protocols)
     busy = psutil.cpu_percent(PAUSE) / 100 if timed else 0.0
     content = {**plain(record), "sources": cell.sources}
-    threads = min(record.stamp.threads if record.stamp else 1, psutil.cpu_count() or 1)
+    threads = min(record.stamp.threads if record.stamp else 1, usable_cores())
     with scratch(folder) as copy, _threads(threads):
         carry(folder, copy, record.files)
         for part in update(cell, work, record, copy, learn, lambda *_: None, exclusive=busy < BUSY):
@@ -139,7 +140,7 @@ def cell_of(record: Record) -> Cell:
         data=declared.data,
         sizes=record.sizes,
         seed=declared.seed,
-        device=declared.device,
+        device=declared.device.partition(" ")[0],
         made=Made(record.sources, record.digests),
     )
 

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 
 from harness.contracts import Task, forward
+from harness.cores import usable_cores
 
 ROWS_PER_CALL = 100_000
 SLOW = 0.1  # CPU seconds for 1000 simulations, from which on looking for repeated designs and starting threads pays
@@ -54,8 +54,7 @@ def _forward(task: Task, conditions: Tensor, x: Tensor) -> Tensor:
 
 def _distinct_only(task: Task, simulate: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     first, place = _distinct(x)
-    cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count()
-    with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+    with ThreadPoolExecutor(usable_cores(), initializer=torch.set_num_threads, initargs=(1,)) as threads:
         parts = list(threads.map(lambda rows: _valid(task, simulate, rows), x[first].split(ROWS_PER_THREAD)))
     return torch.cat(parts)[place]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, redirect_stderr
@@ -10,12 +9,15 @@ from io import StringIO
 from pathlib import Path
 
 from harness import config
+from harness.cores import usable_cores
+from harness.durable import storage_errors, sweep_files, write_whole
 from harness.plan import Cell, misfits
 from harness.store import Store, scratch
 from harness.work import Work, due, everything
 
 INTERRUPTED = 130
 NOT_RUN = "not run"
+OUT_OF_DATE = "out of date"
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
 
@@ -40,7 +42,7 @@ def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config
         fail_fast=settings.fail_fast,
         quiet=settings.quiet,
     )
-    return INTERRUPTED if summary.interrupted else 0
+    return 128 + summary.signal if summary.signal is not None else 0
 
 
 def refuse(cell: Cell, store: Store, status: str, error: Mapping[str, str]) -> None:
@@ -87,15 +89,16 @@ def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> d
 
 
 def status(store: Store, cell: Cell) -> str:
-    """The status of a cell's record; `not run` where there is none."""
+    """The status of a cell's record; `not run` where there is none, `out of date` where a part could not be renewed."""
     record = store.read(cell)
-    return NOT_RUN if record is None else record.status
+    if record is None:
+        return NOT_RUN
+    return OUT_OF_DATE if record.status == "ok" and due(cell, record) else record.status
 
 
 def default_jobs(device: str) -> int:
     """One job per core that this process may use; one where they would share a GPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if device == "cpu" else 1
+    return usable_cores() if device == "cpu" else 1
 
 
 def finish(cells: Sequence[Cell], store: Store) -> int:
@@ -119,10 +122,13 @@ def write_tables(root: Path, *, echo: bool) -> None:
     from harness.reporting import render
 
     folder = root / "tables"
-    folder.mkdir(exist_ok=True)
+    with storage_errors(folder):
+        folder.mkdir(exist_ok=True)
+        sweep_files(folder)
     for form, suffix in SUFFIXES.items():
         text = render("all", root, format=form).rstrip("\n") + "\n"
-        (folder / f"all.{suffix}").write_text(text)
+        with storage_errors(folder):
+            write_whole(folder / f"all.{suffix}", text)
         if form == "markdown" and echo:
             print(text)
     print(f"Tables: {folder}")

@@ -92,8 +92,7 @@ class HalfPool:
     those of fresh draws. With errors that do not depend on the rank, two independent halves have a member of rank i in
     common as often as its weight w_i squared says. So 1 - k sum w_i^2 is left of the variance of a mean of k members:
     1 - h / N for a whole half (the finite population correction), about 2 / 3 for the first alone. The errors of the
-    first of a half that is ranked by its errors keep 2 / 3, too, where these are exponential. `std` is corrected for
-    it.
+    first of a half that is ranked by its errors keep 2 / 3 where these are exponential. `std` is corrected for it.
     """
 
     pool: int

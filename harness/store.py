@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.durable import locked_folder, replace, storage_errors, sweep
+from harness.durable import discard, locked_folder, replace, storage_errors, sweep
 from harness.errors import UsageError
 from harness.records import Damaged, content_key, file_sha256, plain, read, serialise, typed
 from harness.schema import SCHEMA, Record
+from harness.texts import clean
 
 if TYPE_CHECKING:
     from harness.plan import Cell
@@ -86,6 +87,7 @@ class Store:
             label["scenario"] = cell.scenario.label
         groups = {"task": list(cell.task.groups), "method": list(cell.method.groups)}
         origin = {"sources": cell.sources, "digests": cell.digests, "task_options": dict(cell.task.options)}
+        label = {name: clean(text) for name, text in label.items()}
         return self.place({**head, "label": label, "groups": groups, **origin, **content}, folder, self.path(cell))
 
     def place(self, content: Mapping[str, Any], folder: Path, final: Path) -> Record:
@@ -174,7 +176,7 @@ def scratch(final: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        discard(folder)
         os.close(lock)
 
 

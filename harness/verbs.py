@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import config, listing
 from harness.errors import UsageError, unknown
-from harness.plan import Wanted, plan
+from harness.plan import Wanted, part_of, plan
 from harness.registry import Kind, Plugin, build_task, discover
 from harness.running import default_jobs, execute, finish, pending, write_tables
 from harness.selection import named, select, split
@@ -32,6 +32,11 @@ def run(arguments: Namespace) -> int:
     methods, tasks = select("methods", settings.methods), select("tasks", settings.tasks)
     scenarios, protocols = select("scenarios", settings.scenarios), select("protocols", settings.protocols)
     cells = plan(Wanted(methods, tasks, scenarios, protocols, settings.seeds, settings.device), preset)
+    if settings.part:
+        planned, cells = len(cells), part_of(cells, settings.part)
+        print(f"Part {settings.part[0]} of {settings.part[1]}: {len(cells)} of {planned} cells.")
+        if not cells:
+            return 0
     store = Store(settings.out or Path("results") / preset.name)
     todo = pending(cells, store, settings)
     jobs = min(settings.jobs or default_jobs(settings.device), max(len(todo), 1))

@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 from platformdirs import user_cache_dir
 
+from harness.durable import write_whole
 from harness.errors import UsageError
 
 VARIABLE = "INVERSE_HARNESS_CACHE"
@@ -61,13 +62,8 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         UsageError: the folder cannot be written.
     """
-    aside = path.with_suffix(".part")
     with writable(path):
-        with aside.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(path)
+        write_whole(path, content)
 
 
 def warn_damaged(path: Path) -> None:

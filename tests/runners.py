@@ -12,10 +12,24 @@ from typing import Any
 
 import torch
 
+from harness.durable import storage_errors
 from harness.plan import Cell
-from harness.presets import Protocol, Schedule
 from harness.registry import PluginSpec
+from harness.settings import DataSettings, Schedule, Sizes
 from harness.training import Diverged, Report
+from harness.work import Work, everything
+
+DATA = {
+    "stamp": 0,
+    "split": "0" * 64,
+    "targets": "0" * 64,
+    "n_train": 1,
+    "n_valid": 1,
+    "y_variance": [1.0],
+    "floor": {},
+    "report": [],
+}
+"""The part of a record that says what a method learned from."""
 
 
 def make_cell(method: str = "mdn", seed: int = 0, task: str = "sinewave") -> Cell:
@@ -24,23 +38,41 @@ def make_cell(method: str = "mdn", seed: int = 0, task: str = "sinewave") -> Cel
         PluginSpec(name, "1", {"width": 3}, name, "0" * 64, groups)
         for name, groups in ((task, ("analytic",)), (method, ()))
     ]
-    return Cell(specs[0], specs[1], "smoke", 1000, Schedule(), Protocol(), seed)
+    return Cell(specs[0], specs[1], "smoke", 1000, Schedule(), DataSettings(), Sizes(), seed)
+
+
+def all_of(*cells: Cell) -> dict[Cell, Work]:
+    """All that there is to do for these cells."""
+    return {cell: everything(cell, "a test") for cell in cells}
+
+
+def size(trainable: int) -> dict[str, Any]:
+    """The part of a record that describes a model."""
+    return {
+        "stamp": 0,
+        "parameters": {"trainable": trainable, "stored": 9, "budget": 1000, "ratio": 0.1, "width": 3},
+    }
+
+
+def score(**values: Any) -> dict[str, Any]:
+    """What one protocol found."""
+    return {"stamp": 0, "digest": "0" * 64, "source": "0" * 64, "options": {}, "values": values}
 
 
 def compute(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
     """Behave: numbers that depend on the seed alone."""
-    yield {"threads": torch.get_num_threads()}
     for epoch in range(3):
         report("training", epoch + 1, 3, 1 / (epoch + 1))
     values = torch.rand(5, generator=torch.Generator().manual_seed(cell.seed))
     (folder / "designs.txt").write_text(str(values.tolist()))
-    yield {"scores": {"mean": float(values.mean()), "worst": float("nan")}}
+    found = {"mean": float(values.mean()), "worst": float("nan"), "threads": torch.get_num_threads()}
+    yield {"scores": {"made-up": score(**found)}}
 
 
 def by_name(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
     """Do what the method's name says."""
-    yield {"data": {"n_train": 1}, "parameters": {"trainable": 2}}
-    yield {"parameters": {"trainable": 3}}
+    yield {"data": DATA, "model": size(2)}
+    yield {"model": size(3)}
     misbehave = MISBEHAVIOUR.get(cell.method.name)
     if misbehave is not None:
         (folder / "log.txt").write_text("so far so good\n")
@@ -97,7 +129,16 @@ def _stubborn() -> None:
 
 
 def _fill_disk() -> None:
+    with storage_errors(Path("results")):
+        raise OSError(28, "No space left on device")
+
+
+def _fill_own_disk() -> None:
     raise OSError(28, "No space left on device")
+
+
+def _garble() -> None:
+    raise ValueError("\x1b[31mred\x1b[0m \ud800 bell\x07 \x1b]0;title\x07 50%\r100%")
 
 
 MISBEHAVIOUR = {
@@ -112,4 +153,6 @@ MISBEHAVIOUR = {
     "sleeps": _sleep,
     "stubborn": _stubborn,
     "fills": _fill_disk,
+    "fills-its-own": _fill_own_disk,
+    "garbles": _garble,
 }

@@ -1,6 +1,7 @@
 """Budgets: the width search against brute force, and every method of the project within 5 %, in all dimensions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -11,8 +12,16 @@ from torch import nn
 
 from harness.budget import BudgetMissed, build_to_budget, find_width, predict, recount, trainable_parameters
 from harness.contracts import Method, Problem
+from harness.estimate import describe
+from harness.plan import Wanted, misfits, plan
+from harness.presets import load
 from harness.registry import discover
+from harness.running import execute
+from harness.selection import select
+from harness.store import Store
+from harness.work import Work, due
 
+CHOSEN = [("methods", "mdn,prior"), ("tasks", "sinewave"), ("scenarios", "base"), ("protocols", "multi-target")]
 METHODS = ["mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "na-near", "ipage", "ipage-lm"]
 
 
@@ -113,3 +122,20 @@ def test_parameters_that_training_adds_are_counted() -> None:
     method.trainable = False
     with pytest.raises(BudgetMissed, match="trainable = False exempts it"):
         recount(method, 12_000, 0)
+
+
+def test_a_cell_that_cannot_meet_its_budget_fails_without_a_process(tmp_path: Path) -> None:
+    wanted = Wanted(*(select(*what) for what in CHOSEN), [0])
+    cells = plan(wanted, replace(load("smoke"), budget=15))
+    assert misfits(cells).keys() == {cell for cell in cells if cell.method.name == "mdn"}
+    store = Store(tmp_path)
+    todo = {cell: due(cell, None) for cell in cells if cell.method.name == "mdn"}
+    text = describe(cells, todo, store, jobs=1)
+    assert "fails: Width 1, the least, gives 390 trainable parameters" in text
+    assert "components does not help" in text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr("harness.execution.run_cells")
+        assert execute(todo, store, 1, None) == 0
+    (record,) = store.records()
+    assert record.status == "failed" and "BudgetMissed" in record.error.type
+    assert due(next(iter(todo)), record) == Work()

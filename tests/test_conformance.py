@@ -477,6 +477,14 @@ class StillTraining(Spread):
         return super().propose(y, n, generator)
 
 
+class ClaimsGaps(Spread):
+    handles = frozenset({"gaps"})
+
+
+class ClaimsMore(Spread):
+    handles = frozenset({"everything"})
+
+
 BROKEN_METHODS = [
     (NotAMethod, "declaration", "subclass harness.contracts.Method"),
     (IntegerDtype, "declaration", "torch.float32"),
@@ -506,6 +514,8 @@ BROKEN_METHODS = [
     (InPlaceTraining, "arguments", "changes its arguments train;"),
     (altered(believed=lambda found: found.believed.flip(1)), "ranking", "best first"),
     (altered(believed=lambda found: -found.believed.flip(1), ranked=lambda _: False), "shapes", "negative"),
+    (ClaimsGaps, "gaps", "only 50% of the proposals are finite where an entry of y is NaN"),
+    (ClaimsMore, "declaration", "handles names everything; allowed are conditions, gaps, lone"),
     (altered(rows=lambda found: torch.zeros_like(found.believed).long()), "rows", "x = train.x[rows]"),
 ]
 

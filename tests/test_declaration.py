@@ -39,7 +39,10 @@ def frozen(declared: str, more: str = "") -> str:
     [
         ("Options = dict", "Options is dict; make it a dataclass with @dataclass(frozen=True)"),
         ("Options = None", "Options is None; make it a dataclass"),
-        ("@dataclass\nclass Options:\n    a: int = 1", "Options is Odd.Options; make it a dataclass with @dataclass(frozen"),
+        (
+            "@dataclass\nclass Options:\n    a: int = 1",
+            "Options is Odd.Options; make it a dataclass with @dataclass(frozen",
+        ),
         (frozen("where: Path = Path('.')"), "the option where is of type Path; declare it as bool, int, float, str"),
         (frozen("where: str = Path('.')"), "the option where has the default PosixPath('.'), which is PosixPath"),
         (frozen("sizes: list[int] = field(default_factory=list)"), "the option sizes is of type list[int]; declare it"),
@@ -57,7 +60,7 @@ def test_options_that_cannot_be_used_are_named(
     install(monkeypatch, tmp_path, code(body), methods={"odd": "Odd"})
     error = discover("methods")["odd"].error
     assert error is not None and reason in error and "\n" not in error
-    with pytest.raises(UsageError, match="'odd' of distribution .* is broken: TypeError"):
+    with pytest.raises(UsageError, match=r"'odd' of distribution .* is broken: TypeError"):
         select("methods", "odd")
     shown = listing.plugins("methods")
     assert "odd  BROKEN" in shown and "mdn  (version" in shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import pty
 import re
@@ -22,28 +21,28 @@ from harness.errors import UsageError
 from harness.execution import Outcome, Summary, run_cells
 from harness.execution.failures import relative, status_of
 from harness.execution.progress import duration, line
-from harness.store import Store
-from tests.runners import by_name, compute, make_cell
+from harness.store import RECORD, Store
+from tests.runners import all_of, by_name, compute, make_cell, score
 
 TESTS = Path(__file__).parent
 SCRIPT = """
 import sys
 from harness.execution import run_cells
-from harness.store import Store
-from tests.runners import make_cell, slow
+from harness.store import RECORD, Store
+from tests.runners import all_of, make_cell, slow
 
 if __name__ == "__main__":
     cells = [make_cell(seed=seed) for seed in range(6)]
     store = Store(sys.argv[1])
     todo = [cell for cell in cells if not store.has(cell)]
-    summary = run_cells(todo, store, jobs=2, runner=slow)
-    sys.exit(summary.exit_code)
+    summary = run_cells(all_of(*todo), store, jobs=2, runner=slow)
+    sys.exit(128 + summary.signal if summary.signal else 0)
 """
 
 
 def outcomes(records):
     """What must not depend on how the cells were run."""
-    return {record["key"]: (record["status"], record["scores"], record["files"]) for record in records}
+    return {record.key: (record.status, record.scores, record.files) for record in records}
 
 
 def alive(pid: int) -> bool:
@@ -54,7 +53,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_for(condition, seconds=30.0):
+def wait_for(condition, seconds=120.0):
     end = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < end, "waited in vain"
@@ -90,76 +89,79 @@ def pids(signs: Path) -> list[int]:
         ("exits", "killed", "Killed", "code 7"),
         ("leaves", "failed", "SystemExit", "SystemExit"),
         ("sleeps", "timeout", "Timeout", r"Not finished after 1\.5 s"),
+        ("fills-its-own", "failed", "OSError", "No space left on device"),
+        ("garbles", "failed", "ValueError", "^100%$"),
     ],
 )
 def test_every_misbehaviour_becomes_a_record_and_the_others_go_on(tmp_path, name, status, kind, message):
     store, bad, good = Store(tmp_path), make_cell(name), make_cell()
-    summary = run_cells([bad, good], store, timeout=1.5, quiet=True, runner=by_name)
+    summary = run_cells(all_of(bad, good), store, timeout=1.5, quiet=True, runner=by_name)
     assert {outcome.cell.key: outcome.status for outcome in summary.outcomes} == {bad.key: status, good.key: "ok"}
-    assert summary.exit_code == 1
     record = store.read(bad)
-    assert record["status"] == status and record["error"]["type"] == kind
-    assert re.search(message, record["error"]["message"])
-    assert "log.txt" in record["files"] and record["provenance"]["started"] and "scores" not in record
-    assert record["label"] == {"task": "sinewave", "method": name} and record["preset"] == "smoke"
-    assert record["groups"] == {"task": ["analytic"], "method": []}
-    assert record["data"] == {"n_train": 1} and record["parameters"] == {"trainable": 3}
-    assert str(TESTS.parent) not in json.dumps(record)
+    assert record.status == status and record.error.type == kind
+    assert re.search(message, record.error.message)
+    assert "log.txt" in record.files and record.stamp.started and not record.scores
+    assert (record.label.task, record.label.method) == ("sinewave", name) and record.preset == "smoke"
+    assert record.groups.task == ["analytic"] and record.groups.method == []
+    assert record.data.n_train == 1 and record.model.parameters.trainable == 3
+    assert str(TESTS.parent) not in (store.path(bad) / RECORD).read_text()
     assert store.has(good) and store.verify() == []
 
 
 def test_a_crash_and_a_timeout_tell_where_they_were(tmp_path):
     store = Store(tmp_path)
     cells = [make_cell(name) for name in ("crashes", "sleeps", "killed")]
-    run_cells(cells, store, jobs=3, timeout=1.5, quiet=True, runner=by_name)
-    traces = [store.read(cell)["error"]["traceback"] for cell in cells]
+    run_cells(all_of(*cells), store, jobs=3, timeout=1.5, quiet=True, runner=by_name)
+    traces = [store.read(cell).error.traceback for cell in cells]
     assert "in _crash" in traces[0] and "in _sleep" in traces[1] and traces[2] == "last words\n"
 
 
 def test_a_cell_that_ignores_sigterm_is_killed_at_its_timeout(tmp_path):
     store = Store(tmp_path)
     began = time.monotonic()
-    run_cells([make_cell("stubborn")], store, timeout=0.5, quiet=True, runner=by_name)
-    assert store.read(make_cell("stubborn"))["status"] == "timeout" and time.monotonic() - began < 15
+    run_cells(all_of(make_cell("stubborn")), store, timeout=0.5, quiet=True, runner=by_name)
+    assert store.read(make_cell("stubborn")).status == "timeout" and time.monotonic() - began < 15
 
 
 def test_processes_that_a_cell_has_started_end_with_it(tmp_path):
-    run_cells([make_cell()], Store(tmp_path), quiet=True, runner=breed)
+    run_cells(all_of(make_cell()), Store(tmp_path), quiet=True, runner=breed)
     record = Store(tmp_path).read(make_cell())
-    assert record["status"] == "killed"
-    wait_for(lambda: not alive(record["child"]))
+    assert record.status == "killed"
+    child = int(record.seconds["child"])
+    wait_for(lambda: not alive(child))
 
 
 def breed(cell, folder, report):
-    yield {"child": subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]).pid}
+    yield {"seconds": {"child": subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]).pid}}
     os._exit(1)
 
 
 def test_any_number_of_jobs_gives_the_same_records(tmp_path):
     cells = [make_cell(seed=seed) for seed in range(4)]
     serial, parallel = Store(tmp_path / "serial"), Store(tmp_path / "parallel")
-    run_cells(cells, serial, jobs=1, quiet=True, runner=compute)
-    summary = run_cells(cells, parallel, jobs=3, quiet=True, runner=compute)
-    assert summary.exit_code == 0 and summary.counts == {"ok": 4}
+    run_cells(all_of(*cells), serial, jobs=1, quiet=True, runner=compute)
+    summary = run_cells(all_of(*cells), parallel, jobs=3, quiet=True, runner=compute)
+    assert summary.counts == {"ok": 4}
     assert outcomes(serial.records()) == outcomes(parallel.records())
-    assert {record["threads"] for record in serial.records()} == {1}
+    assert {record.scores["made-up"].values["threads"] for record in serial.records()} == {1}
 
 
 def test_workers_are_forked_from_a_server_with_torch_loaded(tmp_path):
-    run_cells([make_cell()], Store(tmp_path), quiet=True, runner=kind_of_process)
+    run_cells(all_of(make_cell()), Store(tmp_path), quiet=True, runner=kind_of_process)
     record = Store(tmp_path).read(make_cell())
-    assert record["status"] == "ok", record["error"]
-    assert record["process"] == "ForkServerProcess" and record["torch"]
+    assert record.status == "ok", record.error
+    assert record.scores["made-up"].values == {"process": "ForkServerProcess", "torch": True}
 
 
 def kind_of_process(cell, folder, report):
     import multiprocessing
 
-    yield {"process": type(multiprocessing.current_process()).__name__, "torch": "torch" in sys.modules}
+    process = type(multiprocessing.current_process()).__name__
+    yield {"scores": {"made-up": score(process=process, torch="torch" in sys.modules)}}
 
 
 def test_warnings_and_prints_of_a_cell_are_kept_beside_its_record(tmp_path, capfd):
-    run_cells([make_cell()], Store(tmp_path), quiet=True, runner=chatty)
+    run_cells(all_of(make_cell()), Store(tmp_path), quiet=True, runner=chatty)
     folder = Store(tmp_path).path(make_cell())
     text = (folder / "console.txt").read_text()
     assert "hello" in text and "from C" in text and str(folder.parents[2]) not in text
@@ -174,8 +176,8 @@ def chatty(cell, folder, report):
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path):
     cells = [make_cell("raises"), make_cell("sleeps"), make_cell()]
-    summary = run_cells(cells, Store(tmp_path), jobs=2, fail_fast=True, quiet=True, runner=by_name)
-    assert summary.stopped and summary.exit_code == 1
+    summary = run_cells(all_of(*cells), Store(tmp_path), jobs=2, fail_fast=True, quiet=True, runner=by_name)
+    assert summary.stopped
     assert [outcome.cell.key for outcome in summary.outcomes] == [cells[0].key]
     assert len(list(Store(tmp_path).records())) == 1
     assert not list(tmp_path.rglob("*.tmp"))
@@ -184,18 +186,18 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path):
 def test_a_full_disk_ends_the_run_with_one_clear_error(tmp_path):
     cells = [make_cell("fills"), make_cell()]
     with pytest.raises(UsageError, match="No space left on device"):
-        run_cells(cells, Store(tmp_path), quiet=True, runner=by_name)
+        run_cells(all_of(*cells), Store(tmp_path), quiet=True, runner=by_name)
     assert list(Store(tmp_path).records()) == [] and not list(tmp_path.rglob("*.tmp"))
 
 
 @pytest.mark.parametrize("arguments", [{"jobs": 0}, {"timeout": 0.0}, {"timeout": -1.0}])
 def test_senseless_arguments_are_refused_before_anything_runs(tmp_path, arguments):
     with pytest.raises(UsageError, match="positive"):
-        run_cells([make_cell()], Store(tmp_path), runner=compute, **arguments)
+        run_cells(all_of(make_cell()), Store(tmp_path), runner=compute, **arguments)
 
 
-def test_nothing_to_do_is_exit_code_3(tmp_path):
-    assert run_cells([], Store(tmp_path)).exit_code == 3
+def test_where_there_is_nothing_to_do_nothing_happens(tmp_path):
+    assert run_cells({}, Store(tmp_path / "none")) == Summary(0) and not (tmp_path / "none").exists()
 
 
 def test_kill_9_loses_only_running_cells_leaves_no_orphans_and_the_same_command_continues(tmp_path):
@@ -206,7 +208,7 @@ def test_kill_9_loses_only_running_cells_leaves_no_orphans_and_the_same_command_
     first.kill()
     first.communicate()
     wait_for(lambda: not any(alive(pid) for pid in pids(signs)))
-    finished = {record["key"] for record in Store(root).records()}
+    finished = {record.key for record in Store(root).records()}
     assert Store(root).verify() == [] and 1 <= len(finished) < 6
 
     for path in signs.iterdir():
@@ -216,7 +218,9 @@ def test_kill_9_loses_only_running_cells_leaves_no_orphans_and_the_same_command_
     assert second.returncode == 0 and len(pids(signs)) == 6 - len(finished)
     assert "Warning" not in errors and "leaked" not in errors and "Traceback" not in errors
 
-    run_cells([make_cell(seed=seed) for seed in range(6)], Store(tmp_path / "whole"), quiet=True, runner=compute)
+    run_cells(
+        all_of(*(make_cell(seed=seed) for seed in range(6))), Store(tmp_path / "whole"), quiet=True, runner=compute
+    )
     assert outcomes(Store(root).records()) == outcomes(Store(tmp_path / "whole").records())
     assert len(list(Store(root).records())) == 6 and Store(root).verify() == []
     assert not list(root.rglob("*.tmp")) and not list(root.rglob("*.old"))
@@ -237,7 +241,7 @@ def test_ctrl_c_ends_cleanly_and_keeps_finished_cells(tmp_path):
 
 
 def test_without_a_terminal_each_cell_is_one_line(tmp_path, capsys):
-    run_cells([make_cell(), make_cell("raises", 1)], Store(tmp_path), runner=by_name)
+    run_cells(all_of(make_cell(), make_cell("raises", 1)), Store(tmp_path), runner=by_name)
     lines = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"\[1/2\] sinewave mdn ok \d\.\d s", lines[0])
     assert re.fullmatch(r"\[2/2\] sinewave raises seed 1 failed \d\.\d s: no such file: .*", lines[1])
@@ -245,7 +249,7 @@ def test_without_a_terminal_each_cell_is_one_line(tmp_path, capsys):
 
 
 def test_quiet_says_nothing(tmp_path, capfd):
-    run_cells([make_cell("raises")], Store(tmp_path), quiet=True, runner=by_name)
+    run_cells(all_of(make_cell("raises")), Store(tmp_path), quiet=True, runner=by_name)
     assert capfd.readouterr() == ("", "")
 
 
@@ -258,7 +262,7 @@ def test_on_a_terminal_there_are_bars_for_the_run_and_each_running_cell(tmp_path
     reader.start()
     with os.fdopen(follower, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
-        run_cells([make_cell(), make_cell("raises")], Store(tmp_path / "out"), jobs=2, runner=phases)
+        run_cells(all_of(make_cell(), make_cell("raises")), Store(tmp_path / "out"), jobs=2, runner=phases)
         monkeypatch.undo()
     reader.join(10)
     os.close(leader)
@@ -302,6 +306,3 @@ def test_lines_and_durations_read_well():
     outcome = Outcome(make_cell(), "ok", 41.2)
     assert line(outcome, 3, 36) == "[ 3/36] sinewave mdn ok 41 s"
     assert [duration(value) for value in (0.42, 41, 720, 12_600)] == ["0.4 s", "41 s", "12 min", "3.5 h"]
-    assert Summary(2, [outcome]).exit_code == 0
-    assert Summary(2, [outcome, Outcome(make_cell(), "timeout", 1.0)]).exit_code == 1
-    assert Summary(2, [outcome], interrupted=True).exit_code == 130

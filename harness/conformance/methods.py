@@ -21,6 +21,7 @@ from harness.seeds import seeded
 FINITE = 0.9  # least share of finite designs after a short training
 SAME_ROWS = 0.95  # of the proposals for unchanged targets: a batched search may stop some rows differently
 SAME_DESIGN = 1e-3  # largest difference, in standardised x, that counts as the same proposal
+HANDLED = frozenset({"gaps", "lone", "conditions"})
 EXACT = 1e-5  # of a restored method: the same numbers up to the memory layout of its tensors
 
 
@@ -31,7 +32,7 @@ def check_method(create: Callable[[], Method]) -> list[Finding]:
         create: the method class, or what returns a fresh method.
 
     Properties: declaration, budget, training, shapes, devices; then honest count, finite, same seed, other targets,
-    state, arguments, ranking, rows.
+    state, arguments, ranking, rows, gaps.
     """
     findings = [examine("declaration", _declaration, [create])]
     if not findings[0].ok:
@@ -51,6 +52,7 @@ def check_method(create: Callable[[], Method]) -> list[Finding]:
         "arguments": _arguments,
         "ranking": _ranking,
         "rows": named_rows,
+        "gaps": _gaps,
     }
     return findings + [examine(name, _located(holds), trials) for name, holds in later.items()]
 
@@ -71,6 +73,8 @@ def _declaration(create: Callable[[], Method]) -> None:
     method = create()
     require(isinstance(method, Method), f"{create!r} gives {type(method).__name__}; subclass harness.contracts.Method.")
     require(method.dtype.is_floating_point, f"dtype is {method.dtype}; set torch.float32 or torch.float64.")
+    odd = sorted(set(method.handles) - HANDLED)
+    require(not odd, f"handles names {', '.join(odd)}; allowed are {', '.join(sorted(HANDLED))}.")
     require_options(type(method))
 
 
@@ -226,3 +230,23 @@ def _ranking(trial: Trial) -> None:
     if proposals.ranked:
         ordered = believed[:, 1:] >= believed[:, :-1] * (1 - 1e-6) - 1e-12
         require(bool(ordered.all()), "the proposals are ranked but their believed error decreases; sort best first.")
+
+
+def _gaps(trial: Trial) -> None:
+    y_dim = trial.problem.y_dim
+    if "gaps" not in trial.method.handles or y_dim == 1:
+        return
+    hidden = trial.targets.clone()
+    hidden[torch.arange(len(hidden)) % 2 == 1, -1] = math.nan
+    found = trial.propose(trial.method, hidden, PROPOSALS)
+    share = float(found.x.isfinite().all(-1).double().mean())
+    require(
+        share >= FINITE,
+        f"handles names gaps, but only {share:.0%} of the proposals are finite where an entry of y is NaN, not known; "
+        "leave such entries out of every error, or do not name it.",
+    )
+    same = torch.isclose(found.x[::2], trial.proposals.x[::2], rtol=0, atol=SAME_DESIGN, equal_nan=True).all(-1)
+    require(
+        float(same.double().mean()) >= SAME_ROWS,
+        "the proposals for a target change when other targets of the batch have gaps; let no target depend on another.",
+    )

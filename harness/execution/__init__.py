@@ -1,6 +1,7 @@
-"""Runs cells: one isolated local process each."""
+"""Runs cells: a driver that knows only engines, and an engine that gives each cell a local process of its own."""
 
-from harness.execution.local import run_cells
+from harness.execution.driver import run_cells
+from harness.execution.engine import Done, Engine, Job, Lost
 from harness.execution.outcome import Outcome, Summary
 
-__all__ = ["Outcome", "Summary", "run_cells"]
+__all__ = ["Done", "Engine", "Job", "Lost", "Outcome", "Summary", "run_cells"]

@@ -1,57 +1,49 @@
-"""The record of a cell whose process could not write it: killed, too late, or broken outside the cell."""
+"""The record of a cell that could not write it itself: killed, too late, or broken outside what it does."""
 
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from pebble import ProcessExpired
 
 from harness import provenance
+from harness.durable import discard
 from harness.execution.console import CONSOLE, tidy
-from harness.execution.failures import describe, expired, late
-from harness.execution.processes import Running
-from harness.execution.worker import Done, completed
+from harness.execution.engine import Done, Job, Left, Lost
+from harness.execution.worker import completed
 from harness.store import Store, scratch
 
 
-def record(item: Running, error: BaseException, timeout: float | None, store: Store) -> Done:
-    """Write the record of a process that ended with `error`, unless it had just written its own.
+def record(job: Job, lost: Lost, store: Store) -> Done:
+    """Write the record of a lost cell, unless it had just written its own, and remove what it has left behind.
 
     Raises:
         UsageError: the record cannot be written.
     """
-    cell, leftover = item.job.cell, item.leftover
-    seconds = item.seconds
-    if leftover is not None and not leftover.exists():
+    cell, left = job.cell, lost.left
+    if left.folder is not None and not left.folder.exists():
         written = store.read(cell)
         if written is not None:
-            return Done(written.status, seconds, written.error.message if written.error else "")
+            return Done(written.status, left.seconds, written.error.message if written.error else "")
     with scratch(store.path(cell)) as folder:
-        console = _rescue_texts(leftover, folder)
-        status, described = _describe(error, timeout, console)
+        console = _rescue_texts(left, folder)
+        error = {**lost.error, "traceback": lost.error["traceback"] or console}
+        machine = left.machine or {**provenance.machine(), "git": job.git}
         origin = provenance.stamp(
-            item.job.environment, device=cell.device, threads=cell.threads, started=item.started, details=False
+            machine, device=cell.device, threads=cell.threads, started=left.started, details=False
         )
-        if item.job.work.train or store.read(cell) is None:
-            result = {**item.known, "status": status, "error": described}
+        if job.work.train or store.read(cell) is None:
+            result = {**left.known, "status": lost.status, "error": error}
             store.commit(cell, folder, completed(None, result, origin))
-    return Done(status, seconds, described["message"])
+    return Done(lost.status, left.seconds, lost.error["message"])
 
 
-def _rescue_texts(leftover: Path | None, folder: Path) -> str:
-    """Move logs out of the folder that the process has left; returns the end of what it had printed."""
-    if leftover is None:
+def _rescue_texts(left: Left, folder: Path) -> str:
+    """Move logs out of the folder that was worked in, and remove that; returns the end of what had been printed."""
+    if left.folder is None:
         return ""
-    for path in leftover.glob("*.txt"):
-        shutil.move(path, folder / path.name)
+    for path in left.folder.glob("*.txt"):
+        with suppress(FileNotFoundError):
+            shutil.move(path, folder / path.name)
+    discard(left.folder)
     return tidy(folder / CONSOLE, [folder.parents[2].resolve(), Path.cwd()])
-
-
-def _describe(error: BaseException, timeout: float | None, console: str) -> tuple[str, dict[str, Any]]:
-    if isinstance(error, TimeoutError) and timeout is not None:
-        return "timeout", late(timeout, console)
-    if isinstance(error, ProcessExpired):
-        return "killed", expired(error.exitcode, console)
-    return "failed", describe(error, [Path.cwd()])

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.durable import storage_errors
 from harness.execution.failures import relative
+from harness.texts import clean
 
 CONSOLE = "console.txt"
 LONGEST = 20_000
@@ -23,7 +25,9 @@ def captured(folder: Path, private: Iterable[Path]) -> Iterator[None]:
     A crash and a SIGTERM leave the tracebacks of all threads there. An empty file is removed.
     """
     path = folder / CONSOLE
-    with path.open("ab") as stream:
+    with storage_errors(folder):
+        opened = path.open("ab")
+    with opened as stream:
         _point_streams_to(stream.fileno())
         faulthandler.enable(stream, all_threads=False)
         faulthandler.register(signal.SIGTERM, stream, all_threads=False, chain=True)
@@ -47,14 +51,33 @@ def append_to(folder: Path) -> None:
 
 
 def tidy(path: Path, private: Iterable[Path]) -> str:
-    """Cut absolute paths off the file's text, remove the file where it is empty; returns the end of the text."""
+    """Clean the file's text, cut absolute paths off, remove it where it is empty; returns the end of the text.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
     if not path.is_file():
         return ""
-    text = relative(path.read_text(errors="replace"), private)
-    if text:
-        path.write_text(text)
-    else:
-        path.unlink()
+    text = told(path, private)
+    with storage_errors(path):
+        if text:
+            path.write_text(text, encoding="utf-8")
+        else:
+            path.unlink()
+    return _end(text)
+
+
+def last_words(folder: Path, private: Iterable[Path]) -> str:
+    """The end of what has been printed so far."""
+    return _end(told(folder / CONSOLE, private))
+
+
+def told(path: Path, private: Iterable[Path]) -> str:
+    """What has been printed to a file, clean and without absolute paths."""
+    return relative(clean(path.read_text(encoding="utf-8", errors="replace")), private)
+
+
+def _end(text: str) -> str:
     return text.partition("\nExtension modules: ")[0][-LONGEST:]
 
 

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.durable import FULL_ERRNOS
+from harness.texts import clean
 
 MEMORY_TEXTS = ("can't allocate memory", "not enough memory", "cannot allocate memory", "out of memory")
 """How torch's CPU allocator, the C library and CUDA say that memory is exhausted in a plain RuntimeError."""
@@ -30,9 +30,9 @@ def tell(error: BaseException, private: Iterable[Path] = ()) -> tuple[str, dict[
     return status_of(error), describe(error, private)
 
 
-def ended(exit_code: int | None) -> tuple[str, dict[str, str]]:
-    """The same of a process that ended without a word."""
-    return "killed", expired(exit_code, "")
+def ended(exit_code: int | None, console: str) -> tuple[str, dict[str, str]]:
+    """The same of a method's process that ended without a word; `console` is what it had printed."""
+    return "killed", expired(exit_code, console, "process of the method")
 
 
 def status_of(error: BaseException) -> str:
@@ -43,42 +43,45 @@ def status_of(error: BaseException) -> str:
         return "diverged"
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return "out_of_memory"
-    exhausted = any(text in str(error).lower() for text in MEMORY_TEXTS)
+    exhausted = any(text in said(error).lower() for text in MEMORY_TEXTS)
     named = any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
     return "out_of_memory" if named or (isinstance(error, RuntimeError) and exhausted) else "failed"
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """True for errors of the disk that results are written to, which no other cell would survive either."""
-    if isinstance(error, OSError) and error.errno in FULL_ERRNOS:
-        return True
-    return "No space left on device" in str(error)
-
-
 def describe(error: BaseException, private: Iterable[Path] = ()) -> dict[str, str]:
     """Type, message and traceback of an exception, all paths relative; `private` folders are cut off too."""
-    text = "".join(traceback.format_exception(error))
+    text = clean("".join(traceback.format_exception(error)))
     kind = type(error)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-    return {"type": name, "message": relative(str(error), private) or name, "traceback": relative(text, private)}
+    message = relative(clean(said(error)), private) or name
+    return {"type": clean(name), "message": message, "traceback": relative(text, private)}
 
 
-def expired(exit_code: int | None, console: str) -> dict[str, str]:
-    """The error of a worker process that ended without a word; `console` is what it had printed."""
+def said(error: BaseException) -> str:
+    """The message of an exception, also of one that cannot be told in words."""
+    try:
+        return str(error)
+    except Exception as other:
+        return f"its message cannot be read ({type(other).__name__})"
+
+
+def expired(exit_code: int | None, console: str = "", who: str = "worker process") -> dict[str, str]:
+    """The error of a process that ended without a word; `console` is what it had printed."""
     if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        message = f"The worker process was ended by signal {-exit_code} ({name})."
+        known = {int(number): number.name for number in signal.Signals}
+        name = known.get(-exit_code, "of real time")
+        message = f"The {who} was ended by signal {-exit_code} ({name})."
         if -exit_code == signal.SIGKILL:
             message += " The system does this where memory runs out: try fewer --jobs."
     else:
-        message = f"The worker process exited by itself with code {exit_code}."
+        message = f"The {who} exited by itself with code {exit_code}."
     return {"type": "Killed", "message": message, "traceback": console}
 
 
-def late(timeout: float, console: str) -> dict[str, str]:
-    """The error of a cell that took longer than allowed; `console` ends with where it was."""
+def late(timeout: float) -> dict[str, str]:
+    """The error of a cell that took longer than allowed."""
     message = f"Not finished after {timeout:g} s. Allow more with --timeout."
-    return {"type": "Timeout", "message": message, "traceback": console}
+    return {"type": "Timeout", "message": message, "traceback": ""}
 
 
 def relative(text: str, private: Iterable[Path] = ()) -> str:

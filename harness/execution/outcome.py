@@ -27,7 +27,8 @@ class Summary:
 
     planned: int
     outcomes: list[Outcome] = field(default_factory=list)
-    interrupted: bool = False
+    signal: int | None = None
+    """The signal that ended the run, such as SIGINT for Ctrl-C."""
     stopped: bool = False
     """True where `fail_fast` ended the run."""
 
@@ -35,17 +36,3 @@ class Summary:
     def counts(self) -> Counter[str]:
         """How many cells ended with each status."""
         return Counter(outcome.status for outcome in self.outcomes)
-
-    @property
-    def failures(self) -> list[Outcome]:
-        """The cells whose status is not `ok`."""
-        return [outcome for outcome in self.outcomes if outcome.status != "ok"]
-
-    @property
-    def exit_code(self) -> int:
-        """0: all ok, 1: some cells failed, 3: nothing ran, 130: interrupted."""
-        if self.interrupted:
-            return 130
-        if not self.outcomes:
-            return 3
-        return 1 if self.failures else 0

@@ -1,6 +1,9 @@
-"""What every worker needs, imported and looked up once, by the server that workers are forked from; no plug-in."""
+"""Imported once, by the server that the processes of cells are forked from: what all of them need; no plug-in."""
 
 from __future__ import annotations
+
+import atexit
+import os
 
 import scipy.stats
 import torch
@@ -8,9 +11,14 @@ import torch._dynamo
 
 import harness.apart
 import harness.cell
+from harness.execution.orphans import clean_up, wake_when_orphaned
+from harness.plan import harness_sources
 from harness.registry import BASES, discover
 
 __all__ = ["harness", "scipy", "torch"]
 
 for kind in BASES:
     discover(kind)  # type: ignore[arg-type]
+harness_sources()
+wake_when_orphaned()
+atexit.register(clean_up, os.getpid(), os.getppid())

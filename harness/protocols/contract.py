@@ -51,7 +51,7 @@ class Answered:
         return errors(METRICS[metric], self.reached, wanted[:, None], self.data.y_variance)
 
     def counted(self, metric: str, y: Tensor | None = None) -> Array:
-        """The same, with what an invalid design counts with: the mean error of a draw from the prior, `(rows, n)`."""
+        """As `errors`, but an invalid design has the mean error of a draw from the prior `(rows, n)`."""
         import numpy as np
 
         wanted = self.targets.y if y is None else y
@@ -105,13 +105,13 @@ class Protocol(ABC):
     score_type: ClassVar[type]
     """A dataclass of numbers, texts, lists, dictionaries and further dataclasses: what a record keeps."""
     measures: ClassVar[bool] = False
-    """True for a protocol that examines the trained method itself, in `measure`, in place of answers in `score`."""
+    """True for a protocol that measures the trained method itself, such as its speed: it has `measure`, not `score`."""
 
     def __init__(self, options: Any = None) -> None:
         self.options = options if options is not None else self.Options()
 
     def questions(self, sizes: Sizes) -> dict[str, Question]:
-        """What is asked, by names of the protocol's own; `sizes` are those that most protocols share."""
+        """The questions, by the names under which `score` gets the answers; `sizes` are the numbers of proposals."""
         return {}
 
     def score(self, material: Material) -> Any:
@@ -134,5 +134,5 @@ class Protocol(ABC):
         """The scores as tidy rows."""
 
     def tables(self) -> dict[str, Shown]:
-        """The tables by name; none for a protocol whose scores stand in another's."""
+        """The tables by name; none for a protocol whose scores are shown in the table of another."""
         return {}

@@ -24,11 +24,11 @@ class View:
     """One way to score the proposals for some of the targets."""
 
     y: Tensor
-    """What a design is held against `(m, y_dim)`; an entry that is NaN does not count, a row of NaN not at all."""
+    """What designs are compared with `(m, y_dim)`. Entries that are NaN do not count; a row of NaN drops the target."""
     best_known: Tensor | None = None
-    """The least nmse `(m,)` that is known to be possible; where given, the excess over it is scored."""
+    """The least nmse `(m,)` that a known design has; where it is set, the excess over it is scored."""
     level: float = 0.0
-    """The nmse below which a smaller one is no merit, such as that of noise; 0 for none."""
+    """The nmse of noise in this view: a mean error below it is over-fitting. 0 where there is none."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Scenario:
         return frozenset()
 
     def refusal(self, x_dim: int, y_dim: int) -> str | None:
-        """Why a task of these dimensions has no such scenario; None where it has."""
+        """Why this scenario cannot be applied to a task of these dimensions; None where it can."""
         return None
 
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:

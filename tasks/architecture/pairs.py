@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from harness.provenance import usable_cores
+from harness.cores import usable_cores
 from tasks import cache
 from tasks.architecture.designs import BLOCK, block
 from tasks.architecture.material import PIXELS, forward

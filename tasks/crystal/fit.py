@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.durable import write_whole
 from tasks.crystal import rows as dft
 from tasks.crystal.parameters import CHANNELS, FROZEN, Parameters, read
 from tasks.crystal.rows import Rows
@@ -177,9 +177,7 @@ def report(fitted: Parameters, known: Rows, train: Tensor, held: Tensor, chosen:
 
 def write(path: Path, content: dict[str, Any]) -> None:
     """Write JSON aside and rename it into place."""
-    aside = path.with_suffix(".part")
-    aside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(aside, path)
+    write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def main(arguments: list[str] | None = None) -> None:

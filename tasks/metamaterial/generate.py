@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import scipy
 import torch
 from tqdm import tqdm
 
+from harness.durable import write_whole
 from tasks.metamaterial.interpolation import BAND, FREQUENCIES, NODES, PERIOD, TOLERANCE, interpolate, nodes
 from tasks.metamaterial.rcwa import D4RCWA
 
@@ -100,18 +101,13 @@ def _declare(path: Path, declared: Mapping[str, Any]) -> None:
             )
         return
     versions = {"torch": torch.__version__, "numpy": np.__version__, "scipy": scipy.__version__}
-    aside = path.with_name(f".{path.name}-{os.getpid()}")
-    aside.write_text(json.dumps({**declared, **versions}, indent=1) + "\n")
-    aside.replace(path)
+    write_whole(path, json.dumps({**declared, **versions}, indent=1) + "\n")
 
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    aside = path.with_name(f".{path.name}-{os.getpid()}")
-    with aside.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    content = BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    write_whole(path, content.getvalue())
 
 
 def main() -> None:

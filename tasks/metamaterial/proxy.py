@@ -15,6 +15,8 @@ from safetensors import safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
+from harness.durable import write_whole
+
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
 FORMAT = "1"
 LOW, HIGH = (30.0,) * 4 + (42.0,) * 4, (55.0,) * 4 + (52.0,) * 4  # um: the box in which the proxy is trained
@@ -72,11 +74,9 @@ def _network(widths: list[int], outputs: int) -> nn.Sequential:
 
 def save(proxy: Proxy, path: Path, facts: Mapping[str, Any]) -> None:
     """Write the weights in half precision, and `facts` about their making; the file appears whole or not at all."""
-    aside = path.with_name(f".{path.name}")
     tensors = {name: tensor.half().contiguous() for name, tensor in proxy.state_dict().items()}
     metadata = {"proxy": json.dumps({"format": FORMAT, **proxy.shape, **facts})}
-    aside.write_bytes(serialise(tensors, metadata))
-    aside.replace(path)
+    write_whole(path, serialise(tensors, metadata))
 
 
 def describe(path: Path = WEIGHTS) -> dict[str, Any]:

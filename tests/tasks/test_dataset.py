@@ -25,8 +25,8 @@ from harness.conformance import check_task
 from harness.contracts import Kind
 from harness.errors import UsageError
 from harness.options import convert, identity
-from harness.presets import Protocol
 from harness.selection import parse
+from harness.settings import DataSettings
 from tasks.dataset import DatasetOptions, DatasetTask
 from tasks.dataset import proxy as proxies
 from tasks.dataset.columns import axis_of, choose
@@ -263,7 +263,7 @@ def test_repeated_rows_are_counted_and_leak_nowhere(tmp_path):
     repeated = pd.concat([frame, frame[:200], frame[:100]])
     built = build(written(tmp_path, repeated.sample(frac=1, random_state=0)), Hasty)
     assert "300 rows repeat the design of another" in built.report[1] and "differ by 0 " in built.report[1]
-    dataset = data.draw(built, Protocol(targets=10))
+    dataset = data.draw(built, DataSettings(targets=10))
     parts = [{tuple(row) for row in part.tolist()} for part in (built.known.x, dataset.train.x, dataset.valid.x)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 300
     assert built.n_train == 150 == len(dataset.train.x) + len(dataset.valid.x)

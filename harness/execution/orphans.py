@@ -1,0 +1,80 @@
+"""No process outlives the one that it works for, however that ends, and also where it was stopped (SIGSTOP).
+
+The server ends when its parent does, and then ends all that was forked from it. The kernel ends a cell's process group
+when the pipe to the parent breaks, and the method's process when the cell's does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import psutil
+
+LINUX = sys.platform == "linux"
+F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PATIENCE = 1.0  # seconds
+
+
+def end_group_with(lifeline: Connection) -> None:
+    """End the own process group as soon as nobody holds the other end of a pipe any more, which is never written to."""
+    if not LINUX:
+        threading.Thread(target=_wait_and_end, args=(lifeline,), daemon=True).start()
+        return
+    # The kernel does it: to processes that are stopped too, and to those that never let go of the GIL.
+    pipe = lifeline.fileno()
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(pipe, F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    if lifeline.poll():  # it was too late for the kernel to notice
+        os.killpg(0, signal.SIGKILL)
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process alone as soon as the one that has forked it, `parent`, has ended."""
+    _signal_when_orphaned(signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wake_when_orphaned() -> None:
+    """Let this process go on where it was stopped, as soon as the parent has ended, so that it can take note."""
+    _signal_when_orphaned(signal.SIGCONT)
+
+
+def clean_up(server: int, parent: int) -> None:
+    """What the server does last: it ends all processes that it has forked, and removes its socket from the disk."""
+    if os.getpid() != server:
+        return
+    for child in psutil.Process().children():
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    address = getattr(forkserver._forkserver, "_forkserver_address", None)
+    folder = Path(address).parent if isinstance(address, str) else None
+    # A parent that ends in order removes the folder itself; one that lives on may still need it.
+    end = time.monotonic() + PATIENCE
+    while os.getppid() == parent and time.monotonic() < end:
+        time.sleep(0.01)
+    if folder is not None and folder.name.startswith("pymp-") and os.getppid() != parent:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _signal_when_orphaned(number: int) -> None:
+    if LINUX:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+
+
+def _wait_and_end(lifeline: Connection) -> None:
+    wait([lifeline])
+    os.killpg(0, signal.SIGKILL)

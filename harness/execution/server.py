@@ -1,0 +1,55 @@
+"""The process that the processes of cells are forked from, with all that they need in it already."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+
+from harness.allocator import ALLOCATOR
+
+PRELOAD = ["harness.execution.preload"]
+LIBRARIES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# The two make the order of sets and cuBLAS reproducible. All these variables are read once, at the start of a process.
+FIXED = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", **ALLOCATOR}
+
+
+def running_server(threads: int) -> ForkServerContext:
+    """The server, started where none runs, with its numerical libraries limited to `threads`."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    with _environment({**dict.fromkeys(LIBRARIES, str(threads)), **FIXED}), _deaf_to_ctrl_c():
+        forkserver.ensure_running()
+    return context
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {key: os.environ.get(key) for key in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A process that is started inside ignores Ctrl-C, which a terminal sends to all, from its first moment on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

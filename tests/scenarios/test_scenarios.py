@@ -1,0 +1,276 @@
+"""Scenarios: neutral ones change nothing, and what they hide never reaches a method."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from harness import data, fitting
+from harness.answers import Asker
+from harness.contracts import Method, Proposals, Task
+from harness.fitting import Lesson
+from harness.metrics import METRICS, errors
+from harness.protocols.contract import Question
+from harness.registry import build_scenario, build_task
+from harness.reporting import render
+from harness.resimulation import resimulate
+from harness.scenarios.contract import Scenario
+from harness.scenarios.gaps import Gaps
+from harness.scenarios.noise import Noise
+from harness.scenarios.shift import Shift
+from harness.settings import DataSettings, Schedule
+from harness.store import Store
+from tests import results
+
+NEUTRAL = ("noise[sd=0]", "gaps[window=0]", "gaps[window=0,fill=native]", "shift[tail=1,beyond=0]")
+CHANGING = {
+    "noise": Noise(Noise.Options(sd=0.1)),
+    "gaps": Gaps(Gaps.Options(window=0.5)),
+    "native gaps": Gaps(Gaps.Options(window=0.5, fill="native")),
+    "shift": Shift(Shift.Options(tail=0.2)),
+}
+SETTINGS = DataSettings(n_train=100, targets=20, data_seed=1)
+
+
+class Sums(Task):
+    """y = (x0, x0 + x1, x1, 2 x0)."""
+
+    x_dim, y_dim, fixed_target = 2, 4, (1.0, 2.0, 1.0, 2.0)
+    bounds = torch.tensor([[-2.0, -2.0], [2.0, 2.0]], dtype=torch.float64)
+
+    def sample_prior(self, n, generator):
+        return torch.randn(n, 2, generator=generator, dtype=torch.float64)
+
+    def simulate(self, x):
+        return torch.stack([x[:, 0], x.sum(1), x[:, 1], 2 * x[:, 0]], 1)
+
+
+class Recorder(Method):
+    """Keeps all that it is given, in every call, and answers with training designs."""
+
+    trainable, dtype = False, torch.float64
+    handles = frozenset({"gaps"})
+
+    def __init__(self, options=None):
+        super().__init__()
+        self.given: list[Tensor] = []
+
+    def build(self, problem, width):
+        self.given.append(problem.bounds)
+
+    def fit(self, train, valid, run):
+        self.given += [train.x, train.y, valid.x, valid.y]
+        self.x = train.x
+
+    def propose(self, y, n, generator):
+        self.given.append(y)
+        rows = torch.randint(len(self.x), (len(y), n), generator=generator)
+        return Proposals(self.x[rows], rows=rows)
+
+
+def given(lesson: Lesson) -> list[Tensor]:
+    """All that a method is given of a lesson, from its building to its last answer."""
+    (method, _), questions = fitting.build(lesson, Recorder), (Question("targets", 3), Question("fixed", 2, 2))
+    fitting.fit(lesson, method, lambda *_: None)
+    for question in questions:
+        Asker(method, lesson)(question)
+    return method.given
+
+
+def lesson(task: Task, dataset: data.Dataset) -> Lesson:
+    return fitting.lesson(task, dataset, budget=100, schedule=Schedule(), seed=0)
+
+
+def same(one: list[Tensor], other: list[Tensor]) -> bool:
+    return len(one) == len(other) and all(
+        torch.equal(a.nan_to_num(12345.0), b.nan_to_num(12345.0)) for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", NEUTRAL)
+def test_neutral_options_give_the_data_of_the_base_to_the_last_bit(name):
+    (cell,) = results.cells("prior", "robotic_arm", name)
+    if "window" in name and cell.refusal:
+        cell = replace(cell, refusal="")
+    task = build_task(cell.task)
+    base, neutral = data.draw(task, cell.data), data.draw(task, cell.data, build_scenario(cell.scenario))
+    assert base.hashes() == neutral.hashes()
+    for one, other in ((base.targets, neutral.targets), (base.fixed, neutral.fixed)):
+        assert torch.equal(one.y, other.y) and torch.equal(one.shown, other.shown) and not other.views
+    for one, other in ((base.x_scale, neutral.x_scale), (base.y_scale, neutral.y_scale)):
+        assert torch.equal(one.mean, other.mean) and torch.equal(one.scale, other.scale)
+    assert same(given(lesson(task, base)), given(lesson(task, neutral)))
+
+
+def test_neutral_options_give_the_answers_of_the_base(tmp_path):
+    results.run(tmp_path, results.cells("lookup,mdn", "robotic_arm", "base,noise[sd=0],shift[tail=1,beyond=0]"))
+    found: dict[str, list[bytes]] = {}
+    for record in Store(tmp_path).records():
+        folder = tmp_path / "robotic_arm" / record.declared.method.name / record.key[:16]
+        files = sorted(record.answers.values(), key=lambda answer: answer.of)
+        found.setdefault(record.label.method, []).append(
+            b"".join(np.load(folder / answer.file)["x"].tobytes() for answer in files)
+        )
+    for answers in found.values():
+        assert len(answers) == 3 and len({*answers}) == 1
+
+
+class Otherwise(Sums):
+    """The same task, with other y at the places of the targets that a scenario hides."""
+
+    hidden: Tensor | None = None
+
+    def draw(self, n, generator):
+        pairs = super().draw(n, generator)
+        if self.hidden is None or n != SETTINGS.targets:
+            return pairs
+        return replace(pairs, y=pairs.y.where(~self.hidden, pairs.y + 100.0))
+
+
+@pytest.mark.parametrize("fill", ["nearest", "native"])
+def test_hidden_entries_reach_a_method_in_no_call(fill):
+    scenario = Gaps(Gaps.Options(window=0.5, fill=fill))
+    task = Otherwise()
+    dataset = data.draw(task, SETTINGS, scenario)
+    task.hidden = dataset.targets.y.isnan()
+    assert task.hidden.sum(1).eq(2).all()
+    other = data.draw(task, SETTINGS, scenario)
+    hidden = (item.targets.views["hidden y"].y.nan_to_num() for item in (dataset, other))
+    assert not torch.equal(*hidden), "the hidden entries are others"
+    assert same(given(lesson(task, dataset)), given(lesson(task, other)))
+
+
+def test_what_is_hidden_is_not_filled_with_itself_where_targets_are_of_the_validation_part():
+    settings = replace(SETTINGS, targets_from="validation")
+    dataset = data.draw(Sums(), settings, CHANGING["gaps"])
+    hidden = dataset.targets.y.isnan()
+    true = dataset.targets.views["hidden y"].y
+    assert not (dataset.targets.shown[hidden] == true[hidden]).any()
+
+
+def test_gaps_are_side_by_side_of_the_size_that_is_asked_and_all_else_is_shown():
+    base, dataset = data.draw(Sums(), SETTINGS), data.draw(Sums(), SETTINGS, CHANGING["native gaps"])
+    hidden = dataset.targets.shown.isnan()
+    assert (hidden.sum(1) == 2).all() and (hidden.int().diff(dim=1).abs().sum(1) <= 2).all()
+    assert torch.equal(dataset.targets.shown[~hidden], base.targets.y[~hidden])
+    assert len(hidden.unique(dim=0)) == 3, "at random places"
+    assert base.hashes()["split"] == dataset.hashes()["split"], "the training pairs are complete"
+
+
+def test_a_fill_is_the_rest_of_the_training_y_that_is_nearest_in_what_is_observed():
+    base, dataset = data.draw(Sums(), SETTINGS), data.draw(Sums(), SETTINGS, CHANGING["gaps"])
+    scale = base.train.y.std(0)
+    for y, shown in zip(dataset.targets.y, dataset.targets.shown, strict=True):
+        seen = y.isfinite()
+        nearest = ((base.train.y - y) / scale)[:, seen].square().sum(1).argmin()
+        assert torch.equal(shown, y.where(seen, base.train.y[nearest]))
+
+
+def test_the_true_y_behind_noise_is_never_given():
+    base, dataset = data.draw(Sums(), SETTINGS), data.draw(Sums(), SETTINGS, CHANGING["noise"])
+    seen = torch.cat([item.flatten() for item in given(lesson(Sums(), dataset))])
+    undone = torch.cat(
+        [
+            seen,
+            *(
+                dataset.y_scale.undo(part).flatten()
+                for part in given(lesson(Sums(), dataset))[2::2]
+                if part.shape[-1] == 4
+            ),
+        ]
+    )
+    for true in (base.targets.y, base.fixed.y, base.train.y, base.valid.y):
+        distance = (undone[:, None] - true.flatten()).abs()
+        assert not torch.isin(true.flatten(), undone).any() and distance.min() > 0
+    assert torch.equal(dataset.targets.views["true y"].y, base.targets.y)
+    assert torch.equal(dataset.targets.y, dataset.targets.shown)
+    ratio = (dataset.train.y - base.train.y).std(0) / base.train.y.std(0)
+    assert ((ratio - 0.1).abs() < 0.03).all()
+
+
+def test_the_level_of_noise_is_the_error_that_the_true_design_has_against_the_noisy_y():
+    dataset = data.draw(Sums(), replace(SETTINGS, n_train=1000, targets=5000), CHANGING["noise"])
+    views = dataset.targets.views
+    error = errors(METRICS["nmse"], views["true y"].y, views["noisy y"].y, dataset.y_variance).mean()
+    assert float(error) == pytest.approx(views["noisy y"].level, rel=0.05)
+    assert views["true y"].level == 0
+
+
+def test_means_below_the_level_are_set_back_in_the_table(ran, tmp_path):
+    record = results.load(ran)["robotic_arm", "lookup", "noise"]
+    views = record.scores["views"].values["views"]
+    views = {**views, "noisy y": {**views["noisy y"], "mean": views["noisy y"]["level"] / 2}}
+    other = results.load(ran)["robotic_arm", "mdn", "noise"]
+    text = render("scenario", results.write(tmp_path, results.scored(record, "views", views=views), other))
+    (row,) = (line for line in text.splitlines() if line.startswith("| lookup"))
+    assert row.split("|")[2].strip() == "(0.0013)"
+    assert "below the level of the scenario's noise" in text
+
+
+def excess(task: Task, dataset: data.Dataset, x: Tensor, view: str) -> Tensor:
+    seen = dataset.targets.views[view]
+    scored = seen.y.isfinite().any(1)
+    error = errors(METRICS["nmse"], resimulate(task, x[:, None])[:, 0], seen.y, dataset.y_variance)
+    return (error - seen.best_known)[scored]
+
+
+@pytest.mark.parametrize("name", ["sinewave", "robotic_arm"])
+def test_the_excess_is_nothing_for_the_targets_own_designs_and_never_less_for_known_ones(name):
+    (cell,) = results.cells("lookup", name)
+    task, settings = build_task(cell.task), replace(cell.data, targets=200)
+    stream = torch.Generator().manual_seed(0)
+    behind = task.draw(200, stream)
+    task.draw = lambda n, generator: behind
+    dataset = data.draw(task, settings, CHANGING["shift"])
+    y = dataset.targets.y
+    own = torch.stack([behind.x[(behind.y - row).square().sum(1).argmin()] for row in y])
+    tail = excess(task, dataset, own, "tail")
+    assert len(tail) == 20 and torch.equal(tail, torch.zeros(20, dtype=torch.float64))
+    for known in (dataset.train, behind):
+        nearest = torch.stack(
+            [known.x[errors(METRICS["nmse"], known.y, row, dataset.y_variance).argmin()] for row in y]
+        )
+        for view in ("tail", "beyond"):
+            assert (excess(task, dataset, nearest, view) >= -1e-12).all()
+    best = [excess(task, dataset, behind.x[row].expand(len(y), -1), "beyond") for row in range(200)]
+    assert torch.stack(best).min() >= -1e-12
+
+
+def test_half_of_the_shifted_targets_are_of_designs_and_half_are_further_out():
+    base, dataset = data.draw(Sums(), SETTINGS), data.draw(Sums(), SETTINGS, CHANGING["shift"])
+    tail, beyond = (dataset.targets.views[name].y for name in ("tail", "beyond"))
+    assert len(tail) == 4 and (tail.isfinite().all(1) != beyond.isfinite().all(1)).all()
+    for row in tail[tail.isfinite().all(1)]:
+        assert (base.targets.y == row).all(1).any()
+    scale, mean = base.train.y.std(0), base.train.y.mean(0)
+    least = ((dataset.targets.y - mean) / scale).square().mean(1).min()
+    inner = (((base.targets.y - mean) / scale).square().mean(1) <= least).sum()
+    assert inner >= 16, "the targets furthest out"
+    assert torch.equal(base.fixed.y, dataset.fixed.y)
+
+
+def test_gaps_in_a_single_y_cannot_be_and_need_no_process(tmp_path):
+    """The exit code is that of success: nothing went wrong."""
+    wanted = "gaps,gaps[fill=native]"
+    command = [sys.executable, "-m", "harness", "run", "--preset", "smoke", "--quiet", "--methods", "lookup"]
+    command += ["--tasks", "sinewave", "--scenarios", wanted, "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    records = results.load(tmp_path / "out")
+    assert {record.status for record in records.values()} == {"cannot"}
+    for record in records.values():
+        assert record.stamp is None and not record.files and record.data is None
+    assert "lookup on sinewave, seed 0: cannot (y has 1 entry, of which 1 would be hidden)" in done.stdout
+    assert "does not handle gaps, which gaps[fill=native] needs" in done.stdout
+
+
+def test_the_base_is_a_scenario_that_leaves_no_trace():
+    (plain,), (base,) = results.cells("mdn", "sinewave"), results.cells("mdn", "sinewave", "base")
+    assert plain.key == base.key and plain.scenario is None and "scenario" not in plain.label
+    assert isinstance(build_scenario(None), Scenario)
