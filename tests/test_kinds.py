@@ -98,7 +98,7 @@ def test_numbers_are_scaled_and_choices_are_not() -> None:
 
 def test_a_method_is_told_the_step_from_one_value_to_the_next() -> None:
     data = draw(MIXED, DataSettings(n_train=400, targets=10))
-    problem = fitted(pose(MIXED, data), torch.float32, "cpu")
+    problem = fitted(pose(MIXED, data), Prior.dtype, "cpu")
     assert problem.kinds == MIXED.kinds and problem.step is not None and problem.step.dtype == Prior.dtype
     levels = standardised((data.x_scale, data.y_scale), data.train, torch.float64, "cpu").x[:, 3].unique()
     torch.testing.assert_close(levels.diff(), problem.step[3].double().expand(4), rtol=1e-5, atol=0)

@@ -15,7 +15,15 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = (
     ("harness", "harness.errors", "harness.no_options", "harness.questions", "harness.seeds"),
-    ("harness.allocator", "harness.distances", "harness.metrics", "harness.sectors", "harness.statistics"),
+    (
+        "harness.allocator",
+        "harness.cores",
+        "harness.texts",
+        "harness.distances",
+        "harness.metrics",
+        "harness.sectors",
+        "harness.statistics",
+    ),
     ("harness.options", "harness.settings", "harness.timing"),
     (
         "harness.contracts",

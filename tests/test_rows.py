@@ -7,14 +7,14 @@ import torch
 from torch import Generator
 from toys import Mixed, Waves
 
-from harness import fitting
+from harness import data as datasets
 from harness.answers import Asker
 from harness.conformance.findings import ViolationError
 from harness.conformance.rows import named_rows
 from harness.conformance.trial import Fold, Trial
 from harness.contracts import Proposals, Task
-from harness.data import Dataset, draw
-from harness.questions import Question
+from harness.data import draw, pose, standardised
+from harness.fitting import lesson
 from harness.settings import DataSettings, Schedule
 from methods.baselines import Lookup, Prior
 
@@ -32,20 +32,28 @@ class Offset(Waves):
         return 1e9 + 1e-3 * super().simulate((x - 1e6) * 1e4)
 
 
-def asker(kind: type, task: Task, n: int = 4000, targets: int = 50) -> tuple[Dataset, Asker]:
-    """A baseline that knows the training designs, ready to be asked."""
-    data = draw(task, DataSettings(n_train=n, targets=targets))
-    given = fitting.lesson(task, data, budget=1, schedule=Schedule(), seed=0)
-    method, _ = fitting.build(given, kind)
-    fitting.fit(given, method, lambda *_: None)
-    return data, Asker(method, given)
+def physical(task: Task, data, proposals: Proposals) -> torch.Tensor:
+    """The designs that the harness takes."""
+    given = lesson(task, data, budget=1, schedule=Schedule(), seed=0)
+    return Asker(Prior(), given)._physical(proposals)
+
+
+def fitted(kind: type, task: Task, n: int = 4000):
+    data = draw(task, DataSettings(n_train=n, targets=50))
+    method = kind()
+    method.build(datasets.fitted(pose(task, data), method.dtype, "cpu"), 1)
+    method.to(method.dtype)
+    pairs = standardised((data.x_scale, data.y_scale), data.train, method.dtype, "cpu")
+    method.fit(pairs, pairs, lambda phase: 0.0)
+    return data, method, data.y_scale.apply(data.targets.shown).to(method.dtype)
 
 
 @pytest.mark.parametrize("kind", [Prior, Lookup])
 @pytest.mark.parametrize("task", [Offset(), Mixed(), Waves(3, 2)], ids=["offset", "mixed", "waves"])
 def test_baselines_return_training_designs_bit_for_bit(kind, task) -> None:
-    data, ask = asker(kind, task)
-    x = ask(Question("targets", 7)).x
+    data, method, y = fitted(kind, task)
+    proposals = method.propose(y, 7, Generator().manual_seed(0))
+    x = physical(task, data, proposals)
     assert x.dtype == torch.float64 and x.shape == (50, 7, task.x_dim)
     known = {row.numpy().tobytes() for row in data.train.x}
     assert {row.numpy().tobytes() for row in x.flatten(0, 1)} <= known
@@ -54,19 +62,18 @@ def test_baselines_return_training_designs_bit_for_bit(kind, task) -> None:
 
 def test_lookup_finds_the_nearest_y_at_a_large_offset() -> None:
     task = Offset()
-    data, ask = asker(Lookup, task)
-    y = data.y_scale.apply(data.targets.shown).to(ask.method.dtype)
-    rows = ask.method.propose(y, 1, Generator()).rows[:, 0]
-    distance = (data.targets.y - data.train.y.T).abs()
+    data, method, y = fitted(Lookup, task)
+    rows = method.propose(y, 1, Generator()).rows[:, 0]
+    distance = (data.targets.shown - data.train.y.T).abs()
     assert torch.equal(distance.gather(1, rows[:, None])[:, 0], distance.min(1).values)
     assert len(data.train.y.float().unique()) == 1
 
 
 def test_designs_of_a_methods_own_are_moved_to_valid_ones() -> None:
     task = Mixed()
-    data, ask = asker(Prior, task, 300, 5)
+    data = draw(task, DataSettings(n_train=300, targets=5))
     x = torch.randn(5, 8, 5, generator=Generator().manual_seed(0))
-    moved = ask._physical(Proposals(x))
+    moved = physical(task, data, Proposals(x))
     valid = moved[..., 4] > 0
     assert task.in_support(moved[valid]).all() and valid.any()
     torch.testing.assert_close(moved[..., 4], data.x_scale.undo(x.double())[..., 4])
