@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -104,17 +105,17 @@ def test_a_plug_in_is_small(folder, limit):
 
 
 def test_a_table_of_the_readme_names_every_table():
-    from harness.reporting import TABLES
+    from harness.reporting import tables
 
-    for name in TABLES:
+    for name in tables():
         assert f"| `{name}` |" in chapter("Read the tables")
 
 
 def test_every_flag_of_run_is_explained():
-    from harness.cli import RUN_FLAGS, RUN_SWITCHES
+    from harness.config import Settings, flag
 
-    for name in (*RUN_FLAGS, *RUN_SWITCHES):
-        assert f"--{name}" in chapter("Run")
+    for name in ("config", *(item.name for item in fields(Settings))):
+        assert flag(name) in chapter("Run")
 
 
 @pytest.mark.parametrize(("title", "kind"), [("Add a method", "methods"), ("Add a task", "tasks")])
@@ -159,6 +160,5 @@ def test_the_table_of_presets_is_true(name):
 
     preset = presets.load(name)
     (row,) = (line for line in chapter("Run").splitlines() if line.startswith(f"| `{name}`"))
-    protocol = preset.protocol
     assert f"| {count(preset.budget)} |" in row and f"{preset.schedule.epochs} epochs" in row
-    assert f"| {protocol.targets} × {protocol.proposals}, {protocol.repeats} |" in row
+    assert f"| {preset.data.targets} × {preset.sizes.proposals}, {preset.sizes.repeats} |" in row
