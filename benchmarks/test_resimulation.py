@@ -8,7 +8,7 @@ from torch import Generator
 from workload import TASKS
 
 from harness import registry
-from harness.evaluation.resimulation import resimulate
+from harness.resimulation import resimulate
 
 DESIGNS = 100_000
 SECONDS = 2.0  # of simulation, by the task's own cost, for which there are as many designs

@@ -17,6 +17,7 @@ def test_training_step(benchmark, device: str, name: str, phase: str) -> None:
     workload = built(name, device)
     chosen = next(item for item in workload.phases() if item.name == phase)
     loop = _Loop(
+        workload.method,
         chosen,
         workload.train,
         workload.valid,

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from harness import budget, data, presets, registry
+from harness import budget, data, fitting, presets, registry
 from harness.contracts import Method, Phase
 from harness.plan import specification
 from harness.seeds import seeded
 from harness.selection import select
+from harness.settings import Schedule
 from harness.timing import Stopwatch
 from harness.training import train
 
@@ -47,7 +48,7 @@ class Workload:
     dataset: data.Dataset
     train: data.Pairs
     valid: data.Pairs
-    schedule: presets.Schedule
+    schedule: Schedule
     device: str
 
     def phases(self) -> list[Phase]:
@@ -56,7 +57,7 @@ class Workload:
 
     def fixed_target(self) -> Tensor:
         """y* as the method sees it `(1, y_dim)`."""
-        return self.dataset.y_scale.apply(self.dataset.fixed_target).to(self.device, self.method.dtype)
+        return self.dataset.y_scale.apply(self.dataset.fixed.shown).to(self.device, self.method.dtype)
 
     def propose(self, n: int) -> Tensor:
         """N proposals for y*, from the same random numbers every time."""
@@ -72,13 +73,13 @@ class Workload:
         """Re-simulated squared error of standardised designs `(1, n, x_dim)` for y*."""
         task = registry.get("tasks", TASK).load()()
         reached = task.simulate(self.dataset.x_scale.undo(x[0].cpu().double()))
-        return (reached - self.dataset.fixed_target).square().mean(-1)
+        return (reached - self.dataset.fixed.y).square().mean(-1)
 
 
 @cache
 def dataset_of(task: str) -> data.Dataset:
     """The task's data under the quick preset."""
-    return data.draw(registry.get("tasks", task).load()(), presets.load("quick").protocol)
+    return data.draw(registry.get("tasks", task).load()(), presets.load("quick").data)
 
 
 @cache
@@ -87,10 +88,13 @@ def built(name: str, device: str) -> Workload:
     preset, dataset = presets.load("quick"), dataset_of(TASK)
     (selection,) = select("methods", name)
     spec = specification(selection, preset.method_options(name, TASK))
-    problem = data.pose(registry.get("tasks", TASK).load()(), dataset, registry.build_method(spec), device)
-    method, _ = budget.build_to_budget(lambda: registry.build_method(spec), problem, preset.budget, 0)
-    pairs = [data.standardised(dataset, part, method.dtype, device) for part in (dataset.train, dataset.valid)]
-    return Workload(method.to(device), dataset, *pairs, replace(preset.schedule, epochs=EPOCHS), device)
+    task = registry.get("tasks", TASK).load()()
+    schedule = replace(preset.schedule, epochs=EPOCHS)
+    given = fitting.lesson(task, dataset, budget=preset.budget, schedule=schedule, seed=0, device=device)
+    method, _ = fitting.build(given, lambda: registry.build_method(spec))
+    scales = (dataset.x_scale, dataset.y_scale)
+    pairs = [data.standardised(scales, part, method.dtype, device) for part in (dataset.train, dataset.valid)]
+    return Workload(method, dataset, *pairs, schedule, device)
 
 
 @cache

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import schema, sources
 from harness.options import identity, resolve
@@ -21,6 +21,9 @@ from harness.records import content_key
 from harness.registry import PluginSpec, build_method, build_protocol, build_scenario, build_task
 from harness.selection import Selection
 from harness.settings import DataSettings, Schedule, Sizes
+
+if TYPE_CHECKING:
+    from harness.contracts import Task
 
 SOURCES = {
     "data": ("harness.data",),
@@ -168,7 +171,8 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
     """
     cells: dict[str, Cell] = {}
     given = [specification(item, preset.protocols.get(item.plugin.name)) for item in wanted.protocols]
-    asked = tuple(spec for spec in given if _scores(spec))
+    # The last of a name, so that `all,r_T[bootstrap=50]` says what is to differ from the others.
+    asked = tuple({spec.name: spec for spec in given if _scores(spec)}.values())
     scenarios = [None if item.plugin.name == "base" else specification(item) for item in wanted.scenarios]
     for task in wanted.tasks:
         spec = specification(task)
@@ -190,7 +194,7 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
                 scenario=scenario,
                 device=wanted.device,
                 threads=wanted.threads,
-                refusal=refusal(method, scenario, built.x_dim, built.y_dim),
+                refusal=refusal(method, scenario, built),
             )
             cells.setdefault(cell.key, cell)
     return list(cells.values())
@@ -213,15 +217,18 @@ def _scores(spec: PluginSpec) -> bool:
     return protocol.measures or bool(protocol.questions(Sizes()))
 
 
-def refusal(method: Selection, scenario: PluginSpec | None, x_dim: int, y_dim: int) -> str:
-    """Why a method cannot take part in a scenario of a task with these dimensions; empty where it can."""
+def refusal(method: Selection, scenario: PluginSpec | None, task: Task) -> str:
+    """Why a method cannot take part in a scenario of a task; empty where it can."""
     if scenario is None:
         return ""
     built, loaded = build_scenario(scenario), method.plugin.load()
+    if task.conditions is not None:
+        return f"{scenario.label} does not know which entries of y are conditions, and the task has some"
+    reason = built.refusal(task.x_dim, task.y_dim)
     missing = sorted(built.needs - loaded.handles)  # type: ignore[attr-defined]
-    if missing:
-        return f"{method.plugin.name} does not handle {', '.join(missing)}, which {scenario.label} needs"
-    return built.refusal(x_dim, y_dim) or ""
+    if reason is None and missing:
+        reason = f"{method.plugin.name} does not handle {', '.join(missing)}, which {scenario.label} needs"
+    return reason or ""
 
 
 def misfits(cells: Iterable[Cell]) -> dict[Cell, str]:

@@ -103,11 +103,16 @@ def cpu_model() -> str:
 
 @cache
 def device_kind(device: str) -> str:
-    """What a cell's key says of its device: `cpu`, or `cuda` with the model of the GPU, such as `cuda NVIDIA H100`."""
+    """What a cell's key says of its device: `cpu`, or `cuda` with the model of the GPU, such as `cuda NVIDIA H100`.
+
+    Just `cuda` where there is no GPU to be asked.
+    """
     if not device.startswith("cuda"):
         return device
     import torch
 
+    if not torch.cuda.is_available():
+        return "cuda"
     return f"cuda {clean(torch.cuda.get_device_name(torch.device(device)))}"
 
 

@@ -90,6 +90,14 @@ def slow(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
     yield from compute(cell, folder, report)
 
 
+def endless(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
+    """The first cell ends at once, the others never do; each leaves a sign that holds the process id."""
+    Path(os.environ["SIGNS"], f"{cell.seed}-{os.getpid()}").touch()
+    while cell.seed:
+        time.sleep(0.05)
+    yield from compute(cell, folder, report)
+
+
 def _raise() -> None:
     raise ValueError(f"no such file: {__file__}")
 

@@ -15,8 +15,8 @@ from toys import Mixed
 from harness import kinds
 from harness.conformance import check_task
 from harness.contracts import Kind
-from harness.data import draw, pose, standardised
-from harness.presets import Protocol
+from harness.data import draw, fitted, pose, standardised
+from harness.settings import DataSettings
 from methods.baselines import Prior
 
 MIXED = Mixed()
@@ -88,8 +88,8 @@ def test_kinds_that_are_none() -> None:
 
 
 def test_numbers_are_scaled_and_choices_are_not() -> None:
-    data = draw(MIXED, Protocol(n_train=400, targets=10))
-    x = standardised(data, data.train, torch.float64, "cpu").x
+    data = draw(MIXED, DataSettings(n_train=400, targets=10))
+    x = standardised((data.x_scale, data.y_scale), data.train, torch.float64, "cpu").x
     assert torch.equal(x[:, :3], data.train.x[:, :3])
     assert torch.allclose(x[:, 3:].std(0), torch.ones(2).double())
     assert kinds.scaled(MIXED.kinds, 5).tolist() == [False] * 3 + [True] * 2
@@ -97,17 +97,17 @@ def test_numbers_are_scaled_and_choices_are_not() -> None:
 
 
 def test_a_method_is_told_the_step_from_one_value_to_the_next() -> None:
-    data = draw(MIXED, Protocol(n_train=400, targets=10))
-    problem = pose(MIXED, data, Prior, "cpu")
+    data = draw(MIXED, DataSettings(n_train=400, targets=10))
+    problem = fitted(pose(MIXED, data), torch.float32, "cpu")
     assert problem.kinds == MIXED.kinds and problem.step is not None and problem.step.dtype == Prior.dtype
-    levels = standardised(data, data.train, torch.float64, "cpu").x[:, 3].unique()
+    levels = standardised((data.x_scale, data.y_scale), data.train, torch.float64, "cpu").x[:, 3].unique()
     torch.testing.assert_close(levels.diff(), problem.step[3].double().expand(4), rtol=1e-5, atol=0)
     assert problem.step[:3].tolist() == [1.0] * 3 and problem.step[4] == 0
 
 
 def test_the_round_trip_through_single_precision_keeps_discrete_columns() -> None:
-    data = draw(MIXED, Protocol(n_train=400, targets=10))
-    x = standardised(data, data.train, torch.float32, "cpu").x
+    data = draw(MIXED, DataSettings(n_train=400, targets=10))
+    x = standardised((data.x_scale, data.y_scale), data.train, torch.float32, "cpu").x
     moved = snapped(data.x_scale.undo(x.double()))
     assert torch.equal(moved[:, :4], data.train.x[:, :4])
     assert MIXED.simulate(moved).isfinite().all()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toys import Waves
 
 from harness import presets
 from harness.errors import UsageError
@@ -213,11 +214,12 @@ def test_the_base_scenario_leaves_no_trace_and_another_makes_another_cell() -> N
 
 
 def test_what_a_method_does_not_handle_is_refused_in_words() -> None:
-    (prior,), (scenario,) = select("methods", "prior"), select("scenarios", "gaps[fill=native]")
-    built = specification(scenario)
-    text = refusal(prior, built, 2, 3)
-    assert text.startswith("prior does not handle") and "gaps[fill=native]" in text
-    assert refusal(prior, None, 2, 3) == ""
+    (mdn, prior), (scenario,) = select("methods", "mdn,prior"), select("scenarios", "gaps[fill=native]")
+    built, task = specification(scenario), Waves(2, 3)
+    text = refusal(mdn, built, task)
+    assert text.startswith("mdn does not handle") and "gaps[fill=native]" in text
+    assert refusal(prior, built, task) == refusal(mdn, None, task) == ""
+    assert "1 entry" in refusal(prior, built, Waves(2, 1))
 
 
 def test_slow_tasks_run_first_and_methods_keep_their_order():

@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
-from harness.limits import check
 
 from harness import config, presets
 from harness.errors import UsageError

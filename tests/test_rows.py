@@ -7,12 +7,15 @@ import torch
 from torch import Generator
 from toys import Mixed, Waves
 
+from harness import fitting
+from harness.answers import Asker
 from harness.conformance.findings import ViolationError
 from harness.conformance.rows import named_rows
 from harness.conformance.trial import Fold, Trial
 from harness.contracts import Proposals, Task
-from harness.data import draw, physical, pose, standardised
-from harness.presets import Protocol
+from harness.data import Dataset, draw
+from harness.questions import Question
+from harness.settings import DataSettings, Schedule
 from methods.baselines import Lookup, Prior
 
 
@@ -29,22 +32,20 @@ class Offset(Waves):
         return 1e9 + 1e-3 * super().simulate((x - 1e6) * 1e4)
 
 
-def fitted(kind: type, task: Task, n: int = 4000):
-    data = draw(task, Protocol(n_train=n, targets=50))
-    method = kind()
-    method.build(pose(task, data, method, "cpu"), 1)
-    method.to(method.dtype)
-    pairs = standardised(data, data.train, method.dtype, "cpu")
-    method.fit(pairs, pairs, lambda phase: 0.0)
-    return data, method, data.y_scale.apply(data.targets).to(method.dtype)
+def asker(kind: type, task: Task, n: int = 4000, targets: int = 50) -> tuple[Dataset, Asker]:
+    """A baseline that knows the training designs, ready to be asked."""
+    data = draw(task, DataSettings(n_train=n, targets=targets))
+    given = fitting.lesson(task, data, budget=1, schedule=Schedule(), seed=0)
+    method, _ = fitting.build(given, kind)
+    fitting.fit(given, method, lambda *_: None)
+    return data, Asker(method, given)
 
 
 @pytest.mark.parametrize("kind", [Prior, Lookup])
 @pytest.mark.parametrize("task", [Offset(), Mixed(), Waves(3, 2)], ids=["offset", "mixed", "waves"])
 def test_baselines_return_training_designs_bit_for_bit(kind, task) -> None:
-    data, method, y = fitted(kind, task)
-    proposals = method.propose(y, 7, Generator().manual_seed(0))
-    x = physical(task, data, proposals)
+    data, ask = asker(kind, task)
+    x = ask(Question("targets", 7)).x
     assert x.dtype == torch.float64 and x.shape == (50, 7, task.x_dim)
     known = {row.numpy().tobytes() for row in data.train.x}
     assert {row.numpy().tobytes() for row in x.flatten(0, 1)} <= known
@@ -53,18 +54,19 @@ def test_baselines_return_training_designs_bit_for_bit(kind, task) -> None:
 
 def test_lookup_finds_the_nearest_y_at_a_large_offset() -> None:
     task = Offset()
-    data, method, y = fitted(Lookup, task)
-    rows = method.propose(y, 1, Generator()).rows[:, 0]
-    distance = (data.targets - data.train.y.T).abs()
+    data, ask = asker(Lookup, task)
+    y = data.y_scale.apply(data.targets.shown).to(ask.method.dtype)
+    rows = ask.method.propose(y, 1, Generator()).rows[:, 0]
+    distance = (data.targets.y - data.train.y.T).abs()
     assert torch.equal(distance.gather(1, rows[:, None])[:, 0], distance.min(1).values)
     assert len(data.train.y.float().unique()) == 1
 
 
 def test_designs_of_a_methods_own_are_moved_to_valid_ones() -> None:
     task = Mixed()
-    data = draw(task, Protocol(n_train=300, targets=5))
+    data, ask = asker(Prior, task, 300, 5)
     x = torch.randn(5, 8, 5, generator=Generator().manual_seed(0))
-    moved = physical(task, data, Proposals(x))
+    moved = ask._physical(Proposals(x))
     valid = moved[..., 4] > 0
     assert task.in_support(moved[valid]).all() and valid.any()
     torch.testing.assert_close(moved[..., 4], data.x_scale.undo(x.double())[..., 4])

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.records import read
+from harness.records import plain, read
+from harness.schema import Record
 from tests.plugins import install
 
 SOURCE = """
@@ -54,35 +55,35 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def records(place: Path) -> dict[str, dict]:
+def records(place: Path) -> dict[str, Record]:
     found = [read(path) for path in sorted((place / "here").glob("*/*/*/record.json"))]
-    return {record["label"]["method"]: record for record in found}
+    return {record.label.method: record for record in found}
 
 
 def test_what_a_task_says_of_itself_is_printed_and_recorded(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(RUN) == 0
     assert "proxied: Half of the rows are missing." in capsys.readouterr().out
     for record in records(place).values():
-        assert record["data"]["floor"] == {"sse": 0.25, "mse": 0.25, "nmse": 0.5}
-        assert record["data"]["report"] == ["Half of the rows are missing."]
-        first = record["scores"]["diagnosis"]["first"]
+        assert record.data is not None and record.data.floor == {"sse": 0.25, "mse": 0.25, "nmse": 0.5}
+        assert record.data.report == ["Half of the rows are missing."]
+        first = record.scores["diagnosis"].values["found"]["first"]
         assert 0 <= first["mean"] <= 1 and first["designs"] == 60
 
 
 def test_another_operator_is_recorded_beside_scores_that_stay(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(RUN) == 0
     before = records(place)
-    assert main(["rescore", "--out", "here", "--operator", "full", "--designs", "7"]) == 0
+    assert main(["rescore", "--out", "here", "--protocols", "operators[operator=full,designs=7]"]) == 0
     after = records(place)
     for name, record in after.items():
-        full = record.pop("operators")["full"]
-        assert set(full) == {"multi_target", "fixed_target"}
-        for found in full.values():
+        compared = record.scores["operators"].values["compared"]
+        assert set(compared) == {"targets", "fixed"}
+        for found in compared.values():
             assert (found["designs"], found["valid"]) == (7, 1.0)
             assert found["mse_between"] == pytest.approx(0.25)
-        changed = {key for key in before[name] if before[name][key] != record[key]}
-        assert changed <= {"checksum"}
-    lookup = after["lookup"]["scores"]["multi_target"]["mse"]["mean"]
+        others = before[name].scores.keys() - {"operators"}
+        assert all(plain(record.scores[other]) == plain(before[name].scores[other]) for other in others)
+    lookup = after["lookup"].scores["multi-target"].values["errors"]["mse"]["mean"]
     assert lookup < 0.01  # so that nearly all of the other operator's error is what lies between the two
     assert main(["verify", "--out", "here"]) == 0
     capsys.readouterr()
@@ -92,8 +93,8 @@ def test_another_operator_is_recorded_beside_scores_that_stay(place: Path, capsy
         ("full", method, targets) for method in ("prior", "lookup") for targets in ("many", "y*")
     }
     assert all(line[-2].strip() == "0.25" for line in lines)
-    assert main(["rescore", "--out", "here", "--operator", "fall"]) == 0
-    assert capsys.readouterr().out.count("has no operator 'fall'; it has: full") == 2
+    assert main(["rescore", "--out", "here", "--protocols", "operators[operator=fall]"]) == 0
+    assert capsys.readouterr().out.count("left as it is: Unknown operator 'fall'") == 2
 
 
 def test_what_a_task_reads_is_part_of_the_key(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ class Protocol(ABC):
         self.options = options if options is not None else self.Options()
 
     def questions(self, sizes: Sizes) -> dict[str, Question]:
-        """The questions, by the names under which `score` gets the answers; `sizes` are the run's numbers of proposals."""
+        """The questions, by the names under which `score` gets the answers; `sizes` are the numbers of proposals."""
         return {}
 
     def score(self, material: Material) -> Any:

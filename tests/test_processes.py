@@ -1,0 +1,186 @@
+"""Real processes, really killed: nothing outlives what it works for, and what is lost is said."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness import presets
+from harness.execution import run_cells
+from harness.plan import Wanted, part_of, plan
+from harness.selection import select
+from harness.store import Store
+from tests.plugins import install
+from tests.runners import all_of, make_cell
+from tests.test_execution import TESTS, alive, pids, wait_for
+
+SCRIPT = """
+import sys
+from harness.execution import run_cells
+from harness.store import Store
+from tests.runners import all_of, endless, make_cell
+
+if __name__ == "__main__":
+    cells = [make_cell(seed=seed) for seed in range(3)]
+    summary = run_cells(all_of(*cells), Store(sys.argv[1]), jobs=3, runner=endless)
+    sys.exit(128 + summary.signal if summary.signal else 0)
+"""
+
+STRANGE = """
+import os
+import signal
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.contracts import Method, Proposals
+
+
+class Strange(Method):
+    trainable = False
+
+    @dataclass(frozen=True)
+    class Options:
+        how: Literal["kill", "full", "garble"] = "kill"
+
+    def fit(self, train, valid, run):
+        self.x = train.x
+
+    def propose(self, y, n, generator):
+        print("last words", flush=True)
+        if self.options.how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.options.how == "full":
+            raise OSError(28, "No space left on device")
+        raise ValueError("\\x1b[31mred\\x1b[0m \\ud800")
+"""
+
+
+class Run:
+    """A run of three cells in a process of its own, one finished and two that never will be."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.signs, self.temporary = (folder / name for name in ("out", "signs", "tmp"))
+        for place in (self.signs, self.temporary):
+            place.mkdir()
+        path = os.pathsep.join([str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
+        values = {"PYTHONPATH": path, "SIGNS": str(self.signs), "TMPDIR": str(self.temporary)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", SCRIPT, str(self.root)],
+            env={**os.environ, **values},
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        wait_for(lambda: len(pids(self.signs)) == 3 and len(list(Store(self.root).records())) == 1)
+        tree = psutil.Process(self.process.pid).children(recursive=True)
+        self.all = [process.pid for process in tree]
+        self.workers = [pid for pid in pids(self.signs) if pid in self.all]
+        self.server = psutil.Process(self.workers[0]).ppid()
+
+    def gone(self) -> bool:
+        return not any(alive(pid) for pid in self.all)
+
+    def end(self) -> str:
+        """Wait for the end; what was said on standard error."""
+        return self.process.communicate(timeout=60)[1]
+
+
+def test_a_killed_run_takes_all_with_it_also_stopped_processes_and_its_socket(tmp_path):
+    run = Run(tmp_path)
+    assert len(run.all) > 2 * len(run.workers)  # the methods' processes, the server and its tracker
+    for pid in (run.workers[0], run.server):
+        os.kill(pid, signal.SIGSTOP)
+    run.process.kill()
+    assert "Traceback" not in run.end()
+    wait_for(run.gone)
+    wait_for(lambda: not list(run.temporary.glob("pymp-*")))
+
+
+def test_where_the_server_is_killed_together_with_the_run_nothing_is_left_either(tmp_path):
+    run = Run(tmp_path)
+    os.kill(run.workers[0], signal.SIGSTOP)
+    os.kill(run.server, signal.SIGKILL)
+    run.process.kill()
+    run.end()
+    wait_for(run.gone)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_the_run_in_order_and_more_of_them_do_not_disturb_it(tmp_path, number):
+    run = Run(tmp_path)
+    os.kill(run.workers[0], signal.SIGSTOP)
+    for _ in range(3):
+        run.process.send_signal(number)
+    said = run.end()
+    assert run.process.returncode == 128 + number
+    assert said.count("Interrupted: 1 of 3 cells are finished and kept") == 1 and "Traceback" not in said
+    wait_for(run.gone)
+    assert not list(run.root.rglob("*.tmp")) and not list(run.root.rglob("*.lock"))
+    assert not list(run.temporary.glob("pymp-*")) and Store(run.root).verify() == []
+
+
+def test_a_killed_server_costs_no_running_cell_and_no_traceback(tmp_path):
+    run = Run(tmp_path)
+    os.kill(run.server, signal.SIGKILL)
+    os.kill(run.workers[0], signal.SIGKILL)
+    store = Store(run.root)
+    wait_for(lambda: len(list(store.records())) == 2)
+    assert alive(run.workers[1]) and run.process.poll() is None
+    run.process.terminate()
+    assert "Traceback" not in run.end()
+    wait_for(run.gone)
+
+
+def test_a_methods_process_ends_with_its_worker(tmp_path):
+    run = Run(tmp_path)
+    (method,) = psutil.Process(run.workers[0]).children()
+    os.kill(method.pid, signal.SIGSTOP)
+    os.kill(run.workers[0], signal.SIGKILL)
+    wait_for(lambda: not alive(method.pid))
+    wait_for(lambda: len(list(Store(run.root).records())) == 2)
+    run.process.terminate()
+    run.end()
+
+
+def cells(methods: str):
+    chosen = [select(kind, names) for kind, names in (("methods", methods), ("tasks", "sinewave"))]
+    return plan(Wanted(*chosen, select("scenarios", "base"), select("protocols", "multi-target"), (0,)), SMOKE)
+
+
+SMOKE = presets.load("smoke")
+
+
+def test_what_a_method_does_to_its_process_is_the_failure_of_its_cell_alone(tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path, STRANGE, methods={"strange": "Strange"})
+    works = all_of(*cells("strange[how=kill],strange[how=full],strange[how=garble],prior"))
+    run_cells(works, Store(tmp_path / "out"), quiet=True)
+    found = {record.label.method: record for record in Store(tmp_path / "out").records()}
+    killed, full, garbled = (found[f"strange[how={how}]"] for how in ("kill", "full", "garble"))
+    assert killed.status == "killed" and "last words" in killed.error.traceback
+    assert full.status == "failed" and full.error.type == "OSError"
+    assert garbled.error.message == "red \ufffd" and "\x1b" not in garbled.error.traceback
+    assert found["prior"].status == "ok", found["prior"].error
+
+
+def test_a_cell_is_not_run_with_other_sources_than_it_was_planned_with(tmp_path, monkeypatch):
+    module = install(monkeypatch, tmp_path, STRANGE, methods={"strange": "Strange"})
+    works = all_of(*cells("strange[how=kill]"))
+    assert all(cell.digests for cell in works)
+    (tmp_path / module / f"{module}.py").write_text(STRANGE + "\n\nnew = 1\n")
+    run_cells(works, Store(tmp_path / "out"), quiet=True)
+    (record,) = Store(tmp_path / "out").records()
+    assert record.status == "failed" and "The source of method is not the one" in record.error.message
+
+
+def test_parts_of_a_plan_are_disjoint_and_complete():
+    planned = [make_cell(seed=seed) for seed in range(40)]
+    for count in (1, 2, 7):
+        parts = [cell.key for i in range(count) for cell in part_of(planned, (i + 1, count))]
+        assert sorted(parts) == sorted(cell.key for cell in planned)
+    assert part_of(planned, None) == planned
