@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 ARGS ?=
 
-.PHONY: venv run test check bench clean
+.PHONY: venv run test quick-test check bench clean
 
 venv: $(STAMP)
 
@@ -23,6 +23,10 @@ run: $(STAMP)
 # what they were prepared with, in one process.
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+
+# What takes less than a minute and a half: all but the tests that train, run the command line or compare with other code.
+quick-test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not slow" $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/python -m ruff check .

@@ -11,7 +11,7 @@ from typing import Any
 from harness import presets
 from harness.options import describe, hints, resolve, text_of
 from harness.registry import Kind, Plugin, discover
-from harness.store import Store
+from harness.store import RECORD, Store
 
 
 def plugins(kind: Kind) -> str:
@@ -60,8 +60,8 @@ def results(root: Path) -> str:
     """The result folders below a folder, or that folder itself, with how many records have which status."""
     lines = ["Results"]
     for folder in [root, *sorted(path for path in root.glob("*/") if not path.name.startswith("."))]:
-        states = Counter(record.status for record in Store(folder).records())
-        if states:
+        if any(folder.glob(f"*/*/*/{RECORD}")):
+            states = Counter(record.status for record in Store(folder).records())
             lines.append(f"  {folder}  " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())))
     return "\n".join(lines if len(lines) > 1 else [*lines, f"  none below {root}"]) + "\n"
 

@@ -33,4 +33,4 @@ class FixedTarget(Protocol):
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
-    return [error_table(FixedTarget, group, str(metric), published) for group in groups]
+    return [error_table(FixedTarget, group, str(metric), published) for group in groups if group.scored(FixedTarget)]

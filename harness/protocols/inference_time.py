@@ -102,7 +102,7 @@ class InferenceTime(Protocol):
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
-    return [_table(group, published) for group in groups]
+    return [_table(group, published) for group in groups if group.done]
 
 
 def _table(group: Group, published: bool) -> Table:

@@ -45,7 +45,9 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
         Column("novelty", lambda raw: number(raw["novelty"])),
         Column("copies", lambda raw: share(raw["copies"])),
     ]
-    tables = [error_table(MultiTarget, group, str(metric), published, columns, _novelty) for group in groups]
+    # Where nothing is done at all, this is the table that says why.
+    shown = [group for group in groups if group.scored(MultiTarget) or not group.done]
+    tables = [error_table(MultiTarget, group, str(metric), published, columns, _novelty) for group in shown]
     return [table.noting(NOVELTY) for table in tables]
 
 

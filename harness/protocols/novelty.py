@@ -84,7 +84,7 @@ class Novelty(Protocol):
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
-    return [_table(group, str(metric)) for group in groups]
+    return [_table(group, str(metric)) for group in groups if group.scored(Novelty)]
 
 
 def _table(group: Group, metric: str) -> Table:

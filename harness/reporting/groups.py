@@ -10,13 +10,16 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.records import canonical
 from harness.reporting.numbers import count
 from harness.reporting.rows import Row, order
 from harness.schema import Declared, Record
+
+if TYPE_CHECKING:
+    from harness.protocols.contract import Protocol
 
 SETTINGS = ("budget", "schedule", "data", "sizes")
 Key = tuple[str, str, str]
@@ -51,6 +54,15 @@ class Group:
     def y_dim(self) -> int:
         """The number of y dimensions; 0 where no record knows it."""
         return len(self.first.data.y_variance) if self.first.data else 0
+
+    def scored(self, protocol: type[Protocol]) -> bool:
+        """Whether any row has scores of a protocol."""
+        return any(row.scores(protocol) for row in self.rows)
+
+    @property
+    def done(self) -> bool:
+        """Whether any row has scores at all."""
+        return any(row.done for row in self.rows)
 
     def floor(self, metric: str) -> float:
         """The error of the task's forward model itself, below which no comparison means anything; 0 without one."""

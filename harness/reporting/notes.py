@@ -12,7 +12,7 @@ from harness.reporting.numbers import count, number, printed
 from harness.reporting.published import Published
 from harness.reporting.rows import Row
 from harness.reporting.table import VALID
-from harness.schema import Stamp
+from harness.schema import Data, Stamp
 
 INVALID = (
     "an invalid design counts with the mean error of a draw from the prior, in a mean and in a best of T alike, so "
@@ -54,7 +54,7 @@ def settings(groups: Sequence[Group]) -> Iterator[str]:
         f"Questions: {data['targets']} {data['targets_from']} targets × {sizes['proposals']} proposals, "
         f"{sizes['fixed_proposals']} for the fixed target, {sizes['repeats']} repeats, data seed {data['data_seed']}"
     )
-    yield from (_data(group) for group in groups)
+    yield from (_data(group, group.first.data) for group in groups if group.first.data)
     stamps = [record.stamp for record in records if record.stamp]
     if stamps:
         yield f"Hardware: {'; '.join(dict.fromkeys(map(_hardware, stamps)))}"
@@ -99,7 +99,9 @@ def failures(rows: Iterable[Row]) -> Iterator[str]:
                 what = record.status.replace("_", " ")
                 message = " ".join((record.error.message if record.error else "no message").split())
                 short = message if len(message) <= MESSAGE else message[:MESSAGE] + "…"
-                yield f"{row.label} on {record.label.task}, seed {record.declared.seed}: {what} ({short})"
+                scenario = f", {record.label.scenario}" if record.declared.scenario else ""
+                place = f"{record.label.task}{scenario}, seed {record.declared.seed}"
+                yield f"{row.label} on {place}: {what} ({short})"
 
 
 def code(rows: Sequence[Row], protocol: str = "") -> Iterator[str]:
@@ -143,10 +145,9 @@ def _presets(groups: Sequence[Group]) -> list[str]:
     return sorted({record.preset for group in groups for record in group.records})
 
 
-def _data(group: Group) -> str:
-    data = group.first.data
-    pairs = data.n_train + data.n_valid if data else 0
-    return f"Data of {group.task}: {pairs} pairs, split {str(group.split)[:8]}, targets {str(group.targets)[:8]}"
+def _data(group: Group, data: Data) -> str:
+    pairs = data.n_train + data.n_valid
+    return f"Data of {group.task}: {pairs} pairs, split {data.split[:8]}, targets {data.targets[:8]}"
 
 
 def _series(seeds: Sequence[int]) -> str:
