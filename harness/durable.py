@@ -42,8 +42,9 @@ def storage_errors(path: Path) -> Iterator[None]:
         reason = _reason(error)
         if reason is None:
             raise
+        place = path.parent if path.name.startswith(".") else path  # a reader knows no scratch folder
         raise StorageError(
-            f"Results cannot be written to {str(path)!r}: {reason}. Finished cells are kept. Free space, mend the "
+            f"Results cannot be written to {str(place)!r}: {reason}. Finished cells are kept. Free space, mend the "
             "permissions or choose another folder with --out; then the same command continues."
         ) from error
 
