@@ -629,8 +629,11 @@ def test_each_plugin_is_checked_in_a_process_of_its_own(monkeypatch, tmp_path):
     assert "signal 11 (SIGSEGV)" in crashed.message
 
 
+PATIENCE = 120  # seconds, after which something hangs
+
 CALLER = """
-import os, sys, threading, time
+import os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores for what runs in the background
 sys.path.insert(0, sys.argv[1])
 from harness.conformance import check
 from harness.registry import discover
@@ -654,12 +657,14 @@ class Sleeping(Tidy):
     caller = subprocess.Popen([sys.executable, tmp_path / "caller.py", folder], stderr=subprocess.DEVNULL)
     child = wait_for(lambda: int(told.read_text()) if told.exists() and told.read_text() else None)
     caller.send_signal(signal.SIGINT)
-    assert caller.wait() != 0
+    assert caller.wait(timeout=PATIENCE) != 0
     assert wait_for(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
 def wait_for(something):
+    end = time.monotonic() + PATIENCE
     while not (found := something()):
+        assert time.monotonic() < end
         time.sleep(0.05)
     return found
 

@@ -75,7 +75,7 @@ class Run:
             env={**os.environ, **values},
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=heeding,
         )
         wait_for(lambda: len(pids(self.signs)) == 3 and len(list(Store(self.root).records())) == 1)
         tree = psutil.Process(self.process.pid).children(recursive=True)
@@ -89,6 +89,12 @@ class Run:
     def end(self) -> str:
         """Wait for the end; what was said on standard error."""
         return self.process.communicate(timeout=60)[1]
+
+
+def heeding() -> None:
+    """What a shell in the background, or nohup, has its children ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def test_a_killed_run_takes_all_with_it_also_stopped_processes_and_its_socket(tmp_path):
