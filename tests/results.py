@@ -56,7 +56,7 @@ def run(root: Path, wanted: Iterable[Cell]) -> dict[Cell, Work]:
         record = store.read(cell)
         done[cell] = work = due(cell, record)
         if cell.refusal:
-            refuse(cell, store)
+            refuse(cell, store, "cannot", {"type": "Cannot", "message": cell.refusal, "traceback": ""})
         elif work:
             _bring_up_to_date(cell, work, None if work.train else record, store)
     return done

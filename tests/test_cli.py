@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import fields
@@ -126,7 +127,7 @@ def pretend_to_run(monkeypatch: pytest.MonkeyPatch, *, interrupted: bool = False
 
     def run_cells(cells: dict[Cell, Work], store: Store, **settings: object) -> Summary:
         ran.append([cell.label for cell in cells])
-        return Summary(len(cells), interrupted=interrupted)
+        return Summary(len(cells), signal=signal.SIGINT if interrupted else None)
 
     monkeypatch.setattr("harness.execution.run_cells", run_cells)
     return ran

@@ -97,6 +97,7 @@ def test_what_a_terminal_would_not_show_is_cut_off():
 def test_the_kind_of_a_device_names_the_model(monkeypatch):
     names = {"cuda:0": "NVIDIA H100", "cuda:1": "Tesla T4"}
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: names[str(device)])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     provenance.device_kind.cache_clear()
     assert [provenance.device_kind(device) for device in ("cpu", "cuda:0", "cuda:1")] == [
         "cpu",

@@ -149,7 +149,7 @@ def test_the_commands_run_as_printed(environment, tmp_path):
 
 
 def test_make_knows_the_targets_that_the_readme_names():
-    for target in {*re.findall(r"(?:`|^    )make (\w+)", README, re.MULTILINE)}:
+    for target in {*re.findall(r"(?:`|^    )make ([\w-]+)", README, re.MULTILINE)}:
         call("make", "-n", target, cwd=ROOT)
 
 

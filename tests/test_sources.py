@@ -162,7 +162,14 @@ class Package:
             path = self.folder / (name if "." in name else f"{name}.py")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        for cached in (sources.of_module, sources.of_class, sources.closure, sources._path, sources._tree):
+        for cached in (
+            sources.of_module,
+            sources.of_class,
+            sources.closure,
+            sources._path,
+            sources._tree,
+            sources._imported,
+        ):
             cached.cache_clear()
 
     def digest(self, module: str = "plugin", **texts: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.metrics import METRICS
+from harness.metrics import errors as least
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many
 from harness.reporting import notes
@@ -69,7 +70,8 @@ class Views(Protocol):
         scored = view.y.isfinite().any(1).numpy()
         errors = answered.counted("nmse", view.y)[:, 0][scored]
         if view.best_known is not None:
-            errors = errors - view.best_known.numpy()[scored]
+            best = least(METRICS["nmse"], view.best_known, view.y, answered.data.y_variance)
+            errors = errors - best.numpy()[scored]
         mean, median = float(errors.mean()), float(np.median(errors))
         return Seen(int(scored.sum()), mean, median, view.best_known is not None, view.level)
 

@@ -26,7 +26,8 @@ class View:
     y: Tensor
     """What designs are compared with `(m, y_dim)`. Entries that are NaN do not count; a row of NaN drops the target."""
     best_known: Tensor | None = None
-    """The least nmse `(m,)` that a known design has; where it is set, the excess over it is scored."""
+    """The y `(m, y_dim)` of the best design that the harness knows for each target. Where it is there, the excess of
+    the error over that design's is scored."""
     level: float = 0.0
     """The nmse of noise in this view: a mean error below it is over-fitting. 0 where there is none."""
 

@@ -175,5 +175,5 @@ def test_proposals_of_another_shape_are_an_error(toy, shape):
         def propose(self, y, n, generator):
             return Proposals(torch.zeros(shape, dtype=torch.float64))
 
-    with pytest.raises(ValueError, match=r"shape \(.*\(7, 12, 2\) was asked for"):
+    with pytest.raises(ValueError, match=r"shape \(.*return \(7, 12, 2\)"):
         toy.ask(Misshapen(toy.lesson(), counting), Question("targets", 12))

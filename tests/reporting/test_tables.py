@@ -68,8 +68,8 @@ def test_a_cell_that_was_not_run_says_so(tmp_path, records):
 def test_a_method_that_cannot_take_part_is_a_row_that_says_why(ran):
     text = render("multi-target", ran)
     native = text[text.index("robotic_arm, gaps[fill=native] (") :]
-    assert "cannot" in line(native, "lookup")
-    assert "cannot (lookup does not handle gaps, which gaps[fill=native] needs)" in native
+    assert "cannot" in line(native, "mdn")
+    assert "cannot (mdn does not handle gaps, which gaps[fill=native] needs)" in native
 
 
 def test_methods_stand_in_a_fixed_order(tmp_path, mdn):
