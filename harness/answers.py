@@ -40,6 +40,13 @@ class Answer:
     believed: Tensor | None = None
     """`(rows, n)`: squared error that the method's surrogate promises, mean over standardised y."""
 
+    @property
+    def repeats_from(self) -> str:
+        """What the repeats of a question differ in, in words."""
+        if self.pooled:
+            return "random halves of one candidate pool"
+        return "the same ranked proposals in every repeat" if self.ranked else "fresh proposals"
+
 
 @dataclass(frozen=True)
 class Asker:
@@ -89,13 +96,6 @@ class Asker:
             return self.given.train.x[part.rows.cpu()]
         x = self.given.scales[0].undo(part.x.detach().cpu().double())
         return snap(x, self.given.problem.kinds, self.given.box)
-
-
-def repeats_from(answer: Answer) -> str:
-    """What the repeats of a question differ in, in words."""
-    if answer.pooled:
-        return "random halves of one candidate pool"
-    return "the same ranked proposals in every repeat" if answer.ranked else "fresh proposals"
 
 
 def write(answer: Answer, path: Path) -> None:

@@ -161,7 +161,7 @@ class _Update:
             "stamp": self.stamp,
             "digest": self.cell.score_digest(spec),
             "source": spec.source,
-            "options": dict(spec.identity),
+            "options": spec.declared,
             "values": None if scores is None else plain(scores),
         }
 

@@ -106,7 +106,7 @@ def _asker(method: Method, given: Lesson, report: Report) -> answers.Asker:
 
 def _facts(answer: answers.Answer) -> dict[str, Any]:
     facts = {"ranked": answer.ranked, "pooled": answer.pooled, "generated": answer.generated}
-    return {**facts, "repeats_from": answers.repeats_from(answer)}
+    return {**facts, "repeats_from": answer.repeats_from}
 
 
 def _model(

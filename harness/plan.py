@@ -147,7 +147,7 @@ def harness_sources() -> dict[str, str]:
 
 
 def _declared(spec: PluginSpec) -> schema.Plugin:
-    return schema.Plugin(name=spec.name, version=spec.version, options=dict(spec.options), fingerprint=spec.fingerprint)
+    return schema.Plugin(name=spec.name, version=spec.version, options=spec.declared, fingerprint=spec.fingerprint)
 
 
 @dataclass(frozen=True)

@@ -141,10 +141,15 @@ class PluginSpec:
     source: str
     """SHA-256 of the plug-in's source and of what it imports of its own; of a protocol, of what its score uses."""
     groups: tuple[str, ...] = ()
-    identity: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """The options that determine numbers: those that a record declares."""
+    identity: Mapping[str, Any] | None = field(default=None, hash=False)
+    """The options that determine numbers, where not all of them do."""
     fingerprint: str = ""
     """Hash of what the plug-in reads besides its package, such as the user's data."""
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """The options that a record declares and a key knows: those that determine numbers."""
+        return dict(self.options if self.identity is None else self.identity)
 
 
 def plugin_class(kind: Kind, name: str, found: Any) -> type:

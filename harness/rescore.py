@@ -5,7 +5,7 @@ Both bring single parts of records up to date, one record after the other; one t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -103,18 +103,10 @@ def _intact(folder: Path) -> Record:
 
 
 def _scoring(cell: Cell, record: Record, options: Mapping[str, Mapping[str, Any]]) -> tuple[Cell, Work]:
-    specs = []
-    for name, plugin in discover("protocols").items():
-        score = record.scores.get(name)
-        if plugin.error is None and (name in options or (not options and score is not None)):
-            specs.append(
-                specification(Selection(plugin, {**(score.options if score else {}), **options.get(name, {})}))
-            )
-    own = replace(cell, protocols=tuple(spec for spec in specs if not build_protocol(spec).measures))
-    stored = {answer.file for answer in record.answers.values() if answer.file in record.files}
-    if not stored:
+    specs = [spec for spec in _protocols(record, options) if not build_protocol(spec).measures]
+    if not any(answer.file in record.files for answer in record.answers.values()):
         raise Unusable("its answers are not stored here; run the cell again to have them")
-    return own, Work(score=tuple(spec.name for spec in own.protocols))
+    return _scored(cell, [spec for spec in specs if spec.name in (options or record.scores)])
 
 
 def _timing(cell: Cell, record: Record) -> tuple[Cell, Work]:
@@ -122,16 +114,31 @@ def _timing(cell: Cell, record: Record) -> tuple[Cell, Work]:
         raise Unusable(f"{MODEL} is not stored here; run the cell again to have it")
     if cell.device.startswith("cuda") and not torch.cuda.is_available():
         raise Unusable(f"it was made on {cell.device}, and torch finds no CUDA device here")
-    specs = [specification(Selection(plugin)) for plugin in discover("protocols").values() if plugin.error is None]
-    own = replace(cell, protocols=tuple(spec for spec in specs if build_protocol(spec).measures))
-    return own, Work(score=tuple(spec.name for spec in own.protocols))
+    return _scored(cell, [spec for spec in _protocols(record, {}) if build_protocol(spec).measures])
+
+
+def _protocols(record: Record, options: Mapping[str, Mapping[str, Any]]) -> Iterator[PluginSpec]:
+    """All protocols that can be used, with the options that the record was scored with, and these over them."""
+    for name, plugin in discover("protocols").items():
+        if plugin.error is None:
+            score = record.scores.get(name)
+            earlier = score.options if score else {}
+            yield specification(Selection(plugin, {**earlier, **options.get(name, {})}))
+
+
+def _scored(cell: Cell, specs: Sequence[PluginSpec]) -> tuple[Cell, Work]:
+    return replace(cell, protocols=tuple(specs)), Work(score=tuple(spec.name for spec in specs))
 
 
 def cell_of(record: Record) -> Cell:
     """The cell that a record declares, with the sources of now."""
     declared = record.declared
     return Cell(
-        task=replace(_spec("tasks", declared.task, record.label.task), options=record.task_options),
+        task=replace(
+            _spec("tasks", declared.task, record.label.task),
+            options=record.task_options,
+            identity=declared.task.options,
+        ),
         method=_spec("methods", declared.method, record.label.method),
         scenario=_spec("scenarios", declared.scenario, record.label.scenario) if declared.scenario else None,
         preset=record.preset,
@@ -147,7 +154,4 @@ def cell_of(record: Record) -> Cell:
 
 def _spec(kind: Any, plugin: Plugin, label: str) -> PluginSpec:
     source = get(kind, plugin.name).source
-    options = plugin.options
-    return PluginSpec(
-        plugin.name, plugin.version, options, label, source, identity=options, fingerprint=plugin.fingerprint
-    )
+    return PluginSpec(plugin.name, plugin.version, plugin.options, label, source, fingerprint=plugin.fingerprint)

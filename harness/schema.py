@@ -7,7 +7,7 @@ of `scores` for each protocol.
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,7 +15,6 @@ from harness.settings import DataSettings, Schedule, Sizes
 
 SCHEMA = 2
 Status = Literal["ok", "failed", "diverged", "out_of_memory", "timeout", "killed", "cannot"]
-STATUSES: tuple[str, ...] = get_args(Status)
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -64,7 +64,7 @@ def _reason(record: Record, spec: PluginSpec) -> str:
     score = record.scores.get(spec.name)
     if score is None:
         return f"{spec.name} is new"
-    if score.options != plain(spec.identity):
+    if score.options != plain(spec.declared):
         return f"{spec.name} has other options"
     return f"the source of {spec.name} has changed" if score.source != spec.source else f"{spec.name} has other answers"
 

@@ -232,3 +232,18 @@ def test_slow_tasks_run_first_and_methods_keep_their_order():
     order = [(cell.task.name, cell.method.name) for cell in slow_first(planned)]
     tasks = ["architecture", "stack", "sinewave", "ballistics"]
     assert order == [(task, method) for task in tasks for method in ("mdn", "prior")]
+
+
+def test_the_same_file_elsewhere_is_the_same_cell(tmp_path, monkeypatch) -> None:
+    rows = "\n".join(f"{i / 100},{(i * 7) % 100},{i % 13}" for i in range(300))
+    found = {}
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "pairs.csv").write_text(f"x1,x2,y1\n{rows}\n")
+        (cell,) = cells("lookup", f"dataset[path={tmp_path / folder / 'pairs.csv'}]")
+        found[folder] = cell.key, cell.digests
+        assert folder in str(cell.task.options["path"]) and folder not in str(cell.declared())
+    assert found["here"] == found["there"]
+    (tmp_path / "there" / "pairs.csv").write_text(f"x1,x2,y1\n{rows}\n1,2,3\n")
+    (other,) = cells("lookup", f"dataset[path={tmp_path / 'there' / 'pairs.csv'}]")
+    assert other.key != found["here"][0]

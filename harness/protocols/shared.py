@@ -57,18 +57,11 @@ def error_scores(material: Material, answered: Answered, fixed: bool) -> ErrorSc
     x = answered.answer.x
     return ErrorScores(
         sizes.repeats,
-        repeats_from(answered),
+        answered.answer.repeats_from,
         answered.valid,
         float(inside(x, material.task.bounds.cpu()).double().mean()),
         {metric: repeats_of(answered.counted(metric), answered, sizes, seed) for metric in METRICS},
     )
-
-
-def repeats_from(answered: Answered) -> str:
-    """What the repeats differ in."""
-    if answered.answer.pooled:
-        return "random halves of one candidate pool"
-    return "the same ranked proposals in every repeat" if answered.answer.ranked else "fresh proposals"
 
 
 def multi_repeats(errors: Array, answered: Answered, sizes: Sizes, seed: int) -> Summary:

@@ -21,7 +21,6 @@ from harness.schema import Declared, Record
 if TYPE_CHECKING:
     from harness.protocols.contract import Protocol
 
-SETTINGS = ("budget", "schedule", "data", "sizes")
 Key = tuple[str, str, str]
 """Settings, task with scenario, and data."""
 
