@@ -16,7 +16,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness import sources
+from harness import modules, sources
 from harness.declaration import sound
 from harness.errors import UsageError, unknown
 from harness.options import instantiate
@@ -74,7 +74,7 @@ class Plugin:
     def clash(self) -> str | None:
         """Why its name cannot be told from that of a group; None where it can. Imports nothing."""
         for other in discover(self.kind).values():
-            if other.entry != self.entry and self.name in sources.groups_of(other.entry.module):
+            if other.entry != self.entry and self.name in modules.groups_of(other.entry.module):
                 return (
                     f"{self.name!r} is the name of a group, to which {other.name} of distribution "
                     f"{other.distribution!r} belongs: register it under another name"

@@ -10,17 +10,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import Distribution
-from importlib.util import find_spec
-from pathlib import Path
 
-DYNAMIC_MODULES = ("importlib", "runpy", "subprocess", "pkgutil", "imp")
-STATIC_PARTS = ("importlib.resources", "importlib.metadata")
-DYNAMIC_CALLS = ("__import__", "exec", "eval", "import_module")  # by these names alone: `network.eval()` is none
+from harness import modules
+
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-NOT_SOURCE = (".py", ".pyc", ".pyi", ".md", ".rst")
 
 
 @cache
@@ -30,10 +25,10 @@ def of_module(module: str, tops: frozenset[str] = frozenset()) -> str:
     Raises:
         ModuleNotFoundError: there is no such module.
     """
-    if _path(module) is None:
+    if modules.path_of(module) is None:
         raise ModuleNotFoundError(f"No module named {module!r}")
     members = closure(module, tops)
-    return _digest({name: _text(name) for name in members}, _files(members))
+    return _digest({name: modules.text(name) for name in members}, modules.files_of(members))
 
 
 def tops_of(distribution: Distribution | None) -> frozenset[str]:
@@ -47,9 +42,9 @@ def tops_of(distribution: Distribution | None) -> frozenset[str]:
     return frozenset(named.split()) - {"harness"}
 
 
-def of_modules(*modules: str) -> str:
+def of_modules(*names: str) -> str:
     """SHA-256 of several modules with all that they import."""
-    return hashlib.sha256("\n".join(of_module(module) for module in sorted(modules)).encode()).hexdigest()
+    return hashlib.sha256("\n".join(of_module(name) for name in sorted(names)).encode()).hexdigest()
 
 
 @cache
@@ -64,7 +59,7 @@ def of_class(module: str, owner: str, without: tuple[str, ...], tops: frozenset[
     """
     own = frozenset({module.partition(".")[0], *tops})
     texts: dict[str, str] = {}
-    modules: set[str] = set()
+    whole: set[str] = set()
     waiting = [(module, owner, True)]
     while waiting:
         place, name, partly = waiting.pop()
@@ -73,15 +68,15 @@ def of_class(module: str, owner: str, without: tuple[str, ...], tops: frozenset[
             continue
         place, name = found
         if not name:
-            modules |= closure(place, tops)
+            whole |= closure(place, tops)
             continue
-        node = _definitions(_tree(place))[name]
+        node = _definitions(modules.tree(place))[name]
         parts = _members(node, without) if partly else [node]
         texts[f"{place}:{name}"] = "\n".join(ast.unparse(part) for part in parts)
         bases = _names_of_bases(node) if partly else []
         waiting += [(place, base, True) for base in bases]
         waiting += [(place, inner, False) for part in parts for inner in _names(part) if inner not in bases]
-    return _digest({**texts, **{name: _text(name) for name in modules}}, _files(modules))
+    return _digest({**texts, **{name: modules.text(name) for name in whole}}, modules.files_of(whole))
 
 
 def _find(module: str, name: str, own: frozenset[str]) -> tuple[str, str] | None:
@@ -89,10 +84,10 @@ def _find(module: str, name: str, own: frozenset[str]) -> tuple[str, str] | None
 
     None for a name that is not defined in these top-level packages.
     """
-    tree = _tree(module)
+    tree = modules.tree(module)
     if name in _definitions(tree):
         return module, name
-    for known, origin, inner in _imported(module):
+    for known, origin, inner in modules.imported_names(module):
         if known == name and origin.partition(".")[0] in own:
             return _find(origin, inner, own) if inner else (origin, "")
     return None
@@ -120,199 +115,17 @@ def closure(module: str, tops: frozenset[str] = frozenset()) -> frozenset[str]:
         if name in found:
             continue
         found.add(name)
-        waiting += [parent for parent in _parents(name) if parent not in found]
-        waiting += [other for other in _imports(name) if other.partition(".")[0] in own]
-        if _is_dynamic(name):
-            waiting += _package_members(name)
+        waiting += [parent for parent in modules.parents(name) if parent not in found]
+        waiting += [other for other in modules.imports(name) if other.partition(".")[0] in own]
+        if modules.is_dynamic(name):
+            waiting += modules.package_members(name)
     return frozenset(found)
 
 
 @cache
 def imported(module: str) -> frozenset[str]:
     """The modules that a module imports itself, those that can be found, of whatever package."""
-    return frozenset(_imports(module))
-
-
-@cache
-def groups_of(module: str) -> frozenset[str]:
-    """The names of groups that the classes of a module are declared to belong to, read without importing it."""
-    try:
-        nodes = [node for node in ast.walk(_tree(module)) if isinstance(node, ast.Assign | ast.AnnAssign)]
-    except (SyntaxError, ValueError, ImportError):  # a broken module says so when it is imported
-        return frozenset()
-    found: set[str] = set()
-    for node in nodes:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if any(isinstance(target, ast.Name) and target.id == "groups" for target in targets) and node.value:
-            found |= {inner.value for inner in ast.walk(node.value) if isinstance(inner, ast.Constant)}  # type: ignore[misc]
-    return frozenset(name for name in found if isinstance(name, str))
-
-
-def _parents(module: str) -> list[str]:
-    parts = module.split(".")
-    return [".".join(parts[:size]) for size in range(1, len(parts))]
-
-
-@cache
-def _path(module: str) -> Path | None:
-    """The file of a module's source; None where there is none, as of compiled code. Nothing is imported to find it."""
-    top, *inner = module.split(".")
-    spec = find_spec(top)
-    if spec is None:
-        return None
-    if not inner:
-        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
-    for location in spec.submodule_search_locations or ():
-        stem = Path(location, *inner)
-        for file in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):
-            if file.is_file():
-                return file
-    return None
-
-
-@cache
-def _tree(module: str) -> ast.Module:
-    path = _path(module)
-    tree = ast.parse(path.read_bytes()) if path else ast.Module([], [])
-    return ast.fix_missing_locations(_Essence().visit(tree))
-
-
-def _text(module: str) -> str:
-    return ast.unparse(_tree(module))
-
-
-class _Essence(ast.NodeTransformer):
-    """A module without docstrings, help texts, the texts of errors, and what is there for type checking alone."""
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        if getattr(node, "body", None) == []:
-            node.body = [ast.Pass()]  # type: ignore[attr-defined]
-        return node
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        constant = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if constant else self.generic_visit(node)
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
-        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-        return None if any(name.startswith("__") for name in names) else self.generic_visit(node)
-
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        if isinstance(node.exc, ast.Call):
-            node.exc = node.exc.func
-        return self.generic_visit(node)
-
-    def visit_keyword(self, node: ast.keyword) -> ast.AST | None:
-        return None if node.arg == "help" else self.generic_visit(node)
-
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        node.msg = None
-        return self.generic_visit(node)
-
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.AST]:
-        name = node.test.attr if isinstance(node.test, ast.Attribute) else getattr(node.test, "id", None)
-        if name != "TYPE_CHECKING":
-            return self.generic_visit(node)
-        visited = [self.visit(inner) for inner in node.orelse]
-        return [inner for inner in visited if inner is not None]
-
-
-def _imports(module: str) -> Iterator[str]:
-    """The names of the modules that a module imports, those that can be found."""
-    for _, name, _ in _imported(module):
-        if _exists(name):
-            yield name
-
-
-@cache
-def _imported(module: str) -> tuple[tuple[str, str, str], ...]:
-    return tuple(_imported_names(_tree(module), module))
-
-
-def _imported_names(tree: ast.AST, module: str) -> Iterator[tuple[str, str, str]]:
-    """Each name that is imported, with the module that it is, or that holds it and under which name there."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.asname or alias.name.partition(".")[0], alias.name, ""
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, module)
-            for alias in node.names:
-                inner = f"{base}.{alias.name}"
-                place = (inner, "") if _exists(inner) else (base, alias.name)
-                yield alias.asname or alias.name, *place
-
-
-def _absolute(node: ast.ImportFrom, module: str) -> str:
-    if not node.level:
-        return str(node.module)
-    path = _path(module)
-    package = module.split(".") if path and path.name == "__init__.py" else module.split(".")[:-1]
-    parts = package[: len(package) - node.level + 1]
-    return ".".join([*parts, *([node.module] if node.module else [])])
-
-
-def _exists(module: str) -> bool:
-    return _path(module) is not None
-
-
-def _is_dynamic(module: str) -> bool:
-    for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.Call) and _is_dynamic_call(node.func):
-            return True
-        if isinstance(node, ast.Import) and any(_is_loader(alias.name) for alias in node.names):
-            return True
-        if isinstance(node, ast.ImportFrom) and not node.level and _is_loader(str(node.module)):
-            return True
-    return False
-
-
-def _is_dynamic_call(function: ast.AST) -> bool:
-    """Whether a call may import or run what the text does not show; `model.eval()` is none."""
-    if isinstance(function, ast.Name):
-        return function.id in DYNAMIC_CALLS
-    return isinstance(function, ast.Attribute) and function.attr == "import_module"
-
-
-def _is_loader(module: str) -> bool:
-    static = any(module == part or module.startswith(f"{part}.") for part in STATIC_PARTS)
-    return not static and module.partition(".")[0] in DYNAMIC_MODULES
-
-
-def _package_members(module: str) -> list[str]:
-    """All modules of the innermost package that a module is in; the module itself where it is in none."""
-    path = _path(module)
-    if path is None:
-        return []
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    if not package:
-        return []
-    inside = sorted(file.relative_to(path.parent) for file in path.parent.rglob("*.py"))
-    names = [".".join([package, *file.with_suffix("").parts]).removesuffix(".__init__") for file in inside]
-    return [name for name in names if _exists(name)]
-
-
-def _files(modules: Iterable[str]) -> dict[str, bytes]:
-    """The files that are no source, such as weights, in the folders of the packages that the modules make up."""
-    found: dict[str, bytes] = {}
-    for module in modules:
-        path = _path(module)
-        if path is not None and path.name == "__init__.py":
-            for file in sorted(path.parent.rglob("*")):
-                parts = file.relative_to(path.parent).parts
-                own = not any(
-                    (path.parent / Path(*parts[:size]) / "__init__.py").exists() for size in range(1, len(parts))
-                )
-                if own and file.is_file() and not _is_trace(parts):
-                    found[f"{module}/{'/'.join(parts)}"] = file.read_bytes()
-    return found
-
-
-def _is_trace(parts: tuple[str, ...]) -> bool:
-    """Whether a file is source, text, or a trace of an editor or of the interpreter."""
-    hidden = any(part == "__pycache__" or part.startswith(".") for part in parts)
-    return hidden or parts[-1].endswith(NOT_SOURCE)
+    return frozenset(modules.imports(module))
 
 
 def _definitions(tree: ast.Module) -> dict[str, ast.AST]:

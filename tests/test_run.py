@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from harness.records import plain
 from harness.reporting import render
 from harness.reporting.frame import frame
-from harness.schema import STATUSES, Record
+from harness.schema import Record, Status
 from harness.store import Store
 from tests.plugins import MISBEHAVING, write
 
@@ -158,7 +159,7 @@ def test_every_failure_is_a_record_that_tables_show_and_retry_repairs(place):
     out, errors = place.run("failing", methods, "--jobs", "2", "--timeout", "8s", code=1)
     first = place.records("failing")
     assert {name: record.status for name, record in first.items()} == {"prior": "ok", **labels}
-    assert set(labels.values()) | {"ok", "cannot"} == set(STATUSES)
+    assert set(labels.values()) | {"ok", "cannot"} == set(get_args(Status))
     for name, status in labels.items():
         assert f"sinewave/{name}/0: {status}" in errors
         assert any(line.startswith(f"| {name} ") and status.replace("_", " ") in line for line in out.splitlines())

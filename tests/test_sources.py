@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import sources
+from harness import modules, sources
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("harness", "methods", "tasks")
@@ -152,10 +152,10 @@ def test_an_edited_task_is_out_of_date_and_no_other(copy: Copy, file, edit, task
 class Package:
     """A synthetic package, whose digest is taken in this process."""
 
-    def __init__(self, folder: Path, **modules: str) -> None:
+    def __init__(self, folder: Path, **texts: str) -> None:
         self.folder, self.name = folder / "synthetic", "synthetic"
         self.folder.mkdir()
-        self.write({"__init__": "", **modules})
+        self.write({"__init__": "", **texts})
 
     def write(self, texts: Mapping[str, str]) -> None:
         for name, text in texts.items():
@@ -166,9 +166,9 @@ class Package:
             sources.of_module,
             sources.of_class,
             sources.closure,
-            sources._path,
-            sources._tree,
-            sources._imported,
+            modules.path_of,
+            modules.tree,
+            modules.imported_names,
         ):
             cached.cache_clear()
 

@@ -1,0 +1,6 @@
+"""What a plug-in author reads: `Task`, `Method`, and the few values that pass between them and the harness."""
+
+from harness.contracts.method import Loss, Method, Phase, Problem, Proposals
+from harness.contracts.task import ATTEMPTS, KINDS, Kind, Pairs, Task, forward
+
+__all__ = ["ATTEMPTS", "KINDS", "Kind", "Loss", "Method", "Pairs", "Phase", "Problem", "Proposals", "Task", "forward"]
