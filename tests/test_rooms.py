@@ -21,6 +21,7 @@ ROOMS = (
         "harness.texts",
         "harness.distances",
         "harness.metrics",
+        "harness.operations",
         "harness.sectors",
         "harness.statistics",
     ),

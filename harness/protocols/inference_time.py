@@ -40,10 +40,12 @@ class Scores:
     """How long proposals take in one batch, after one warm-up round; medians over rounds."""
 
     proposals: int
-    distinct: int | None
-    """Different designs among them; None where they were not counted, as `generated`."""
-    generated: float | None
+    distinct: int
+    """Different designs among them."""
+    generated: float
     """Candidates that were drawn or optimised for them."""
+    operations: int
+    """Floating-point operations of matrix products and convolutions for them, gradients included."""
     seconds: float
     stages: dict[str, float]
     """Seconds of the parts that the method names, such as generation and localisation."""
@@ -67,34 +69,38 @@ class InferenceTime(Protocol):
         from torch import Generator
 
         from harness.distances import distinct
+        from harness.operations import Operations
         from harness.seeds import derive
         from harness.timing import Stopwatch, clock
 
         options, device = self.options, str(y.device)
         generator = Generator().manual_seed(derive("inference", seed))
+        with Operations() as operations:  # the warm-up round
+            method.propose(y, options.proposals, generator)
         rounds: list[tuple[float, dict[str, float]]] = []
         began = clock(device)
-        while len(rounds) <= options.rounds and (len(rounds) < 3 or clock(device) - began <= options.patience):
+        while len(rounds) < options.rounds and (len(rounds) < 2 or clock(device) - began <= options.patience):
             watch = Stopwatch(device)
             method.stage = watch
             started = clock(device)
             proposals = method.propose(y, options.proposals, generator)
             rounds.append((clock(device) - started, dict(watch.seconds)))
-        measured = rounds[1:]
-        seconds = [total for total, _ in measured]
+        seconds = [total for total, _ in rounds]
         return Scores(
             proposals=options.proposals,
             distinct=distinct(proposals.x[0].detach()),
             generated=float(proposals.generated or method.candidates(options.proposals)),
+            operations=operations.total,
             seconds=statistics.median(seconds),
-            stages={name: statistics.median(stages[name] for _, stages in measured) for name in measured[0][1]},
+            stages={name: statistics.median(stages[name] for _, stages in rounds) for name in rounds[0][1]},
             noise_floor=abs(statistics.median(seconds[::2]) - statistics.median(seconds[1::2] or seconds)),
-            rounds=len(measured),
+            rounds=len(rounds),
             exclusive=exclusive,
         )
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
-        yield from ((None, name, getattr(scores, name)) for name in ("seconds", "distinct", "generated", "noise_floor"))
+        names = ("seconds", "distinct", "generated", "operations", "noise_floor")
+        yield from ((None, name, getattr(scores, name)) for name in names)
         yield from ((None, f"{stage}_seconds", value) for stage, value in scores.stages.items())
 
     def tables(self) -> dict[str, Shown]:
@@ -124,7 +130,7 @@ def _published(group: Group, row: Row) -> dict[str, Published]:
 
 def _raw(row: Row, shown: dict[str, Published]) -> dict[str, Any]:
     first: Scores | None = next(iter(row.scores(InferenceTime)), None)
-    names = ("proposals", "distinct", "generated", "seconds", "noise_floor")
+    names = ("proposals", "distinct", "generated", "operations", "seconds", "noise_floor")
     stages = first.stages if first else {}
     return {
         **base(row),
@@ -151,6 +157,7 @@ def _columns() -> Iterator[Column]:
     yield Column("1000 proposals s", _seconds)
     yield Column("distinct", lambda raw: _whole(raw["distinct"]))
     yield Column("generated", lambda raw: _whole(raw["generated"]))
+    yield Column("GFLOP", lambda raw: number(_giga(raw["operations"])))
     yield Column("s per distinct", lambda raw: number(raw["per_distinct"]), best="per_distinct")
     yield Column("stages s", _stages)
     yield Column("memory", lambda raw: size(raw["peak_memory_bytes"]))
@@ -168,6 +175,10 @@ def share_of(ratio: float | None) -> str:
 
 def _whole(value: float | None) -> str:
     return number(None) if value is None else f"{value:.0f}"
+
+
+def _giga(value: float | None) -> float | None:
+    return None if value is None else value / 1e9
 
 
 def _seconds(raw: Raw) -> str:
@@ -196,6 +207,7 @@ def _notes(rows: Sequence[Raw]) -> Iterator[str]:
     yield "Parameters are the trainable ones; a method without any shows the numbers that it stores"
     yield "1000 proposals in one batch after warm-up ± noise floor, a repeat of the same work"
     yield "distinct: different designs among them; generated: candidates drawn or optimised for them"
+    yield "GFLOP: 1e9 floating-point operations for them, in matrix products and convolutions, as torch counts them"
     if stages := {raw["stages"] for raw in rows if " + " in raw["stages"]}:
         yield f"stages: {', '.join(sorted(stages))}"
     yield "memory: what the method's process took at most while it trained and answered, above what it took before"

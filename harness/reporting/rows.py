@@ -88,9 +88,10 @@ def scores_of(record: Record, protocol: type[Protocol]) -> Any:
     try:
         return msgspec.convert(score.values, protocol.score_type)
     except msgspec.ValidationError as error:
+        again = "time" if protocol.measures else "rescore"
         raise UsageError(
             f"The scores of {protocol.name} in the record of {record.label.method} on {record.label.task} are not "
-            f"those of the protocol as it is installed ({error}). `python -m harness rescore` makes them anew."
+            f"those of the protocol as it is installed ({error}). `python -m harness {again}` makes them anew."
         ) from error
 
 

@@ -53,7 +53,7 @@ def test_no_other_number_of_any_record_changes(ran, asked):
     for key, record in after.items():
         old, new = plain(before[key]), plain(record)
         if key[2] == "base":
-            assert new["scores"].pop(NAME)["values"]["valid"] == 1
+            assert new["scores"].pop(NAME)["values"]["largest"]["mse"] > 0
         for part in ("key", "declared", "digests", "data", "model"):
             assert new[part] == old[part]
         assert {name: score["values"] for name, score in new["scores"].items()} == {
@@ -131,4 +131,4 @@ def test_list_shows_it_with_its_options(installed, capsys):
 
 def test_it_is_short_enough_to_print():
     text = (examples.FOLDER / "largest_error" / "largest_error.py").read_text()
-    assert len(text.splitlines()) <= 75
+    assert len(text.splitlines()) <= 63

@@ -149,7 +149,7 @@ class Timed(Shifted):
 
     def propose(self, y, n, generator):
         with self.stage("generation"):
-            x = (torch.arange(n) % 2)[None, :, None].expand(len(y), n, 2).double()
+            x = (torch.arange(n) % 2)[None, :, None].expand(len(y), n, 2).double() @ torch.eye(2).double()
         self.asked.append((len(y), n))
         return Proposals(x, generated=3 * n)
 
@@ -159,6 +159,7 @@ def test_inference_time_counts_what_is_different_and_what_was_generated(toy):
     found = InferenceTime(InferenceTime.Options(proposals=10, rounds=4)).measure(method, y, 0, exclusive=True)
     assert (found.proposals, found.distinct, found.generated, found.rounds, found.exclusive) == (10, 2, 30.0, 4, True)
     assert method.asked == [(1, 10)] * 5, "one round warms up"
+    assert found.operations == 2 * 10 * 2 * 2, "a multiplication and an addition for each entry of each row"
     assert found.seconds > 0 and found.stages.keys() == {"generation"} and found.noise_floor >= 0
     assert found.stages["generation"] <= found.seconds
 

@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.errors import UsageError
@@ -32,8 +33,6 @@ def test_it_holds_the_numbers_of_every_protocol_as_the_protocol_gives_them(ran):
         for name, protocol in protocols().items():
             if name not in record.scores or record.scores[name].values is None:
                 continue
-            import msgspec
-
             scores = msgspec.convert(record.scores[name].values, protocol.score_type)
             found = table.loc[(record.key, name)]
             wanted = [(statistic, value) for _, statistic, value in protocol.numbers(scores)]
@@ -62,6 +61,21 @@ def test_a_failed_record_keeps_its_known_costs(ran, tmp_path):
     assert set(table["protocol"]) == {"cost"} and set(table["status"]) == {"timeout"}
     trainable = table.query("statistic == 'trainable'")["value"].item()
     assert trainable == record.model.parameters.trainable
+
+
+@pytest.mark.parametrize(
+    ("protocol", "lost", "verb"), [("inference-time", "operations", "time"), ("r_T", "estimator", "rescore")]
+)
+def test_scores_that_a_protocol_no_longer_reads_say_which_command_makes_them_anew(ran, tmp_path, protocol, lost, verb):
+    record = results.load(ran)["robotic_arm", "mdn", "base"]
+    score = record.scores[protocol]
+    fewer = {name: value for name, value in score.values.items() if name != lost}
+    old = msgspec.structs.replace(score, values=fewer)
+    root = results.write(tmp_path, results.variant(record, scores={**record.scores, protocol: old}))
+    with pytest.raises(
+        UsageError, match=rf"scores of {protocol} .* mdn on robotic_arm .*`{lost}`.*harness {verb}` makes"
+    ):
+        frame(root)
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path):

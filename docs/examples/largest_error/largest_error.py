@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from harness.metrics import METRICS
 from harness.protocols.contract import Material, Number, Protocol, Question, Shown
 from harness.reporting import notes
 from harness.reporting.build import base, table
 from harness.reporting.groups import Group
-from harness.reporting.numbers import number, share
+from harness.reporting.numbers import number
 from harness.reporting.table import Block, Column, Table
 from harness.settings import Sizes, setting
 
@@ -28,8 +26,6 @@ class Scores:
 
     largest: dict[str, float]
     """Mean over the targets of the largest error among the proposals, by metric."""
-    valid: float
-    """Share of the designs that are valid."""
 
 
 class LargestError(Protocol):
@@ -44,8 +40,7 @@ class LargestError(Protocol):
 
     def score(self, material: Material) -> Scores:
         answered = material.answers["targets"]
-        largest = {metric: float(answered.counted(metric).max(1).mean()) for metric in METRICS}
-        return Scores(largest, answered.valid)
+        return Scores({metric: float(answered.counted(metric).max(1).mean()) for metric in METRICS})
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
         yield from ((metric, "largest", value) for metric, value in scores.largest.items())
@@ -59,17 +54,10 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 
 
 def _table(group: Group, metric: str) -> Table:
-    columns = [
-        Column(f"largest {metric}", lambda raw: number(raw["largest"]), best="largest", floor=group.floor(metric)),
-        Column("valid", lambda raw: share(raw["valid"])),
+    floor = group.floor(metric)
+    columns = [Column(f"largest {metric}", lambda raw: number(raw["largest"]), best="largest", floor=floor)]
+    rows = [
+        {**base(row), "largest": row.mean(lambda scores: scores.largest[metric], LargestError)} for row in group.rows
     ]
-    rows: list[dict[str, Any]] = []
-    for row in group.rows:
-        largest = row.mean(partial(_of_metric, metric=metric), LargestError)
-        rows.append({**base(row), "largest": largest, "valid": row.mean("valid", LargestError)})
     extra = [METRICS[metric].words, notes.INVALID]
     return table("largest-error", "The largest error of some proposals", group, columns, rows, extra, metric)
-
-
-def _of_metric(scores: Scores, metric: str) -> float:
-    return scores.largest[metric]
