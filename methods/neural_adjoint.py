@@ -13,6 +13,7 @@ from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from methods.levels import nearest
 from methods.localisation import adam, attainable, distinct_searches, levenberg_marquardt, linearise, repeated, restart
 from methods.networks import known_error, mlp, repeat_targets, squared_error
+from methods.straight_through import straight
 
 
 @dataclass(frozen=True)
@@ -127,13 +128,17 @@ class NeuralAdjoint(Method):
             starts.append(repeated(pool[nearest][None], count)[0])
         return torch.cat(starts)
 
+    def reached(self, x: Tensor) -> Tensor:
+        """The surrogate's y of the designs that come out of x: discrete columns are searched straight through."""
+        return self.surrogate(straight(self.problem, x))
+
     def localise(self, y: Tensor, starts: Tensor, generator: Generator) -> tuple[Tensor, int]:
         """Designs `(rows, x_dim)` that the surrogate maps to y, and how many searches they took."""
         options, bounds = self.options, self.problem.bounds
         if options.solver == "adam":
             weight = options.boundary_weight if options.boundary_loss else 0.0
             x, _ = adam(
-                self.surrogate,
+                self.reached,
                 y,
                 starts,
                 bounds,
@@ -145,7 +150,7 @@ class NeuralAdjoint(Method):
             return x, len(x)
         # A hard box takes the place of the boundary loss; without it the search is free.
         box = bounds if options.boundary_loss else torch.stack([bounds[0] - torch.inf, bounds[1] + torch.inf])
-        linearised = linearise(self.surrogate)
+        linearised = linearise(self.reached)
         tolerance = attainable(options.tolerance, float(self.surrogate_error), starts.shape[1], y.shape[1])
 
         def solve(targets: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

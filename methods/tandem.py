@@ -13,6 +13,7 @@ from harness.contracts import Method, Phase, Problem, Proposals
 from methods.levels import nearest
 from methods.localisation import boundary_loss
 from methods.networks import mlp, squared_error
+from methods.straight_through import straight
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Tandem(Method):
     """Tandem: the inverse network g minimises |f(g(y)) - y|^2 plus the boundary loss of g(y).
 
     f is the forward model in its best validated state and is frozen while g trains, from every y that is known, with or
-    without its design. The map is deterministic: every
-    proposal for a target is the same design.
+    without its design. Discrete columns of g(y), such as pixels, reach f as the values that a design can have, and g
+    learns straight through them. The map is deterministic: every proposal for a target is the same design.
 
     References: Liu et al., "Training deep neural networks for the inverse design of nanophotonic structures", 2018.
     """
@@ -54,7 +55,7 @@ class Tandem(Method):
     def inverse_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Squared error after the frozen forward model, plus the boundary loss."""
         proposed = self.inverse(y)
-        loss = squared_error(self.surrogate(proposed), y)
+        loss = squared_error(self.surrogate(straight(self.problem, proposed)), y)
         if self.options.boundary_loss:
             loss = loss + self.options.boundary_weight * boundary_loss(proposed, self.bounds)
         return loss.mean()

@@ -1,5 +1,7 @@
 """Whole numbers and choices are modelled as discrete: blurred between their values, and drawn by taking the nearest."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Generator
@@ -13,8 +15,9 @@ from harness.settings import DataSettings
 from methods.cinn import CINN, CINNOptions
 from methods.cvae import CVAE, CVAEOptions
 from methods.inn import INN, INNOptions
-from methods.levels import blurred, loosened
+from methods.levels import blurred, loosened, nearest
 from methods.mdn import MDN, MDNOptions
+from methods.straight_through import straight
 
 TASK = Mixed()
 DATA = draw(TASK, DataSettings(n_train=400, targets=5))
@@ -41,7 +44,19 @@ def test_the_nearest_value_undoes_the_noise() -> None:
 
 def test_designs_that_are_continuous_are_left_alone() -> None:
     x = torch.randn(50, 2)
-    assert blurred(x, None) is x
+    problem = posed(MDN)
+    free = replace(problem, kinds=(), step=None)
+    assert blurred(x, None) is x and straight(free, x) is x and nearest(free, x) is x
+
+
+def test_what_is_optimised_straight_through_sees_the_designs_that_come_out_and_keeps_the_gradient() -> None:
+    problem = posed(MDN)
+    x = torch.randn(50, problem.x_dim, generator=Generator().manual_seed(1), requires_grad=True)
+    whole = straight(problem, x)
+    assert torch.allclose(whole, nearest(problem, x), atol=1e-6) and not torch.allclose(whole[:, :4], x[:, :4])
+    weights = torch.arange(50.0 * problem.x_dim).view(50, -1)
+    (gradient,) = torch.autograd.grad((whole * weights).sum(), x)
+    assert torch.equal(gradient, weights)
 
 
 def test_only_continuous_columns_can_leave_the_range() -> None:
