@@ -25,6 +25,7 @@ from methods.localisation import (
     restart,
 )
 from methods.networks import mlp, normal, repeat_targets, squared_error
+from methods.straight_through import straight
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,15 @@ class IPage(Method):
 
     @property
     def forward_map(self) -> Forward:
-        """The forward model that localisation goes through: to y, or to the weighted components of y."""
-        if self.separate is not None:
-            return self.separate
+        """The forward model that localisation goes through: to y, or to the weighted components of y.
+
+        It is given the designs that come out of x: discrete columns are searched straight through.
+        """
+        if (separate := self.separate) is not None:
+            return lambda x: separate(straight(self.problem, x))
         network = self.forward_model
         assert network is not None
-        return lambda x: network.code.weighted(network.predict(x))
+        return lambda x: network.code.weighted(network.predict(straight(self.problem, x)))
 
     def goal(self, y: Tensor) -> Tensor:
         """What the forward model is to reach for y."""
