@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from harness import answers, data, fitting
 from harness.contracts import Task
 from harness.data import Dataset
 from harness.learning import Order
+from harness.metrics import METRICS
 from harness.plan import Cell
 from harness.protocols.contract import Answered, Material
 from harness.questions import Question
@@ -90,7 +93,7 @@ class _Update:
                     "n_train": len(dataset.train.x),
                     "n_valid": len(dataset.valid.x),
                     "y_variance": dataset.y_variance.tolist(),
-                    "floor": dict(task.floor),
+                    "floor": floor(task, dataset),
                     "report": [*task.report, *data.unscaled_columns(task, dataset)],
                 }
             }
@@ -164,6 +167,21 @@ class _Update:
             "options": spec.declared,
             "values": None if scores is None else plain(scores),
         }
+
+
+def floor(task: Task, dataset: Dataset) -> dict[str, float]:
+    """Errors, by metric, below which differences mean nothing: of the forward model itself, or of noise in the targets.
+
+    What all protocols score against may be noisy itself, as a view of the scenario says then.
+    """
+    asked = dataset.targets
+    levels = [view.level for view in asked.views.values() if view.level and torch.equal(view.y, asked.y)]
+    if not levels:
+        return dict(task.floor)
+    squares = max(levels) * dataset.y_variance
+    known = torch.ones(len(squares), dtype=torch.bool)
+    noise = {name: float(metric.of(squares, known, dataset.y_variance)) for name, metric in METRICS.items()}
+    return {name: max(noise[name], task.floor.get(name, 0.0)) for name in noise}
 
 
 def stamped(content: Mapping[str, Any], stamp: Mapping[str, Any]) -> dict[str, Any]:

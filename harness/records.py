@@ -113,14 +113,14 @@ def parse(raw: bytes) -> Record:
     return record
 
 
-def read(path: Path) -> Record:
-    """The record in this file.
+def read(path: str | Path) -> Record:
+    """The record in this file, `record.json` in the folder of a cell.
 
     Raises:
         Damaged: the file is missing, unreadable or does not pass `parse`.
     """
     try:
-        return parse(path.read_bytes())
+        return parse(Path(path).read_bytes())
     except OSError as error:
         raise Damaged(f"cannot be read ({error.strerror or error})") from error
 

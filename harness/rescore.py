@@ -27,6 +27,7 @@ from harness.selection import Selection
 from harness.store import RECORD, Store, carry, cell_folders, problems, scratch
 from harness.work import MODEL, Work
 
+LEFT = "left as it is: "
 BUSY = 0.25  # share of the processors' time above which the machine is not idle
 PAUSE = 0.3  # seconds that are looked at, before each cell
 
@@ -61,7 +62,7 @@ def _each(root: Path, plan: Callable[[Cell, Record], tuple[Cell, Work]]) -> Iter
             yield f"{place}: {_revise(root, folder, plan)}"
         except Exception as error:  # whatever one cell's files, task or method lead to, the others are still done
             kind = "" if isinstance(error, Unusable | UsageError | Damaged) else f"{type(error).__name__}: "
-            yield f"{place}: left as it is: {kind}{error}"
+            yield f"{place}: {LEFT}{kind}{error}"
 
 
 def _revise(root: Path, folder: Path, plan: Callable[[Cell, Record], tuple[Cell, Work]]) -> str:

@@ -189,10 +189,14 @@ def time(arguments: Namespace) -> int:
 
 def revised(work: Callable[[Path], Iterable[str]], root: Path) -> int:
     """Change the records of a folder, print what was done as it is done, and write the tables anew."""
+    from harness.rescore import LEFT
+
+    done = 0
     for line in work(root):
         print(line, flush=True)
+        done += LEFT not in line
     write_tables(root, echo=False)
-    return 0
+    return 0 if done else 3
 
 
 def existing(out: str) -> Path:
@@ -205,7 +209,7 @@ def existing(out: str) -> Path:
     if root.is_dir():
         return root
     beside = sorted(str(path) for path in root.parent.glob("*/") if not path.name.startswith("."))
-    raise unknown("result folder", out, beside)
+    raise UsageError(f"{unknown('result folder', out, beside)} Name one of them with --out.")
 
 
 def export(arguments: Namespace) -> int:

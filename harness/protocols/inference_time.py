@@ -212,4 +212,4 @@ def _notes(rows: Sequence[Raw]) -> Iterator[str]:
         yield f"stages: {', '.join(sorted(stages))}"
     yield "memory: what the method's process took at most while it trained and answered, above what it took before"
     if any(not raw["exclusive"] for raw in rows if raw["seconds"] is not None):
-        yield "~ measured while other cells were running; `python -m harness time` measures again, one at a time"
+        yield "~ other work may have run too; on an idle machine `python -m harness time` measures again, one at a time"

@@ -26,7 +26,10 @@ BELOW = (
     "(in parentheses): a mean below the level of the scenario's noise in this view, where a smaller error is "
     "over-fitting; so nothing is best in that view's medians"
 )
-EXCESS = "excess: nmse above the least that is known to be possible for each target"
+EXCESS = (
+    "excess: nmse above that of the best design that the harness knows for each target; below 0, in parentheses, the "
+    "designs are better than that one"
+)
 
 
 @dataclass(frozen=True)

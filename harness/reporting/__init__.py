@@ -104,7 +104,7 @@ def _read(root: Path) -> list[Record]:
     from harness.store import Store
 
     if not root.is_dir():
-        raise UsageError(f"There is no result folder {str(root)!r}. Give the folder of a run with --out.")
+        raise UsageError(f"There is no result folder {str(root)!r}. Give the folder of a run.")
     records = list(Store(root).records())
     if not records:
         raise UsageError(

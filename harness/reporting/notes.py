@@ -86,8 +86,8 @@ def floor(group: Group, metric: str | None) -> Iterator[str]:
     value = group.floor(metric) if metric else 0.0
     if value:
         yield (
-            f"(in parentheses): below {number(value)}, the error of the forward model of {group.task} itself, where "
-            "differences mean nothing"
+            f"(in parentheses): below {number(value)}, the error of the forward model of {group.task} itself or of "
+            "noise in its targets, where differences mean nothing"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness import data, fitting
+from harness import cell, data, fitting
 from harness.answers import Asker
 from harness.contracts import Method, Proposals, Task
 from harness.fitting import Lesson
 from harness.metrics import METRICS, errors
 from harness.protocols.contract import Question
+from harness.records import plain
 from harness.registry import build_scenario, build_task
 from harness.reporting import render
 from harness.resimulation import resimulate
@@ -200,6 +202,23 @@ def test_the_level_of_noise_is_the_error_that_the_true_design_has_against_the_no
     error = errors(METRICS["nmse"], views["true y"].y, views["noisy y"].y, dataset.y_variance).mean()
     assert float(error) == pytest.approx(views["noisy y"].level, rel=0.05)
     assert views["true y"].level == 0
+
+
+def test_below_the_noise_of_what_is_scored_nothing_is_best_in_any_table(ran, tmp_path):
+    dataset = data.draw(Sums(), SETTINGS, CHANGING["noise"])
+    noise = {"nmse": 0.01, "mse": 0.01 * dataset.y_variance.mean(), "sse": 0.01 * dataset.y_variance.sum()}
+    assert cell.floor(Sums(), dataset) == pytest.approx({name: float(value) for name, value in noise.items()})
+    for scenario in ("gaps", "shift"):
+        assert cell.floor(Sums(), data.draw(Sums(), SETTINGS, CHANGING[scenario])) == {}
+    record, other = (results.load(ran)["robotic_arm", name, "noise"] for name in ("lookup", "mdn"))
+    assert record.data.floor["nmse"] == pytest.approx(0.05**2)
+    errors = plain(record.scores["multi-target"].values)["errors"]
+    low = {name: {**values, "mean": record.data.floor[name] / 2} for name, values in errors.items()}
+    root = results.write(tmp_path, results.scored(record, "multi-target", errors=low), other)
+    text = render("multi-target", root)
+    assert "noise in its targets" in text
+    means = [row.split("|")[2] for row in re.findall(r"^\| (?:lookup|mdn) .*", text, re.MULTILINE)]
+    assert len(means) == 2 and sum("(" in mean for mean in means) == 1 and not any("*" in mean for mean in means)
 
 
 def test_means_below_the_level_are_set_back_in_the_table(ran, tmp_path):
