@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from harness.errors import UsageError
 from harness.schema import Record
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Read: TypeAlias = str | Callable[[Any], float | None]
 """Takes a number out of a record, or out of a protocol's scores: a function, or the name of an attribute."""
+
+logger = logging.getLogger(__name__)
 
 PAPER, BASELINES = "paper", "baselines"
 
@@ -79,8 +82,7 @@ class Row:
 def scores_of(record: Record, protocol: type[Protocol]) -> Any:
     """What a protocol found in a record; None where it was not scored or does not apply.
 
-    Raises:
-        UsageError: the scores are not those of the protocol as it is installed.
+    Scores of another version of the protocol, which it does not read, are left out with a logged warning.
     """
     score = record.scores.get(protocol.name)
     if score is None or score.values is None:
@@ -88,11 +90,22 @@ def scores_of(record: Record, protocol: type[Protocol]) -> Any:
     try:
         return msgspec.convert(score.values, protocol.score_type)
     except msgspec.ValidationError as error:
-        again = "time" if protocol.measures else "rescore"
-        raise UsageError(
-            f"The scores of {protocol.name} in the record of {record.label.method} on {record.label.task} are not "
-            f"those of the protocol as it is installed ({error}). `python -m harness {again}` makes them anew."
-        ) from error
+        _left_out(protocol, str(error))
+        return None
+
+
+@cache
+def _left_out(protocol: type[Protocol], reason: str) -> None:
+    """Say once that there are scores that a protocol does not read."""
+    again = "time" if protocol.measures else "rescore"
+    logger.warning(
+        "Some scores of %s are not those of the protocol as it is installed (%s), and are left out. "
+        "`python -m harness %s` makes them anew where the %s are stored.",
+        protocol.name,
+        reason,
+        again,
+        "models" if protocol.measures else "answers",
+    )
 
 
 def order(row: Row) -> tuple[int, str]:

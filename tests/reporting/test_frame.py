@@ -66,16 +66,18 @@ def test_a_failed_record_keeps_its_known_costs(ran, tmp_path):
 @pytest.mark.parametrize(
     ("protocol", "lost", "verb"), [("inference-time", "operations", "time"), ("r_T", "estimator", "rescore")]
 )
-def test_scores_that_a_protocol_no_longer_reads_say_which_command_makes_them_anew(ran, tmp_path, protocol, lost, verb):
+def test_scores_that_a_protocol_does_not_read_are_left_out_and_the_rest_is_shown(
+    ran, tmp_path, caplog, protocol, lost, verb
+):
     record = results.load(ran)["robotic_arm", "mdn", "base"]
     score = record.scores[protocol]
     fewer = {name: value for name, value in score.values.items() if name != lost}
     old = msgspec.structs.replace(score, values=fewer)
     root = results.write(tmp_path, results.variant(record, scores={**record.scores, protocol: old}))
-    with pytest.raises(
-        UsageError, match=rf"scores of {protocol} .* mdn on robotic_arm .*`{lost}`.*harness {verb}` makes"
-    ):
-        frame(root)
+    found = set(frame(root)["protocol"])
+    assert protocol not in found and "multi-target" in found
+    assert re.search(rf"scores of {protocol} .*`{lost}`.*harness {verb}` makes them anew", caplog.text)
+    assert "### Many targets" in render("all", root)
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path):

@@ -194,11 +194,12 @@ def test_rows_by_different_code_are_named(tmp_path, mdn):
     assert "changed between these rows" not in render("multi-target", root)
 
 
-def test_scores_of_another_version_of_a_protocol_are_refused_with_what_to_do(tmp_path, mdn):
+def test_a_table_of_nothing_but_scores_of_another_version_says_what_to_do(tmp_path, mdn, caplog):
     score = replace(mdn.scores["r_T"], values={"curve": [1.0]})
     root = write(tmp_path, variant(mdn, scores={**mdn.scores, "r_T": score}))
-    with pytest.raises(UsageError, match=r"scores of r_T in the record of mdn on sinewave .* rescore"):
+    with pytest.raises(UsageError, match=r"No record below .* has what the table 'r_T' shows"):
         render("r_T", root)
+    assert "rescore` makes them anew" in caplog.text
 
 
 @pytest.mark.parametrize("metric", ["sse", "mse", "nmse"])
