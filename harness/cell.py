@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 from harness import answers, data, fitting
@@ -160,12 +161,18 @@ class _Update:
 
     def _score(self, name: str, scores: Any) -> None:
         (spec,) = (spec for spec in self.cell.protocols if spec.name == name)
+        values = None if scores is None else plain(scores)
+        if values is not None:
+            try:
+                msgspec.convert(values, build_protocol(spec).score_type)
+            except msgspec.ValidationError as error:
+                raise ValueError(f"the scores of {name} are not what it gives: {error}") from error
         self.parts["scores"][name] = {
             "stamp": self.stamp,
             "digest": self.cell.score_digest(spec),
             "source": spec.source,
             "options": spec.declared,
-            "values": None if scores is None else plain(scores),
+            "values": values,
         }
 
 

@@ -45,11 +45,13 @@ def describe(cells: Sequence[Cell], todo: Mapping[Cell, Work], store: Store, job
         costs.append(share(work, seconds) if seconds else rule(cell) if work.train else REST)
         source = "as measured before" if seconds else "by rule"
         lines.append(f"  {cell.label:<48} {cell.key[:16]}  {verb(work)}, about {clock(costs[-1])} {source}")
-    reasons = Counter(reason for work in todo.values() for reason in work.reasons)
+    able = [work for cell, work in todo.items() if not cell.refusal and cell not in misfit]
+    reasons = Counter(reason for work in able for reason in work.reasons)
     lines += [f"{count} × {reason}" for reason, count in reasons.most_common()]
     total = max([sum(costs) / jobs, *costs], default=0.0)
-    lines.append(f"{in_words(todo.values()).capitalize()}.")
-    lines.append(f"Estimated: {clock(sum(costs))} of work, {clock(total)} with {jobs} jobs. Nothing was run.")
+    lines.append(f"{in_words(able).capitalize()}.")
+    at_once = "1 job" if jobs == 1 else f"{jobs} jobs"
+    lines.append(f"Estimated: {clock(sum(costs))} of work, {clock(total)} with {at_once}. Nothing was run.")
     return "\n".join([*lines, f"By {RULE}."] if guessed else lines)
 
 

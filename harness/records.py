@@ -14,13 +14,14 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from harness.schema import SCHEMA, Record
+from harness.texts import clean
 
 HEAD = b'{\n "checksum": "'
 TAIL = b'",\n'
@@ -104,13 +105,34 @@ def parse(raw: bytes) -> Record:
         if schema != SCHEMA:
             raise Damaged(f"has schema {schema!r}, this version reads {SCHEMA}")
         record = msgspec.json.decode(raw, type=Record)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Damaged(f"is not a record ({error}); it was edited") from error
+    contradiction = next(_contradictions(record), None)
+    if contradiction is not None:
+        raise Damaged(f"{contradiction}; it was edited")
     names = [*record.files, *record.omitted, *(answer.file for answer in record.answers.values())]
     strange = [name for name in names if not FILE.fullmatch(name)]
     if strange:
         raise Damaged(f"names the file {strange[0]!r}, which is not beside it; it was edited")
     return record
+
+
+def _contradictions(record: Record) -> Iterator[str]:
+    """What cannot be true of a record, though every value is of its type."""
+    if record.status == "ok":
+        if record.error is not None:
+            yield "is ok and has an error"
+        if record.data is None or record.model is None:
+            yield "is ok, but says nothing of its data or of its model"
+    elif record.error is None:
+        yield f"is {record.status} without an error"
+    parts = [record.data, record.model, *record.answers.values(), *record.scores.values()]
+    for part in parts:
+        if part is not None and not 0 <= part.stamp < len(record.stamps):
+            yield f"names the stamp {part.stamp}, of which there are {len(record.stamps)}"
+    for name in (record.preset, *msgspec.structs.astuple(record.label)):
+        if name != clean(name):
+            yield f"is labelled {clean(name)!r} with characters that steer a terminal"
 
 
 def read(path: str | Path) -> Record:

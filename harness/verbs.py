@@ -13,8 +13,8 @@ from pathlib import Path
 
 from harness import config, listing
 from harness.errors import UsageError, unknown
-from harness.plan import Wanted, part_of, plan
-from harness.registry import Kind, Plugin, build_task, discover
+from harness.plan import Wanted, part_of, plan, specification
+from harness.registry import Kind, Plugin, build_protocol, build_task, discover
 from harness.running import default_jobs, execute, finish, pending, write_tables
 from harness.selection import named, select, split
 from harness.store import Store, verify
@@ -176,6 +176,9 @@ def rescore(arguments: Namespace) -> int:
     from harness.rescore import rescore as work
 
     chosen = select("protocols", arguments.protocols) if arguments.protocols else []
+    measured = [item.plugin.name for item in chosen if build_protocol(specification(item)).measures]
+    if measured:
+        raise UsageError(f"{measured[0]} is measured, not scored. `python -m harness time` measures it anew.")
     options = {item.plugin.name: item.options for item in chosen}
     return revised(partial(work, options=options), existing(arguments.out))
 
@@ -215,6 +218,8 @@ def existing(out: str) -> Path:
 def export(arguments: Namespace) -> int:
     """Copy the records and tables of a result folder without its large files, to publish them."""
     store, target = Store(existing(arguments.out)), Path(arguments.target)
+    if not any(store.records()):
+        raise UsageError(f"There are no intact records below {arguments.out!r}, so there is nothing to export.")
     store.export(target, arguments.largest * 1024)
     write_tables(target, echo=False)
     print(f"{sum(1 for _ in target.glob('*/*/*/record.json'))} records in {target}")

@@ -87,7 +87,7 @@ from harness.contracts import Method, Proposals
 class Misbehaving(Method):
     @dataclass(frozen=True)
     class Options:
-        how: Literal["not", "raise", "diverge", "memory", "sleep", "kill"] = "not"
+        how: Literal["not", "raise", "diverge", "memory", "sleep", "kill", "odd"] = "not"
 
     def build(self, problem, width):
         self.net = nn.Sequential(nn.Linear(problem.y_dim, width), nn.Tanh(), nn.Linear(width, problem.x_dim))
@@ -111,7 +111,8 @@ class Misbehaving(Method):
 
     @torch.no_grad()
     def propose(self, y, n, generator):
-        return Proposals(self.net(y)[:, None].expand(-1, n, -1))
+        odd = self.options.how == "odd"
+        return Proposals(self.net(y)[:, None].expand(-1, n, -1), ranked="yes" if odd else False)
 
 
 def function(x_train, y_train):

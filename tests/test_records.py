@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,18 @@ UNTYPED: dict[str, dict[str, Any]] = {
     "no schema": {"schema": None},
     "a stamp in words": {"stamps": ["today"]},
 }
+FAILED = {"type": "ValueError", "message": "no", "traceback": ""}
+CONTRADICTORY: dict[str, tuple[dict[str, Any], str]] = {
+    "ok without a model": ({"model": None}, "is ok, but says nothing"),
+    "ok without data": ({"data": None}, "is ok, but says nothing"),
+    "ok with an error": ({"error": FAILED}, "is ok and has an error"),
+    "failed without an error": ({"status": "failed"}, "is failed without an error"),
+    "parts without a stamp": ({"stamps": []}, "names the stamp 0, of which there are 0"),
+    "a label that steers the terminal": (
+        {"label": {"task": "sinewave", "method": "\x1b[31mprior"}},
+        "is labelled 'prior' with characters that steer a terminal",
+    ),
+}
 OUTSIDE = ("../../payload", "/etc/passwd", "..", ".", "", "a/b", "a\\b", ".hidden", "a\nb", "a\0b", "-rf/..")
 
 
@@ -111,6 +124,19 @@ OUTSIDE = ("../../payload", "/etc/passwd", "..", ".", "", "a/b", "a\\b", ".hidde
 def test_a_right_checksum_does_not_make_a_record(record, change) -> None:
     with pytest.raises(Damaged):
         parse(sealed({**plain(record), **change}))
+
+
+@pytest.mark.parametrize(("change", "message"), CONTRADICTORY.values(), ids=list(CONTRADICTORY))
+def test_values_of_the_right_types_that_contradict_each_other_are_damage(record, change, message) -> None:
+    with pytest.raises(Damaged, match=re.escape(message)):
+        parse(sealed({**plain(record), **change}))
+
+
+def test_bytes_that_are_no_text_are_damage(raw) -> None:
+    _, _, body = raw.partition(TAIL)
+    body = body.replace(b'"preset": "', b'"preset": "\xff', 1)
+    with pytest.raises(Damaged, match="is not a record"):
+        parse(HEAD + hashlib.sha256(body).hexdigest().encode() + TAIL + body)
 
 
 @pytest.mark.parametrize("name", OUTSIDE)

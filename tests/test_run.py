@@ -153,6 +153,13 @@ def test_kill_9_in_the_middle_and_the_same_command_give_the_same_tables(place, w
     assert place.harness("verify", "--out", "killed")[0] == "4 records, all intact.\n"
 
 
+def test_what_no_record_can_hold_fails_its_cell_and_no_other(place):
+    _, errors = place.run("odd", "misbehaving[how=odd],prior", "--jobs", "1", code=1)
+    found = place.records("odd")
+    assert {name: record.status for name, record in found.items()} == {"prior": "ok", "misbehaving[how=odd]": "failed"}
+    assert "ranked" in found["misbehaving[how=odd]"].error.message and "Traceback" not in errors
+
+
 def test_every_failure_is_a_record_that_tables_show_and_retry_repairs(place):
     methods = ",".join(["prior", *(f"misbehaving[how={how}]" for how in HOW)])
     labels = {f"misbehaving[how={how}]": status for how, status in HOW.items()}

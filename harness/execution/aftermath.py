@@ -11,6 +11,7 @@ from harness.durable import discard
 from harness.execution.console import CONSOLE, tidy
 from harness.execution.engine import Done, Job, Left, Lost
 from harness.execution.worker import completed
+from harness.records import Damaged
 from harness.store import Store, scratch
 
 
@@ -34,7 +35,11 @@ def record(job: Job, lost: Lost, store: Store) -> Done:
         )
         if job.work.train or store.read(cell) is None:
             result = {**left.known, "status": lost.status, "error": error}
-            store.commit(cell, folder, completed(None, result, origin))
+            try:
+                store.commit(cell, folder, completed(None, result, origin))
+            except Damaged as odd:  # what the method gave to be recorded cannot be; nothing of it is kept
+                error = {**error, "message": f"{error['message']} (what was known by then {odd})"}
+                store.commit(cell, folder, completed(None, {"status": lost.status, "error": error}, origin))
     return Done(lost.status, left.seconds, lost.error["message"])
 
 
