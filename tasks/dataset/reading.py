@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAMED = 5  # columns that an error names before it counts the others
+LOOKED_AT = 1000  # lines, among which the line of names is looked for after remarks
 PARQUET = "pip install 'inverse-harness[parquet]'"
 
 
@@ -51,14 +53,17 @@ def _csv(path: Path) -> pd.DataFrame:
 
     # pandas would rename repeated names, and take a column without a name for the names of the rows.
     with path.open(newline="", encoding="utf-8-sig") as stream:
-        header = next(csv.reader(stream, skipinitialspace=True), [])
-    _require_header([name.strip() for name in header], path)
+        lines = list(islice(stream, LOOKED_AT))
+    remarks = next((place for place, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    header, *first = csv.reader(lines[remarks : remarks + 2], skipinitialspace=True) if lines[remarks:] else ([],)
+    _require_header([name.strip() for name in header], path, first[0] if first else [])
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         return pd.read_csv(
             path,
             encoding="utf-8-sig",
             index_col=False,
+            skiprows=remarks,
             keep_default_na=False,
             low_memory=False,
             na_values=[""],
@@ -80,9 +85,11 @@ def _npz(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     columns: list[tuple[str, np.ndarray]] = []
+    shapes: dict[str, tuple[int, ...]] = {}
     with np.load(path, allow_pickle=False) as stored:
         for name in stored.files:
             values = stored[name]
+            shapes[name] = values.shape
             if values.ndim == 2 and values.shape[1] > 1:
                 columns += [(f"{name}{i + 1}", column) for i, column in enumerate(values.T)]
             elif values.ndim == 1 or values.ndim == 2:
@@ -91,11 +98,23 @@ def _npz(path: Path) -> pd.DataFrame:
                 raise UsageError(
                     f"The array {name!r} of {path} has shape {values.shape}. Allowed: (rows,) or (rows, columns)."
                 )
-    rows = {name: len(values) for name, values in columns}
-    if len(set(rows.values())) > 1:
-        raise UsageError(f"The arrays of {path} have different numbers of rows: {rows}. Give each row once in each.")
+    if len({len(values) for _, values in columns}) > 1:
+        raise UsageError(_unequal(shapes, path))
     _require_names([name for name, _ in columns], path)
     return pd.DataFrame(dict(columns))
+
+
+def _unequal(shapes: Mapping[str, tuple[int, ...]], path: Path) -> str:
+    """What is wrong with arrays of different lengths, and which of them to transpose where that mends it."""
+    for length in {shape[0] for shape in shapes.values()}:
+        turned = [name for name, shape in shapes.items() if shape[0] != length]
+        if all(len(shapes[name]) == 2 and shapes[name][1] == length for name in turned):
+            remedy = f"A row is one pair (x, y), so transpose {' and '.join(turned)}."
+            break
+    else:
+        remedy = "Give each row once in each."
+    found = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:NAMED])
+    return f"The arrays of {path} have different numbers of rows: {found}{', ...' * (len(shapes) > NAMED)}. {remedy}"
 
 
 READERS = {".csv": _csv, ".parquet": _parquet, ".npz": _npz}
@@ -107,9 +126,11 @@ def _require_names(names: list[str], path: Path) -> None:
         raise UsageError(f"{path} has several columns named {twice[0]!r}. Give every column a name of its own.")
 
 
-def _require_header(names: list[str], path: Path) -> None:
+def _require_header(names: list[str], path: Path, first: list[str]) -> None:
+    """Refuse names that cannot be those of columns; `first` is the row after them, split at commas."""
     if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
-        raise UsageError(f"{path} has the single column {names[0]!r}. Separate columns by commas.")
+        decimals = " and write decimals with a point" if len(first) > 1 else ""
+        raise UsageError(f"{path} has the single column {names[0]!r}. Separate columns by commas{decimals}.")
     if names and all(map(_is_number, names)):
         raise UsageError(f"The first line of {path} holds numbers only: {names[0]}, ... Put a line of names before it.")
     _require_names(names, path)
@@ -169,10 +190,12 @@ def _require_variety(values: np.ndarray, names: Sequence[str], path: Path) -> No
         raise UsageError(f"{path} has no rows. Give one for each pair (x, y).")
     constant = [name for name, column in zip(names, values.T, strict=True) if (column == column[0]).all()]
     if constant:
-        place = names.index(constant[0])
+        known = [f"{values[0, names.index(name)]:g}" for name in constant]
+        one = len(known) == 1
+        said = f"it is {known[0]}" if one else f"they are {', '.join(known[:NAMED])}{', ...' * (len(known) > NAMED)}"
         raise UsageError(
-            f"{_named(constant)} of {path} never changes (it is {values[0, place]:g} in every row), so there is "
-            "nothing to learn from it. Leave it out."
+            f"{_named(constant)} of {path} never {'changes' if one else 'change'} ({said} in every row), so there is "
+            f"nothing to learn from {'it. Leave it' if one else 'them. Leave them'} out."
         )
 
 

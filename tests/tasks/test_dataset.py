@@ -190,6 +190,10 @@ BAD = {
     "text": (lines(*GOOD, "1,2,n/a,4"), r"1 cell \(1 of 151 rows\); the first is 'n/a', in row 151 .*column 'c'"),
     "infinite": (lines("1,2,3,inf", *GOOD), r"the first is 'inf', in row 1 .*column 'gap'"),
     "constant": (lines(*(f"{row},0.5" for row in LAST)), r"column 'gap' of .* never changes \(it is 0.5 in every row"),
+    "constants": (
+        "a,b,c,gap\n" + "".join(f"{i},288,0.998,{i % 5}\n" for i in range(150)),
+        r"columns 'b', 'c' of .* never change \(they are 288, 0.998 in every row\).* from them. Leave them out",
+    ),
     "equal": (
         lines(*(f"{i},{i},{i % 7},{i % 5}" for i in range(150))),
         r"columns 'a' and 'b' of .* are equal in",
@@ -202,6 +206,11 @@ BAD = {
     "no names": ("\n".join(GOOD), r"first line of .* holds numbers only: 0, \.\.\. Put a line of names"),
     "twice a name": ("a,b,c,a,gap\n" + "\n".join(f"{row},1" for row in GOOD), r"several columns named 'a'"),
     "semicolons": (lines(*GOOD).replace(",", ";"), r"single column 'a;b;c;gap'. Separate columns by commas"),
+    "decimal commas": (
+        "a;b;gap\n" + "".join(f"0,{i};1,{i % 7};2,{i % 5}\n" for i in range(150)),
+        r"Separate columns by commas and write decimals with a point",
+    ),
+    "remarks only": ("# a\n# b\n", r"cannot be read"),
     "long row": (lines(*GOOD[:9], "1,2,3,4,5,6", *GOOD[9:]), r"cannot be read: .*line 11"),
     "no text": (b"a,b,c,gap\n\xff\xfe\x00", r"cannot be read: .*utf-8"),
 }
@@ -227,6 +236,19 @@ def test_files_that_are_none(tmp_path):
         build(tmp_path / "broken.npz")
     with pytest.raises(UsageError, match=r"Write dataset\[path=pairs.csv"):
         DatasetTask()
+
+
+def test_remarks_before_the_names_are_skipped(tmp_path):
+    (tmp_path / "plain.csv").write_text(lines(*GOOD))
+    (tmp_path / "remarks.csv").write_text("# made by a solver\n# units: nm, eV\n" + lines(*GOOD))
+    plain, remarks = (build(tmp_path / f"{name}.csv") for name in ("plain", "remarks"))
+    assert remarks.x_labels == plain.x_labels and torch.equal(remarks.rows.x, plain.rows.x)
+
+
+def test_arrays_that_stand_on_their_side(tmp_path):
+    np.savez(tmp_path / "p.npz", x=np.zeros((3, 120)), y=np.zeros(120))
+    with pytest.raises(UsageError, match=r"x \(3, 120\), y \(120,\)\. A row is one pair \(x, y\), so transpose x\.$"):
+        build(tmp_path / "p.npz")
 
 
 def test_arrays_that_are_no_rows(tmp_path):
