@@ -122,8 +122,6 @@ def _contradictions(record: Record) -> Iterator[str]:
     if record.status == "ok":
         if record.error is not None:
             yield "is ok and has an error"
-        if record.data is None or record.model is None:
-            yield "is ok, but says nothing of its data or of its model"
     elif record.error is None:
         yield f"is {record.status} without an error"
     parts = [record.data, record.model, *record.answers.values(), *record.scores.values()]

@@ -28,7 +28,7 @@ def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config
     refused |= {cell: ("failed", "harness.budget.BudgetMissed", why) for cell, why in misfits(trained).items()}
     for cell, (status, kind, why) in refused.items():
         refuse(cell, store, status, {"type": kind, "message": why, "traceback": ""})
-        if status == "failed" and not settings.quiet:
+        if status == "failed":
             print(f"{cell.label}: failed before training: {why}", file=sys.stderr)
     works = {cell: work for cell, work in todo.items() if cell not in refused}
     if not works:

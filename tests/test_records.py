@@ -107,8 +107,6 @@ UNTYPED: dict[str, dict[str, Any]] = {
 }
 FAILED = {"type": "ValueError", "message": "no", "traceback": ""}
 CONTRADICTORY: dict[str, tuple[dict[str, Any], str]] = {
-    "ok without a model": ({"model": None}, "is ok, but says nothing"),
-    "ok without data": ({"data": None}, "is ok, but says nothing"),
     "ok with an error": ({"error": FAILED}, "is ok and has an error"),
     "failed without an error": ({"status": "failed"}, "is failed without an error"),
     "parts without a stamp": ({"stamps": []}, "names the stamp 0, of which there are 0"),

@@ -93,7 +93,7 @@ def test_another_operator_is_recorded_beside_scores_that_stay(place: Path, capsy
         ("full", method, targets) for method in ("prior", "lookup") for targets in ("many", "y*")
     }
     assert all(line[-2].strip() == "0.25" for line in lines)
-    assert main(["rescore", "--out", "here", "--protocols", "operators[operator=fall]"]) == 0
+    assert main(["rescore", "--out", "here", "--protocols", "operators[operator=fall]"]) == 3
     assert capsys.readouterr().out.count("left as it is: Unknown operator 'fall'") == 2
 
 
