@@ -37,8 +37,7 @@ def record(job: Job, lost: Lost, store: Store) -> Done:
             result = {**left.known, "status": lost.status, "error": error}
             try:
                 store.commit(cell, folder, completed(None, result, origin))
-            except Damaged as odd:  # what the method gave to be recorded cannot be; nothing of it is kept
-                error = {**error, "message": f"{error['message']} (what was known by then {odd})"}
+            except Damaged:  # what the method gave to be recorded cannot be; nothing of it is kept
                 store.commit(cell, folder, completed(None, {"status": lost.status, "error": error}, origin))
     return Done(lost.status, left.seconds, lost.error["message"])
 

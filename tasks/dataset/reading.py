@@ -6,7 +6,7 @@ import csv
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAMED = 5  # columns that an error names before it counts the others
-LOOKED_AT = 1000  # lines, among which the line of names is looked for after remarks
 PARQUET = "pip install 'inverse-harness[parquet]'"
 
 
@@ -53,10 +52,11 @@ def _csv(path: Path) -> pd.DataFrame:
 
     # pandas would rename repeated names, and take a column without a name for the names of the rows.
     with path.open(newline="", encoding="utf-8-sig") as stream:
-        lines = list(islice(stream, LOOKED_AT))
-    remarks = next((place for place, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    header, *first = csv.reader(lines[remarks : remarks + 2], skipinitialspace=True) if lines[remarks:] else ([],)
-    _require_header([name.strip() for name in header], path, first[0] if first else [])
+        remarks = sum(1 for _ in takewhile(lambda line: line.startswith("#"), stream))
+        stream.seek(0)
+        rows = csv.reader(islice(stream, remarks, None), skipinitialspace=True)
+        header, first = next(rows, []), next(rows, [])
+    _require_header([name.strip() for name in header], path, first)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         return pd.read_csv(
@@ -132,7 +132,10 @@ def _require_header(names: list[str], path: Path, first: list[str]) -> None:
         decimals = " and write decimals with a point" if len(first) > 1 else ""
         raise UsageError(f"{path} has the single column {names[0]!r}. Separate columns by commas{decimals}.")
     if names and all(map(_is_number, names)):
-        raise UsageError(f"The first line of {path} holds numbers only: {names[0]}, ... Put a line of names before it.")
+        raise UsageError(
+            f"The first line of {path} holds numbers only: {names[0]}, ... Put a line of names before it, "
+            "without a # at its start."
+        )
     _require_names(names, path)
 
 
