@@ -13,11 +13,8 @@ from torch import Generator, Tensor
 from harness import budget, data, fitting, presets, registry
 from harness.contracts import Method, Phase
 from harness.plan import specification
-from harness.seeds import seeded
 from harness.selection import select
-from harness.settings import Schedule
 from harness.timing import Stopwatch
-from harness.training import train
 
 TASK = "sinewave"
 EPOCHS = 20  # of the preset's 140: enough for a surrogate that a search can converge on
@@ -48,8 +45,7 @@ class Workload:
     dataset: data.Dataset
     train: data.Pairs
     valid: data.Pairs
-    schedule: Schedule
-    device: str
+    given: fitting.Lesson
 
     def phases(self) -> list[Phase]:
         """The training phases, without what a method does between them."""
@@ -57,7 +53,7 @@ class Workload:
 
     def fixed_target(self) -> Tensor:
         """y* as the method sees it `(1, y_dim)`."""
-        return self.dataset.y_scale.apply(self.dataset.fixed.shown).to(self.device, self.method.dtype)
+        return self.dataset.y_scale.apply(self.dataset.fixed.shown).to(self.given.device, self.method.dtype)
 
     def propose(self, n: int) -> Tensor:
         """N proposals for y*, from the same random numbers every time."""
@@ -92,30 +88,21 @@ def built(name: str, device: str) -> Workload:
     schedule = replace(preset.schedule, epochs=EPOCHS)
     given = fitting.lesson(task, dataset, budget=preset.budget, schedule=schedule, seed=0, device=device)
     method, _ = fitting.build(given, lambda: registry.build_method(spec))
-    scales = (dataset.x_scale, dataset.y_scale)
-    pairs = [data.standardised(scales, part, method.dtype, device) for part in (dataset.train, dataset.valid)]
-    return Workload(method, dataset, *pairs, schedule, device)
+    return Workload(method, dataset, *fitting.parts(given, method), given)
 
 
 @cache
 def trained(name: str, device: str) -> Workload:
     """A method after a shortened training; built anew, as the other one stays untrained."""
     made = built.__wrapped__(name, device)
-    method = made.method
-
-    def run(phase: Phase) -> float:
-        return train(method, phase, made.train, made.valid, made.schedule, 0, lambda *_: None).best
-
-    with seeded("train"):
-        method.train()
-        method.fit(made.train, made.valid, run)
-    method.eval()
+    fitting.fit(made.given, made.method, pairs=(made.train, made.valid))
     return made
 
 
 def described(workload: Workload) -> dict[str, Any]:
     """What a reader of the timings must know."""
-    properties = torch.cuda.get_device_name(workload.device) if workload.device.startswith("cuda") else "cpu"
+    device = workload.given.device
+    properties = torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
     return {
         "device": properties,
         "threads": torch.get_num_threads(),

@@ -63,9 +63,9 @@ class Asker:
             ValueError: the method's answer has a wrong shape, type or count.
         """
         targets, n, method = self.given.shown[question.of], question.n, self.method
-        pooled = method.candidates(1) > 1 and self._propose(targets[:1], 1, "ranking").ranked
+        pooled = outputs.candidates(method, 1) > 1 and self._propose(targets[:1], 1, "ranking").ranked
         if question.repeats > 1 and pooled:
-            n = 2 * method.candidates(n)
+            n = 2 * outputs.candidates(method, n)
         elif question.repeats > 1:
             targets = targets.repeat(question.repeats, 1)
         found = self._propose(targets, n, STREAMS[question.of])
@@ -74,21 +74,30 @@ class Asker:
 
     def _propose(self, targets: Tensor, n: int, purpose: str) -> Proposals:
         generator = Generator().manual_seed(derive("propose", purpose, self.given.seed))
-        chunk = max(1, ROWS_PER_CALL // self.method.candidates(n))
+        candidates = outputs.candidates(self.method, n)
+        chunk = max(1, ROWS_PER_CALL // candidates)
         y = self.given.scales[1].apply(targets).to(self.given.device, self.method.dtype)
         parts = []
         for done, rows in enumerate(y.split(chunk)):
             self.advance(done * chunk, len(y))
             part = self.method.propose(rows, n, generator)
-            sizes = {"x_dim": self.given.problem.x_dim, "known": len(self.given.train.x)}
-            outputs.check(part, targets=len(rows), n=n, **sizes)
+            self._check(part, len(rows), n)
             believed = None if part.believed is None else part.believed.detach().cpu()
-            generated = part.generated or len(rows) * self.method.candidates(n)
+            generated = part.generated or len(rows) * candidates
             parts.append(Proposals(self._physical(part), part.ranked, believed, generated))
         known = [part.believed for part in parts if part.believed is not None]
         believed = torch.cat(known) if len(known) == len(parts) else None
         generated = sum(part.generated or 0 for part in parts)
         return Proposals(torch.cat([part.x for part in parts]), parts[0].ranked, believed, generated)
+
+    def _check(self, part: Proposals, targets: int, n: int) -> None:
+        given, dtype = self.given, self.method.dtype
+
+        def designs(rows: Tensor) -> Tensor:
+            return given.scales[0].apply(given.train.x[rows]).to(dtype)
+
+        sizes = {"targets": targets, "n": n, "x_dim": given.problem.x_dim, "known": len(given.train.x)}
+        outputs.check(part, **sizes, dtype=dtype, designs=designs)
 
     def _physical(self, part: Proposals) -> Tensor:
         """The designs, physical and on the CPU, each one that the task has: training designs as they are."""

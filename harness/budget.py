@@ -7,12 +7,16 @@ as the components of a mixture, as little as will do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
+from torch.utils.weak import WeakIdKeyDictionary
 
 from harness.contracts import Kind, Method, Problem
 from harness.seeds import seeded
@@ -27,7 +31,7 @@ EVEN_TOLERANCE = 0.025
 
 
 class BudgetMissed(ValueError):
-    """No size brings the method within the tolerance of the budget, or training has added parameters."""
+    """No size brings the method within the tolerance of the budget, or it has or trains more parameters than that."""
 
 
 def trainable_parameters(module: nn.Module) -> int:
@@ -132,7 +136,8 @@ def find_size(create: Callable[[], Method], problem: Problem, budget: int, seed:
     """
     first = _built(create, problem, 1, {}, seed)
     if not first.trainable:
-        return Size(None, trainable_parameters(first), {})
+        _require_none(first)
+        return Size(None, 0, {})
     missed: BudgetMissed | None = None
     for lowered in _lowerings(first):
         count = _counter(create, problem, lowered, seed)
@@ -148,21 +153,65 @@ def find_size(create: Callable[[], Method], problem: Problem, budget: int, seed:
     raise missed
 
 
-def recount(method: Method, budget: int, built: int) -> int:
-    """The trainable parameters after training, which may have added some to the number that was built.
+@contextmanager
+def changes() -> Iterator[Callable[[], int]]:
+    """Counts the parameters that torch's optimisers change meanwhile, each once.
+
+    Those of a network that is frozen before and afterwards, or that the method does not show, count too.
+    """
+    seen, known, total = WeakIdKeyDictionary(), WeakIdKeyDictionary(), 0
+
+    def count(optimiser: Optimizer, *_: Any) -> None:
+        nonlocal total
+        groups = optimiser.param_groups
+        size = sum(len(group["params"]) for group in groups)
+        if known.get(optimiser) == size:
+            return
+        known[optimiser] = size
+        for parameter in (item for group in groups for item in group["params"]):
+            if isinstance(parameter, nn.Parameter) and parameter not in seen:
+                seen[parameter] = True
+                total += parameter.numel()
+
+    hook = register_optimizer_step_pre_hook(count)
+    try:
+        yield lambda: total
+    finally:
+        hook.remove()
+
+
+def recount(method: Method, budget: int, changed: int = 0) -> None:
+    """Hold a method to its budget once more: training, or being asked, may have added parameters.
+
+    Args:
+        method: after training or after its answers.
+        budget: trainable parameters that it may have.
+        changed: how many parameters training has changed.
 
     Raises:
-        BudgetMissed: they are more than were built, and more than the budget allows.
+        BudgetMissed: more are trainable or were changed than the budget allows.
     """
-    count = trainable_parameters(method)
+    name, count = type(method).__name__, trainable_parameters(method)
     allowed = budget * (1 + TOLERANCE) if method.trainable else 0
-    if count > max(built, allowed):
-        why = f"the budget is {budget}" if method.trainable else "trainable = False exempts it from the budget"
+    why = f"the budget is {budget}" if method.trainable else "trainable = False exempts it from the budget"
+    if count > allowed:
         raise BudgetMissed(
-            f"{type(method).__name__} has {count} trainable parameters after training and had {built} before; {why}. "
-            "Create every network in `build`, so that it counts, and none in `fit`."
+            f"{name} has {count} trainable parameters now, more than it was built with; {why}. Create every network in "
+            "`build`, so that it counts, and none later."
         )
-    return count
+    if changed > allowed:
+        raise BudgetMissed(
+            f"The training of {name} changes {changed} parameters; {why}. Create every network in `build`, leave its "
+            "parameters trainable there, so that they count, and set trainable = True."
+        )
+
+
+def _require_none(method: Method) -> None:
+    if count := trainable_parameters(method):
+        raise BudgetMissed(
+            f"trainable is False, which exempts {type(method).__name__} from the budget, but it has {count} trainable "
+            "parameters; set trainable = True or freeze them."
+        )
 
 
 def _lowerings(method: Method) -> Iterator[dict[str, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import torch
+from torch import Tensor
 
 from harness import answers, data, fitting
 from harness.contracts import Task
@@ -28,6 +29,7 @@ from harness.work import Work, answer_name
 
 Learn = Callable[[Order, fitting.Lesson, Path, Report], Iterator[tuple[str, Any]]]
 """`harness.learning.learn`, here or in a process of its own."""
+Simulate = Callable[[Tensor, Tensor], Tensor]
 
 
 def update(
@@ -55,11 +57,16 @@ def update(
             )
             for name, content in learn(order, given, folder, report):
                 yield update.learnt(name, content)
-        with watch("resimulation"):
+
+        def simulate(x: Tensor, targets: Tensor) -> Tensor:
             report("re-simulating", 0, 1, None)
-            answered = update.answered(task, dataset, folder)
+            with watch("resimulation"):
+                return resimulate(task, x, targets)
+
         with watch("scoring"):
-            yield update.scored(task, dataset, answered)
+            scores = update.scored(task, dataset, update.answered(task, dataset, folder, simulate))
+        watch.seconds["scoring"] -= watch.seconds["resimulation"]
+        yield scores
     yield update.took(watch.seconds)
 
 
@@ -124,8 +131,8 @@ class _Update:
                 self.parts["seconds"].update(content)
         return {name: self.parts[name]}
 
-    def answered(self, task: Task, dataset: Dataset, folder: Path) -> dict[Question, Answered]:
-        """The answers to the questions of the protocols that are to be scored, re-simulated.
+    def answered(self, task: Task, dataset: Dataset, folder: Path, simulate: Simulate) -> dict[Question, Answered]:
+        """The answers to the questions of the protocols that are to be scored.
 
         Raises:
             ValueError: a file that holds no answer to its question.
@@ -140,7 +147,7 @@ class _Update:
             if (len(answer.x), answer.x.shape[-1]) != (rows, task.x_dim):
                 wanted = f"{rows} rows of designs of {task.x_dim} numbers"
                 raise ValueError(f"{name}.npz holds x of shape {tuple(answer.x.shape)}; asked for were {wanted}")
-            found[question] = Answered(question, answer, targets, resimulate(task, answer.x, targets.shown), dataset)
+            found[question] = Answered(question, answer, targets, dataset, simulate)
         return found
 
     def scored(self, task: Task, dataset: Dataset, answered: Mapping[Question, Answered]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Create = Callable[[], Method]
 """Gives a fresh method: not built, not trained."""
+After = Callable[[Phase, PhaseLog], None]
+ROUNDING = 1e-6  # of shares that are to add up to one
 
 
 @dataclass(frozen=True)
@@ -73,28 +75,56 @@ def build(given: Lesson, create: Create) -> tuple[Method, int | None]:
     return method.to(given.device), width
 
 
-def fit(given: Lesson, method: Method, report: Report) -> list[PhaseLog]:
-    """Train the method; returns what each phase did.
-
-    Raises:
-        Diverged: a loss is no longer finite.
-        BudgetMissed: training has added parameters beyond the budget.
-    """
-    built = budget.trainable_parameters(method)
+def parts(given: Lesson, method: Method) -> tuple[Pairs, Pairs]:
+    """The training and the validation part as the method sees them."""
     train_part, valid_part = (
         data.standardised(given.scales, pairs, method.dtype, given.device) for pairs in (given.train, given.valid)
     )
+    return train_part, valid_part
+
+
+def fit(
+    given: Lesson,
+    method: Method,
+    report: Report = lambda *_: None,
+    *,
+    pairs: tuple[Pairs, Pairs] | None = None,
+    after: After = lambda *_: None,
+) -> list[PhaseLog]:
+    """Train the method; returns what each phase did.
+
+    Args:
+        given: what it learns from, and under which schedule.
+        method: as `build` gives it.
+        report: is told how far the training has come.
+        pairs: what `parts` gives, where it is there already.
+        after: is called at the end of each phase.
+
+    Raises:
+        Diverged: a loss is no longer finite.
+        BudgetMissed: training changes or has added more parameters than the budget allows.
+        ValueError: the phases take more passes over the data than the schedule has.
+    """
+    train_part, valid_part = pairs or parts(given, method)
     logs: list[PhaseLog] = []
+    shares: list[float] = []
 
     def run(phase: Phase) -> float:
+        shares.append(phase.share)
+        if sum(shares) > 1 + ROUNDING:
+            raise ValueError(
+                f"the phases take {sum(shares):.3g} times the schedule's passes over the data; "
+                "let their shares add up to one."
+            )
         logs.append(train(method, phase, train_part, valid_part, given.schedule, given.seed, report))
+        after(phase, logs[-1])
         return logs[-1].best
 
-    with seeded("train", given.seed):
+    with seeded("train", given.seed), budget.changes() as changed:
         method.train()
         method.fit(train_part, valid_part, run)
     method.eval()
-    budget.recount(method, given.budget, built)
+    budget.recount(method, given.budget, changed())
     return logs
 
 

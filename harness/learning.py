@@ -59,6 +59,7 @@ def learn(order: Order, given: Lesson, folder: Path, report: Report) -> Iterator
         with watch("writing"), storage_errors(folder):
             answers.write(answer, folder / f"{name}.npz")
         yield "answer", (name, {**asdict(question), "digest": digest, "file": f"{name}.npz", **_facts(answer)})
+    budget.recount(method, given.budget)
     for spec in order.measures:
         with watch("inference"), seeded("inference", given.seed):
             report("timing", 0, 1, None)

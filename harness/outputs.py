@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from harness.contracts import Proposals
+from harness.contracts import Method, Proposals
+
+RowsOf = Callable[[Tensor], Tensor]
+"""Numbers of training designs to the designs, standardised, in the method's dtype."""
+ORDERED = 1e-6  # relative decrease of a believed error that is rounding
+MOST = 2**53  # candidates: the greatest whole number up to which a float64 holds all
 
 
-def check(proposals: Proposals, *, targets: int, n: int, x_dim: int, known: int) -> None:
+def candidates(method: Method, n: int) -> int:
+    """How many candidates a method draws or optimises for one target to return n proposals.
+
+    Raises:
+        ValueError: it says fewer than n, or no whole number.
+    """
+    found = method.candidates(n)
+    if isinstance(found, bool) or not isinstance(found, int) or found < n:
+        raise ValueError(f"candidates({n}) is {found!r}; count every candidate, at least the {n} returned.")
+    return found
+
+
+def check(
+    proposals: Proposals, *, targets: int, n: int, x_dim: int, dtype: torch.dtype, known: int, designs: RowsOf
+) -> None:
     """Hold what `propose` returned to its contract.
 
     Args:
@@ -16,7 +37,9 @@ def check(proposals: Proposals, *, targets: int, n: int, x_dim: int, known: int)
         targets: how many targets were given, b.
         n: how many designs were asked for each.
         x_dim: dimensions of a design.
+        dtype: the method's.
         known: how many training designs there are.
+        designs: gives training designs as the method was given them.
 
     Raises:
         ValueError: a type, shape or value is not as it must be; the text says what to return.
@@ -25,11 +48,17 @@ def check(proposals: Proposals, *, targets: int, n: int, x_dim: int, known: int)
         raise ValueError(f"propose returns {type(proposals).__name__}; return Proposals.")
     asked = f"{n} proposals for {targets} targets"
     _tensor(f"x of {asked}", proposals.x, (targets, n, x_dim))
+    if proposals.x.dtype != dtype:
+        raise ValueError(f"proposals are {proposals.x.dtype}; return the method's dtype, {dtype}.")
+    if proposals.x.requires_grad:
+        raise ValueError("proposals carry a gradient; detach them or decorate with no_grad.")
+    if not isinstance(proposals.ranked, bool):
+        raise ValueError(f"ranked is {proposals.ranked!r}; give True or False.")
     if proposals.believed is not None:
         _tensor(f"believed of {asked}", proposals.believed, (targets, n))
-        _believed(proposals.believed, proposals.x)
+        _believed(proposals.believed, proposals.x, proposals.ranked)
     if proposals.rows is not None:
-        _rows(proposals.rows, (targets, n), known)
+        _rows(proposals.rows, proposals.x, known, designs)
     if proposals.generated is not None:
         _generated(proposals.generated, proposals.x)
 
@@ -43,18 +72,26 @@ def _tensor(what: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{what} is {tensor.dtype}; return real numbers, torch.float32 or torch.float64.")
 
 
-def _believed(believed: Tensor, x: Tensor) -> None:
-    least = float(believed.nan_to_num(nan=0.0).min()) if believed.numel() else 0.0
-    if least < 0:
-        raise ValueError(f"believed has negative entries, such as {least:.3g}; give squared errors.")
+def _believed(believed: Tensor, x: Tensor, ranked: bool) -> None:
     unknown = believed.isnan()
+    if bool(believed.isinf().any()):
+        raise ValueError("believed is infinite for some designs; give squared errors, or make x and believed NaN.")
+    if bool((believed < 0).any()):
+        raise ValueError(
+            f"believed has negative entries, such as {float(believed[believed < 0][0]):.3g}; give squared errors."
+        )
     if bool(unknown.any()) and not bool(x.isnan().any(-1)[unknown.to(x.device)].all()):
         raise ValueError("believed is NaN for designs that are not; give their squared errors, or make x NaN too.")
+    counted = believed.detach().nan_to_num(nan=torch.finfo(believed.dtype).max)
+    if ranked and not bool((counted[:, 1:] >= counted[:, :-1] * (1 - ORDERED) - 1e-12).all()):
+        raise ValueError("the proposals are ranked but their believed error decreases; sort best first.")
 
 
-def _rows(rows: Tensor, shape: tuple[int, ...], known: int) -> None:
-    if tuple(rows.shape) != shape:
-        raise ValueError(f"rows of the proposals has shape {tuple(rows.shape)}; return {shape}.")
+def _rows(rows: Tensor, x: Tensor, known: int, designs: RowsOf) -> None:
+    if not isinstance(rows, Tensor):
+        raise ValueError(f"rows of the proposals is {type(rows).__name__}; return a tensor.")
+    if rows.shape != x.shape[:2]:
+        raise ValueError(f"rows of the proposals has shape {tuple(rows.shape)}; return {tuple(x.shape[:2])}.")
     if rows.dtype != torch.int64:
         raise ValueError(f"rows are {rows.dtype}; return numbers of training rows as torch.int64.")
     least, most = int(rows.min()), int(rows.max())
@@ -63,11 +100,19 @@ def _rows(rows: Tensor, shape: tuple[int, ...], known: int) -> None:
             f"rows are between {least} and {most}, but there are {known} training designs; number them from 0 in the "
             "order of `train` in `fit`."
         )
+    given = designs(rows.cpu())
+    same = float(((x.cpu() == given) | (x.cpu().isnan() & given.isnan())).all(-1).double().mean())
+    if same < 1:
+        raise ValueError(
+            f"{1 - same:.0%} of the proposals are not the training designs that `rows` names, for which the harness "
+            "takes them; return x = train.x[rows], or no rows."
+        )
 
 
 def _generated(generated: int, x: Tensor) -> None:
-    if isinstance(generated, bool) or not isinstance(generated, int):
-        raise ValueError(f"generated is {generated!r}; give a whole number, of all candidates for the batch.")
+    if isinstance(generated, bool) or not isinstance(generated, int) or generated > MOST:
+        said = f"{generated!r}" if not isinstance(generated, int) or generated <= MOST else "too great to be true"
+        raise ValueError(f"generated is {said}; give a whole number, of all candidates for the batch.")
     if generated < x.shape[0] * x.shape[1] and generated < (found := distinct(x)):
         raise ValueError(
             f"generated is {generated}, but {found} different designs are returned; count every candidate that was "
@@ -77,7 +122,7 @@ def _generated(generated: int, x: Tensor) -> None:
 
 def distinct(x: Tensor) -> int:
     """How many different designs x `(b, n, x_dim)` holds, those of each target counted apart."""
-    bits = x.detach().contiguous().view({2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()])
+    bits = x.contiguous().view({4: torch.int32, 8: torch.int64}[x.element_size()])
     weights = torch.randint(2**62, (x.shape[2],), generator=torch.Generator().manual_seed(0)).to(x.device)
     mixed = bits.long() ^ (bits.long() >> 29)  # the last bits of round numbers are all 0
     keys = (mixed * (2 * weights + 1)).sum(-1)  # whole numbers, which wrap around: equal designs, equal keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -12,7 +13,10 @@ from torch import Generator, Tensor, nn
 from harness.contracts import Method, Phase, Problem, Proposals
 from methods.augmentation import Augmentation
 from methods.levels import blurred, loosened
+from methods.mixture import Mixture
 from methods.networks import REDRAWS, keep_inside, mlp, normal, repeat_targets
+
+PRIOR_DEPTH = 2  # hidden layers of the network that gives a learned prior
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class CVAEOptions:
 
     z_dim: int = 4
     depth: int = 3
+    components: int = 0
+    """Components of a learned prior p(z | y), a mixture of normals; 0: the standard normal for every y."""
     kl_weight: float = 1.0
     warm_up: float = 0.0
     """Share of the training in which the weight of the KL term rises from 0, against a latent that is never used."""
@@ -35,14 +41,19 @@ class CVAEOptions:
 
 
 class Autoencoder(nn.Module):
-    """q(z | x, y) and p(x | z, y), both normal; the decoder's scale is learned, one for each x dimension."""
+    """q(z | x, y), p(x | z, y) and p(z | y); the first two are normal, with a learned scale for each x dimension."""
 
-    def __init__(self, x_dim: int, y_dim: int, z_dim: int, width: int, depth: int, y_weight: float) -> None:
+    def __init__(self, x_dim: int, y_dim: int, width: int, options: CVAEOptions) -> None:
         super().__init__()
-        self.y_weight = y_weight
-        self.encoder = mlp(x_dim + y_dim, 2 * z_dim, width, depth)
-        self.decoder = mlp(z_dim + y_dim, x_dim, width, depth)
+        self.y_weight, self.z_dim = options.y_weight, options.z_dim
+        self.encoder = mlp(x_dim + y_dim, 2 * self.z_dim, width, options.depth)
+        self.decoder = mlp(self.z_dim + y_dim, x_dim, width, options.depth)
         self.log_scale = nn.Parameter(torch.full((x_dim,), -1.0))
+        self.prior = (
+            Mixture(self.z_dim, y_dim, options.components, width, PRIOR_DEPTH, full=False)
+            if options.components
+            else None
+        )
 
     def decode(self, z: Tensor, y: Tensor) -> Tensor:
         """Mean of p(x | z, y)."""
@@ -55,18 +66,36 @@ class Autoencoder(nn.Module):
         return self.log_scale.clamp(-7, 2).exp()
 
     def negative_elbo(self, x: Tensor, y: Tensor, kl_weight: float) -> Tensor:
-        """-E_q log p(x | z, y) + KL(q || N(0, I)), summed over dimensions, mean over rows, up to a constant."""
+        """-E_q log p(x | z, y) + KL(q || p(z | y)), summed over dimensions, mean over rows, up to a constant.
+
+        The expectation is estimated with one draw of z; so is the KL where the prior is a mixture, for which it has no
+        closed form.
+        """
         mean, log_variance = self.encoder(torch.cat([x, self.y_weight * y], 1)).chunk(2, 1)
         log_variance = log_variance.clamp(-12, 4)
-        z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+        noise = torch.randn_like(mean)
+        z = mean + (0.5 * log_variance).exp() * noise
         white = (x - self.decode(z, y)) / self.scale
         reconstruction = (0.5 * white.square() + self.scale.log()).sum(1)
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+        if self.prior is None:
+            divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+        else:
+            log_q = -0.5 * (noise.square() + log_variance + math.log(2 * math.pi)).sum(1)
+            divergence = log_q - self.prior.log_density(z, self.y_weight * y)
         return (reconstruction + kl_weight * divergence).mean()
+
+    def sample_latent(self, y: Tensor, n: int, generator: Generator) -> Tensor:
+        """Draws `(b * n, z_dim)` from p(z | y), n for each row of y `(b, y_dim)`."""
+        if self.prior is None:
+            return normal(len(y) * n, self.z_dim, generator, y)
+        return self.prior.sample(self.y_weight * y, n, generator).flatten(0, 1)
 
 
 class CVAE(Method):
-    """Conditional VAE: maximises the evidence lower bound of p(x | y) and decodes z ~ N(0, I).
+    """Conditional VAE: maximises the evidence lower bound of p(x | y) and decodes z ~ p(z | y).
+
+    The prior is N(0, I), or learned: Sohn et al. (eq. 4) make it a network of the condition. That it is a mixture here
+    is our addition: where the designs of one y fall into modes, one normal cannot be what the latents of all look like.
 
     The learned decoder scale balances reconstruction against the KL term, for which the published code has a hand-set
     weight per task.
@@ -81,8 +110,7 @@ class CVAE(Method):
 
     def build(self, problem: Problem, width: int) -> None:
         options = self.options
-        dims = problem.x_dim, problem.y_dim, options.z_dim
-        self.autoencoder = Autoencoder(*dims, width, options.depth, options.y_weight)
+        self.autoencoder = Autoencoder(problem.x_dim, problem.y_dim, width, options)
         self.step, self.bounds = problem.step, loosened(problem)
         self.augmentation = Augmentation(options.augment, problem, width)
 
@@ -101,7 +129,7 @@ class CVAE(Method):
             targets = repeat_targets(y, n)
 
             def draw(rows: Tensor | slice) -> Tensor:
-                z = normal(len(targets), self.options.z_dim, generator, y)[rows]
+                z = self.autoencoder.sample_latent(y, n, generator)[rows]
                 x = self.autoencoder.decode(z, targets[rows])
                 if self.options.sample == "full":
                     x = x + self.autoencoder.scale * normal(len(targets), x.shape[1], generator, x)[rows]

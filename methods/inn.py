@@ -27,6 +27,8 @@ class BijectionOptions:
     blocks: int = 8
     bins: int = 8
     depth: int = 2
+    rotate: bool = True
+    """Spline couplings only: join pairs of blocks by fixed rotations; off: by permutations, none in two dimensions."""
     padding: int = 0
     """Dimensions added to x. Where x_dim = y_dim + z_dim, f has no critical point; a forward model that has some needs
     padding."""
@@ -74,7 +76,7 @@ class Bijection(nn.Module):
             width=width,
             depth=options.depth,
             bins=options.bins,
-            rotate=True,
+            rotate=options.rotate,
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

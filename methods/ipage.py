@@ -33,6 +33,11 @@ class IPageOptions(BijectionOptions):
     """Options of iPage."""
 
     padding: int = 2
+    forward_share: float = 0.5
+    """Share of the network's training passes in which y alone is fitted; in the rest it is trained bidirectionally."""
+    screened: int = 1
+    """Latent samples drawn for each proposal; those whose designs f_y likes best are localised, as in the released
+    code."""
     sampling: Sampling = "maximin"
     """How the latent is sampled: simple random, Latin hypercube, maximin Latin hypercube, or Sobol."""
     localise: Literal["adam", "lm"] = "adam"
@@ -123,12 +128,14 @@ class IPage(Method):
             share = 1 - self.options.surrogate_share
             yield Phase("surrogate", self.separate, self.surrogate_loss, share=1 - share, forward=True)
         settings: dict[str, Any] = {"validate": self.validate_fit, "weight_decay": decay, "clip": 5.0}
-        yield Phase("forward", self.network, self.fit_loss, share=share / 2, forward=True, **settings)
+        yield Phase(
+            "forward", self.network, self.fit_loss, share=share * self.options.forward_share, forward=True, **settings
+        )
         yield Phase(
             "bidirectional",
             self.network,
             self.scheduled_loss,
-            share=share / 2,
+            share=share * (1 - self.options.forward_share),
             keep="last",
             stationary=False,
             forward=True,
@@ -157,6 +164,9 @@ class IPage(Method):
             self.forward_model.load_state_dict(self.network.state_dict())
         return error
 
+    def candidates(self, n: int) -> int:
+        return n * self.options.screened
+
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         lm = self.options.localise == "lm"
         pool = distinct_searches(self.options.searches, n, len(self.bounds[0]), y.shape[1]) if lm else n
@@ -164,25 +174,34 @@ class IPage(Method):
         with self.stage("generation"):
             starts = self.posterior(y, pool, generator)
         with self.stage("localisation"):
-            x, generated = self.localise(targets, starts, generator)
+            x, searches = self.localise(targets, starts, generator)
             x = nearest(self.problem, x)
         with torch.no_grad():
             believed = self.error(x, targets)
         x, believed = x.view(len(y), pool, -1), believed.view(len(y), pool)
-        return Proposals(repeated(x, n), believed=repeated(believed, n), generated=generated)
+        screened = len(y) * pool * (self.options.screened - 1)
+        return Proposals(repeated(x, n), believed=repeated(believed, n), generated=searches + screened)
 
     @torch.no_grad()
     def posterior(self, y: Tensor, n: int, generator: Generator) -> Tensor:
-        """Starting designs `(b * n, x_dim)`: the inverse of latent samples."""
-        z = latent_samples(self.options.sampling, len(y), n, self.network.z_dim, generator, y)
-        return self.network.inverse(repeat_targets(self.network.code(y), n), z.flatten(0, 1))[0]
+        """Starting designs `(b * n, x_dim)`: the inverse of latent samples, in the box, screened by the forward model.
+
+        Outside the box the forward model has learned nothing, and few steps do not lead back.
+        """
+        drawn = n * self.options.screened
+        z = latent_samples(self.options.sampling, len(y), drawn, self.network.z_dim, generator, y)
+        x = self.network.inverse(repeat_targets(self.network.code(y), drawn), z.flatten(0, 1))[0]
+        x = x.clamp(self.bounds[0], self.bounds[1])
+        if drawn == n:
+            return x
+        error = self.error(nearest(self.problem, x), repeat_targets(y, drawn)).view(len(y), drawn)
+        kept = error.topk(n, largest=False).indices.sort(1).values
+        return x.view(len(y), drawn, -1).gather(1, kept[..., None].expand(-1, -1, x.shape[1])).flatten(0, 1)
 
     def localise(self, targets: Tensor, starts: Tensor, generator: Generator) -> tuple[Tensor, int]:
         """Designs `(b * n, x_dim)` near the starts that the forward model maps to their targets, and the searches."""
         options, bounds = self.options, self.bounds
         codes, targets = self.network.code(targets), self.goal(targets)
-        # Outside the box the forward model has learned nothing, and few steps do not lead back.
-        starts = starts.clamp(bounds[0], bounds[1])
         if options.localise == "adam":
             weight = options.boundary_weight
             x, _ = adam(

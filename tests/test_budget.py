@@ -10,16 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from harness.budget import BudgetMissed, build_to_budget, find_width, predict, recount, trainable_parameters
-from harness.contracts import Method, Problem
+from harness import fitting
+from harness.budget import BudgetMissed, build_to_budget, changes, find_width, predict, recount, trainable_parameters
+from harness.contracts import Method, Phase, Problem
+from harness.data import draw
 from harness.estimate import describe
 from harness.plan import Wanted, misfits, plan
 from harness.presets import load
 from harness.registry import discover
 from harness.running import execute
 from harness.selection import select
+from harness.settings import DataSettings, Schedule
 from harness.store import Store
 from harness.work import Work, due
+from tests.toys import Waves
 
 CHOSEN = [("methods", "mdn,prior"), ("tasks", "sinewave"), ("scenarios", "base"), ("protocols", "multi-target")]
 METHODS = ["mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "na-near", "ipage", "ipage-lm"]
@@ -113,15 +117,116 @@ def test_what_cannot_meet_the_budget_is_known_without_training() -> None:
         predict(Coarse, 2, 1, 500)
 
 
-def test_parameters_that_training_adds_are_counted() -> None:
+def test_parameters_that_were_added_later_are_counted() -> None:
     method, _ = build_to_budget(Coarse, problem(2, 1), 12_000, 0)
-    assert recount(method, 12_000, 12_000) == 12_000
+    recount(method, 12_000)
     method.more = nn.Linear(1000, 300)
-    with pytest.raises(BudgetMissed, match=r"Coarse has 312300 .* after training and had 12000 before; .* 12000\."):
-        recount(method, 12_000, 12_000)
+    with pytest.raises(BudgetMissed, match=r"Coarse has 312300 trainable parameters now, .*; the budget is 12000\."):
+        recount(method, 12_000)
     method.trainable = False
     with pytest.raises(BudgetMissed, match="trainable = False exempts it"):
-        recount(method, 12_000, 0)
+        recount(method, 12_000)
+
+
+def descend(optimiser: torch.optim.Optimizer, *parts: nn.Module) -> None:
+    for part in parts:
+        for parameter in part.parameters():
+            parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+
+
+def test_every_parameter_that_an_optimiser_changes_is_counted_once() -> None:
+    first, second, design = nn.Linear(3, 4), nn.Linear(4, 5), torch.zeros(7, requires_grad=True)
+    with changes() as changed:
+        assert changed() == 0
+        optimiser = torch.optim.SGD(first.parameters(), 0.1)
+        for _ in range(3):
+            descend(optimiser, first)
+        assert changed() == 16
+        optimiser.add_param_group({"params": list(second.parameters())})
+        descend(optimiser, first, second)
+        descend(torch.optim.AdamW(second.parameters(), 0.1, fused=True), second)
+        design.grad = torch.ones(7)
+        torch.optim.Adam([design], 0.1).step()  # a design is no parameter
+        assert changed() == 41
+    descend(torch.optim.SGD(nn.Linear(9, 9).parameters(), 0.1))
+    assert changed() == 41, "and nothing after the block"
+
+
+class Hidden(Method):
+    """A small network that counts, and a large one that is frozen but while it is trained."""
+
+    def build(self, problem: Problem, width: int) -> None:
+        self.small = nn.Linear(problem.y_dim, 1000 * width)
+        self.large = nn.Linear(problem.y_dim, 200_000).requires_grad_(False)
+
+    def fit(self, train, valid, run) -> None:
+        self.large.requires_grad_(True)
+        run(Phase("large", self.large, lambda x, y, _: self.large(y).square().mean()))
+        self.large.requires_grad_(False)
+
+
+class Alone(Hidden):
+    """The same with an optimiser of its own, on a network that the method does not show."""
+
+    def fit(self, train, valid, run) -> None:
+        large = nn.Linear(train.y.shape[1], 200_000)
+        large(train.y[:8]).square().mean().backward()
+        torch.optim.Adam(large.parameters()).step()
+
+
+class ExemptAlone(Method):
+    """Declared to have nothing to train."""
+
+    trainable: ClassVar[bool] = False
+
+    def fit(self, train, valid, run) -> None:
+        Alone.fit(self, train, valid, run)
+
+
+class Exempt(Method):
+    """Declared to have nothing to train, and built with a network."""
+
+    trainable: ClassVar[bool] = False
+
+    def build(self, problem: Problem, width: int) -> None:
+        self.net = nn.Linear(4, 4)
+
+
+class Again(Hidden):
+    """Runs its only phase twice."""
+
+    def fit(self, train, valid, run) -> None:
+        phase = Phase("small", self.small, lambda x, y, _: self.small(y).square().mean(), share=0.6)
+        run(phase)
+        run(phase)
+
+
+@pytest.mark.parametrize("cls", [Hidden, Alone, ExemptAlone])
+def test_a_network_that_hides_from_the_count_is_found_by_its_training(cls: type[Method]) -> None:
+    given = lesson(cls)
+    method, _ = fitting.build(given, cls)
+    with pytest.raises(BudgetMissed, match=rf"training of {cls.__name__} changes 400000 parameters; .*Create every"):
+        fitting.fit(given, method)
+
+
+def test_a_method_with_a_network_is_not_exempt() -> None:
+    with pytest.raises(BudgetMissed, match=r"trainable is False, which exempts Exempt .* it has 20 trainable param"):
+        predict(Exempt, 2, 1, 10_000)
+
+
+def test_the_passes_over_the_data_are_those_of_the_schedule() -> None:
+    given = lesson(Again)
+    method, _ = fitting.build(given, Again)
+    with pytest.raises(ValueError, match=r"the phases take 1\.2 times the schedule's passes"):
+        fitting.fit(given, method)
+
+
+def lesson(cls: type[Method]) -> fitting.Lesson:
+    task = Waves(2, 1)
+    dataset = draw(task, DataSettings(targets=4, n_train=100))
+    schedule = Schedule(epochs=2, batch=32, validate_every=1)
+    return fitting.lesson(task, dataset, budget=10_000, schedule=schedule, seed=0)
 
 
 def test_a_cell_that_cannot_meet_its_budget_fails_without_a_process(tmp_path: Path) -> None:

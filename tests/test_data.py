@@ -1,13 +1,16 @@
 """The data of a task: fixed by the data seed, split without overlap, standardised on the training part."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from torch import Generator, Tensor
 
 from harness.data import Standardisation, draw, fitted, pose, standardised
 from harness.registry import discover
 from harness.settings import DataSettings
+from tests.toys import Waves
 
 SETTINGS = DataSettings(n_train=500, targets=40)
 
@@ -66,3 +69,29 @@ def test_a_method_is_told_nothing_but_dimensions_range_and_prior() -> None:
     draws = problem.sample_prior(1000, torch.Generator().manual_seed(0))
     assert draws.dtype == torch.float32
     assert (draws.mean(0).abs() < 0.2).all()
+
+
+@pytest.mark.parametrize(("valid", "n", "most"), [(0.0, 2000, 2000), (0.0, 1, 100), (0.005, 2000, 20_000)])
+def test_a_task_that_can_hardly_be_simulated_is_given_up_early(valid: float, n: int, most: int) -> None:
+    task = Rarely(valid)
+    with pytest.raises(ValueError, match=r"Only \d+ of \d+ prior draws of Rarely could be simulated\."):
+        task.draw(n, Generator().manual_seed(0))
+    assert n <= task.asked <= most
+
+
+@pytest.mark.parametrize("n", [1, 100, 2000])
+def test_a_task_that_can_be_simulated_often_enough_is_not_given_up(n: int) -> None:
+    for seed in range(20):
+        assert len(Rarely(0.05).draw(n, Generator().manual_seed(seed)).x) == n
+
+
+class Rarely(Waves):
+    """A share of the designs can be simulated."""
+
+    def __init__(self, valid: float) -> None:
+        super().__init__(2, 1)
+        self.limit, self.asked = float(torch.special.ndtri(torch.tensor(valid))), 0
+
+    def simulate(self, x: Tensor) -> Tensor:
+        self.asked += len(x)
+        return super().simulate(x).where(x[:, :1] < self.limit, torch.nan)

@@ -87,7 +87,7 @@ def pids(signs: Path) -> list[int]:
         ("killed", "killed", "Killed", r"signal 9 \(SIGKILL\)"),
         ("crashes", "killed", "Killed", r"signal 11 \(SIGSEGV\)"),
         ("exits", "killed", "Killed", "code 7"),
-        ("leaves", "failed", "SystemExit", "SystemExit"),
+        ("leaves", "failed", "SystemExit", r"sys\.exit\(\) was called"),
         ("sleeps", "timeout", "Timeout", r"Not finished after 1\.5 s"),
         ("fills-its-own", "failed", "OSError", "No space left on device"),
         ("garbles", "failed", "ValueError", "^100%$"),

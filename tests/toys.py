@@ -11,16 +11,17 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
-from harness import data
+from harness import data, fitting
 from harness.contracts import Kind, Method, Pairs, Phase, Problem, Task
 from harness.plan import specification
 from harness.registry import build_method
 from harness.seeds import seeded
 from harness.selection import select
 from harness.settings import DataSettings, Schedule
-from harness.training import PhaseLog, train
+from harness.training import PhaseLog
 
 State = dict[str, Tensor]
+ANY = 10**9  # a budget that every width keeps within
 
 
 class Waves(Task):
@@ -104,16 +105,14 @@ def trained(
     `box` shrinks the range that the method takes for that of the designs.
     """
     made = untrained(selection, x_dim, y_dim, width=width, n_train=n_train, box=box)
-    method, schedule = made.method, Schedule(epochs=epochs, batch=32, learning_rate=1e-2, validate_every=1)
+    schedule = Schedule(epochs=epochs, batch=32, learning_rate=1e-2, validate_every=1)
+    given = fitting.lesson(Waves(x_dim, y_dim), made.dataset, budget=ANY, schedule=schedule, seed=0)
 
-    def run(phase: Phase) -> float:
-        made.logs.append(train(method, phase, made.train, made.valid, schedule, 0, lambda *_: None))
-        made.states.append(snapshot(method))
-        return made.logs[-1].best
+    def after(phase: Phase, log: PhaseLog) -> None:
+        made.logs.append(log)
+        made.states.append(snapshot(made.method))
 
-    with seeded("train"):
-        method.fit(made.train, made.valid, run)
-    method.eval()
+    fitting.fit(given, made.method, pairs=(made.train, made.valid), after=after)
     return made
 
 

@@ -9,10 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from harness import adapter, outputs
-from harness.budget import stored_numbers, trainable_parameters
+from harness import adapter
+from harness.budget import stored_numbers
 from harness.conformance.findings import Finding, ViolationError, examine, require, require_options
-from harness.conformance.rows import named_rows
 from harness.conformance.trial import PROPOSALS, TARGETS, Fold, Trial, Valley, difference, trainable_tensors
 from harness.contracts import Method
 from harness.fitting import restore
@@ -31,14 +30,14 @@ def check_method(create: Callable[[], Method]) -> list[Finding]:
     Args:
         create: the method class, or what returns a fresh method.
 
-    Properties: declaration, budget, training, shapes, devices; then honest count, finite, same seed, other targets,
-    state, arguments, ranking, rows, gaps.
+    Properties: declaration, budget, training, answers, devices; then honest count, finite, same seed, other targets,
+    state, arguments, gaps.
     """
     findings = [examine("declaration", _declaration, [create])]
     if not findings[0].ok:
         return findings
     trials = [Trial(create, Valley()), Trial(create, Fold())]
-    first = {"budget": _budget, "training": _training, "shapes": _shapes, "devices": _devices}
+    first = {"budget": _budget, "training": _training, "answers": _answers, "devices": _devices}
     for name, holds in first.items():
         findings.append(examine(name, _located(holds), trials))
         if not findings[-1].ok:
@@ -50,8 +49,6 @@ def check_method(create: Callable[[], Method]) -> list[Finding]:
         "other targets": _other_targets,
         "state": _state,
         "arguments": _arguments,
-        "ranking": _ranking,
-        "rows": named_rows,
         "gaps": _gaps,
     }
     return findings + [examine(name, _located(holds), trials) for name, holds in later.items()]
@@ -80,36 +77,15 @@ def _declaration(create: Callable[[], Method]) -> None:
 
 def _budget(trial: Trial) -> None:
     trial.build()
-    count = trainable_parameters(trial.method)
-    require(
-        trial.method.trainable or count == 0,
-        f"trainable is False, which exempts the method from the budget, but it has {count} trainable parameters; "
-        "set trainable = True or freeze them.",
-    )
 
 
 def _training(trial: Trial) -> None:
     trial.fit()
-    require(
-        sum(trial.shares) <= 1 + 1e-6,
-        f"the phases take {sum(trial.shares):.3g} times the schedule's passes over the data; "
-        "let their shares add up to one.",
-    )
 
 
-def _shapes(trial: Trial) -> None:
-    x_dim = trial.problem.x_dim
+def _answers(trial: Trial) -> None:
     for b, n in ((TARGETS, PROPOSALS), (1, PROPOSALS), (TARGETS, 1)):
-        proposals = trial.propose(trial.method, trial.targets[:b], n)
-        try:
-            outputs.check(proposals, targets=b, n=n, x_dim=x_dim, known=len(trial.train.x))
-        except ValueError as error:
-            raise ViolationError(str(error)) from error
-        dtype = proposals.x.dtype
-        require(dtype == trial.dtype, f"proposals are {dtype}; return the method's dtype, {trial.dtype}.")
-        require(not proposals.x.requires_grad, "proposals carry a gradient; detach them or decorate with no_grad.")
-        generated = trial.method.candidates(n)
-        require(generated >= n, f"candidates({n}) is {generated}; count every candidate, at least the {n} returned.")
+        trial.check(trial.propose(trial.method, trial.targets[:b], n), b, n)
 
 
 def _devices(trial: Trial) -> None:
@@ -220,16 +196,6 @@ def _arguments(trial: Trial) -> None:
     if difference(trial.problem.bounds, trial.bounds):
         trial.changed.add("problem.bounds")
     require(not trial.changed, f"the method changes its arguments {', '.join(sorted(trial.changed))}; work on copies.")
-
-
-def _ranking(trial: Trial) -> None:
-    proposals = trial.proposals
-    if proposals.believed is None:
-        return
-    believed = proposals.believed.nan_to_num(nan=math.inf)
-    if proposals.ranked:
-        ordered = believed[:, 1:] >= believed[:, :-1] * (1 - 1e-6) - 1e-12
-        require(bool(ordered.all()), "the proposals are ranked but their believed error decreases; sort best first.")
 
 
 def _gaps(trial: Trial) -> None:

@@ -9,12 +9,13 @@ from functools import cached_property
 import torch
 from torch import Generator, Tensor, nn
 
-from harness import data
-from harness.budget import build_to_budget, recount, trainable_parameters
+from harness import data, fitting, outputs
+from harness.budget import build_to_budget
+from harness.conformance.findings import ViolationError
 from harness.contracts import Method, Pairs, Phase, Proposals, Task
 from harness.seeds import seeded
 from harness.settings import DataSettings, Schedule
-from harness.training import train
+from harness.training import PhaseLog
 
 BUDGET = 10_000  # trainable parameters, as in the smoke preset
 SCHEDULE = Schedule(epochs=3, batch=64, validate_every=1)
@@ -63,20 +64,16 @@ class Trial:
     """A method on one of the problems; `build`, then `fit`, then `propose`."""
 
     def __init__(self, create: Callable[[], Method], task: Task, device: str = "cpu") -> None:
-        self.create, self.task, self.device = create, task, device
-        self.dtype = create().dtype
+        self.create, self.task = create, task
         dataset = data.draw(task, DATA)
-        self.problem = data.fitted(data.pose(task, dataset), self.dtype, device)
-        scales = dataset.x_scale, dataset.y_scale
-        self.train, self.valid = (
-            data.standardised(scales, part, self.dtype, device) for part in (dataset.train, dataset.valid)
-        )
-        self.targets = dataset.y_scale.apply(dataset.targets.shown).to(device, self.dtype)
+        self.given = fitting.lesson(task, dataset, budget=BUDGET, schedule=SCHEDULE, seed=0, device=device)
+        self.train, self.valid = fitting.parts(self.given, create())
+        self.problem = data.fitted(self.given.problem, create().dtype, device)
         self.bounds = self.problem.bounds.clone()
+        self.targets = dataset.y_scale.apply(dataset.targets.shown).to(device, create().dtype)
         self.where = f"with x_dim={task.x_dim} and y_dim={task.y_dim}"
-        self.width, self.built = 1, 0
+        self.width = 1
         self.method: Method
-        self.shares: list[float] = []
         self.counted: list[nn.Parameter] = []
         self.trained: list[nn.Parameter] = []
         self.changed: set[str] = set()
@@ -89,8 +86,7 @@ class Trial:
             BudgetMissed: no size comes within 5 %.
         """
         method, width = build_to_budget(self.create, self.problem, BUDGET, 0)
-        self.method, self.width = method.to(self.device), width or 1
-        self.built = trainable_parameters(self.method)
+        self.method, self.width = method.to(self.given.device), width or 1
         self.counted = [parameter for parameter in self.method.parameters() if parameter.requires_grad]
 
     def fresh(self, seed: int) -> Method:
@@ -100,30 +96,39 @@ class Trial:
             method.options = self.method.options
         with seeded("build", seed):
             method.build(self.problem, self.width)
-        return method.to(method.dtype).to(self.device)
+        return method.to(method.dtype).to(self.given.device)
 
     def fit(self, method: Method | None = None) -> Method:
-        """Train the method on clones of the data, with the harness' own loop and seeds; returns it ready to propose.
+        """Train the method on clones of the data, as a cell does; returns it ready to propose.
 
         Raises:
-            BudgetMissed: training has added parameters beyond the budget.
+            BudgetMissed: training changes or has added more parameters than the budget allows.
         """
         method = method or self.method
         pairs, valid = copies(self.train), copies(self.valid)
 
-        def run(phase: Phase) -> float:
-            self.shares.append(phase.share)
+        def after(phase: Phase, _: PhaseLog) -> None:
             self.trained += [parameter for parameter in phase.module.parameters() if parameter.requires_grad]
-            return train(method, phase, pairs, valid, SCHEDULE, 0, lambda *_: None).best
 
-        with seeded("train", 0):
-            method.train()
-            method.fit(pairs, valid, run)
+        fitting.fit(self.given, method, pairs=(pairs, valid), after=after)
         for name, given, original in (("train", pairs, self.train), ("valid", valid, self.valid)):
             if difference(given.x, original.x) or difference(given.y, original.y):
                 self.changed.add(name)
-        recount(method, BUDGET, self.built)
-        return method.eval()
+        return method
+
+    def check(self, proposals: Proposals, targets: int, n: int) -> None:
+        """Hold proposals to the contract.
+
+        Raises:
+            ViolationError: they do not keep it.
+        """
+        x, dtype = self.train.x.cpu(), self.method.dtype
+        sizes = {"targets": targets, "n": n, "x_dim": self.problem.x_dim, "known": len(x)}
+        try:
+            outputs.candidates(self.method, n)
+            outputs.check(proposals, **sizes, dtype=dtype, designs=lambda rows: x[rows])
+        except ValueError as error:
+            raise ViolationError(str(error)) from error
 
     @cached_property
     def proposals(self) -> Proposals:

@@ -59,6 +59,8 @@ def describe(error: BaseException, private: Iterable[Path] = ()) -> dict[str, st
 
 def said(error: BaseException) -> str:
     """The message of an exception, also of one that cannot be told in words."""
+    if isinstance(error, SystemExit):
+        return f"sys.exit({'' if error.code is None else repr(error.code)}) was called"
     try:
         return str(error)
     except Exception as other:

@@ -41,9 +41,18 @@ class Answered:
     question: Question
     answer: Answer
     targets: Targets
-    reached: Tensor
-    """f(x) `(rows, n, y_dim)`, NaN where a design is invalid. A row is a target, or a repeat of a single one."""
     data: Dataset
+    simulate: Callable[[Tensor, Tensor], Tensor]
+    """The true forward model: designs `(rows, n, x_dim)` and their targets `(rows or 1, y_dim)` to f(x)
+    `(rows, n, y_dim)`, NaN where a design is invalid."""
+
+    @cached_property
+    def reached(self) -> Tensor:
+        """What all designs reach, f(x) `(rows, n, y_dim)`, NaN where one is invalid; re-simulated when first asked for.
+
+        A row is a target, or a repeat of a single one.
+        """
+        return self.simulate(self.answer.x, self.targets.shown)
 
     def errors(self, metric: str, y: Tensor | None = None) -> Tensor:
         """The error of each design `(rows, n)`, NaN where it is invalid; against other targets y where given."""

@@ -89,11 +89,12 @@ class Operators(Protocol):
         from harness.resimulation import resimulate
 
         designs = self.options.designs
-        x, usual, y = answered.answer.x, answered.reached, answered.targets.y
+        x, y, shown = answered.answer.x, answered.targets.y, answered.targets.shown
         if len(y) > 1:
-            x, usual, y = x[:designs, 0], usual[:designs, 0], y[:designs]
+            x, y, shown = x[:designs, 0], y[:designs], shown[:designs]
         else:
-            x, usual = x.flatten(0, 1)[:designs], usual.flatten(0, 1)[:designs]
+            x = x.flatten(0, 1)[:designs]
+        usual = answered.simulate(x[:, None], shown)[:, 0]
         other = resimulate(task, x, operator=operator)
         both = usual.isfinite().all(1) & other.isfinite().all(1)
         pairs = {"mse": (other, y), "mse_own": (usual, y), "mse_between": (usual, other)}

@@ -12,7 +12,8 @@ from harness.seeds import seeded
 from methods.cinn import CINN, CINNOptions
 from methods.cvae import CVAE, Autoencoder, CVAEOptions
 from methods.inn import INN, Bijection, Components, INNOptions, bidirectional_loss, mmd
-from methods.mdn import MDN, MDNOptions, Mixture
+from methods.mdn import MDN, MDNOptions
+from methods.mixture import Mixture
 
 
 def problem(x_dim: int, y_dim: int) -> Problem:
@@ -202,7 +203,7 @@ def test_mmd_is_near_zero_for_equal_distributions_and_large_for_others() -> None
 
 def test_the_kl_term_of_the_cvae_is_the_divergence_of_the_two_normals() -> None:
     with seeded("cvae"):
-        autoencoder = Autoencoder(3, 2, z_dim=2, width=8, depth=1, y_weight=1.0)
+        autoencoder = Autoencoder(3, 2, 8, CVAEOptions(z_dim=2, depth=1))
         x, y = torch.randn(50, 3), torch.randn(50, 2)
     mean, log_variance = autoencoder.encoder(torch.cat([x, y], 1)).chunk(2, 1)
     posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
@@ -214,12 +215,41 @@ def test_the_kl_term_of_the_cvae_is_the_divergence_of_the_two_normals() -> None:
     assert losses[1] - losses[0] == pytest.approx(divergence.item(), rel=1e-4)
 
 
+def test_the_kl_term_of_a_learned_prior_is_in_the_mean_the_divergence_from_that_prior() -> None:
+    """With one component both are normals, of which the divergence is known; the estimate takes one draw of z a row."""
+    with seeded("learned prior"):
+        autoencoder = Autoencoder(3, 2, 8, CVAEOptions(z_dim=2, depth=1, components=1))
+        x, y = torch.randn(1, 3).repeat(20_000, 1), torch.randn(1, 2).repeat(20_000, 1)
+    assert autoencoder.prior is not None
+    _, means, log_precisions, _ = autoencoder.prior.parameters_of(y[:1])
+    mean, log_variance = autoencoder.encoder(torch.cat([x[:1], y[:1]], 1)).chunk(2, 1)
+    posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+    prior = torch.distributions.Normal(means[:, 0], (-log_precisions[:, 0]).exp())
+    divergence = torch.distributions.kl_divergence(posterior, prior).sum().item()
+    losses = []
+    for weight in (0.0, 1.0):
+        with seeded("same noise"):
+            losses.append(autoencoder.negative_elbo(x, y, weight).item())
+    assert losses[1] - losses[0] == pytest.approx(divergence, rel=0.02)
+
+
+def test_latents_of_the_cvae_are_drawn_from_the_prior_that_is_trained() -> None:
+    with seeded("learned prior"):
+        autoencoder = Autoencoder(3, 2, 8, CVAEOptions(z_dim=2, depth=1, components=3))
+    prior, y = autoencoder.prior, torch.zeros(1, 2)
+    assert prior is not None
+    z = autoencoder.sample_latent(y, 50_000, Generator().manual_seed(0))
+    weights, means, _, _ = prior.parameters_of(y)
+    assert torch.allclose(z.mean(0), (weights.exp()[..., None] * means).sum(1)[0], atol=0.03)
+    assert autoencoder.sample_latent(torch.zeros(4, 2), 5, Generator().manual_seed(0)).shape == (20, 2)
+
+
 def test_the_weight_of_y_is_a_factor_on_y_in_both_networks_of_the_cvae() -> None:
     x, y, z = torch.randn(50, 3), torch.randn(50, 2), torch.randn(50, 2)
 
     def losses(y_weight: float, y: Tensor) -> tuple[Tensor, float]:
         with seeded("same network and noise"):
-            autoencoder = Autoencoder(3, 2, z_dim=2, width=8, depth=1, y_weight=y_weight)
+            autoencoder = Autoencoder(3, 2, 8, CVAEOptions(z_dim=2, depth=1, y_weight=y_weight))
             return autoencoder.decode(z, y), autoencoder.negative_elbo(x, y, 1.0).item()
 
     weighted, scaled, plain = losses(4.0, y), losses(1.0, 4.0 * y), losses(1.0, y)

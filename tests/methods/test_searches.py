@@ -180,11 +180,29 @@ def test_the_forward_model_of_ipage_with_a_network_of_its_own_is_that_network() 
 
 @pytest.mark.parametrize("name", ["ipage", "ipage-lm"])
 def test_ipage_starts_its_search_at_the_inverse_of_latent_samples(name: str) -> None:
-    made = trained(f"{name}[steps=0,restarts=0,sampling=srs]", 3, 1)
+    made = trained(f"{name}[steps=0,restarts=0,sampling=srs,screened=1]", 3, 1)
     z = torch.randn(6, 5, made.method.network.z_dim, generator=Generator().manual_seed(0))
     starts = made.method.network.inverse(made.targets.repeat_interleave(5, 0), z.flatten(0, 1))[0].detach()
     starts = starts.clamp(*made.problem.bounds)
     assert torch.allclose(made.propose(5).x, starts.view(6, 5, 3), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["ipage", "ipage-lm"])
+def test_ipage_localises_the_latent_samples_that_its_forward_model_likes_best(name: str) -> None:
+    made = trained(f"{name}[steps=0,restarts=0,sampling=srs,screened=3]", 3, 1)
+    z = torch.randn(6, 15, made.method.network.z_dim, generator=Generator().manual_seed(0))
+    targets = made.targets.repeat_interleave(15, 0)
+    starts = made.method.network.inverse(targets, z.flatten(0, 1))[0].detach().clamp(*made.problem.bounds)
+    error = made.method.error(starts, targets).view(6, 15)
+    found = made.propose(5)
+    assert torch.allclose(found.believed.sort(1).values, error.sort(1).values[:, :5], atol=1e-5)
+    assert not torch.equal(found.believed, found.believed.sort(1).values), "in the order in which they were drawn"
+    assert found.generated == 6 * 15 == 6 * made.method.candidates(5)
+
+
+def test_three_quarters_of_the_passes_of_ipage_may_fit_y_alone() -> None:
+    shares = [phase.share for phase in untrained("ipage[forward_share=0.75]", 3, 1).method.phases()]
+    assert shares == [0.75, 0.25]
 
 
 def numpy_kernel(x: np.ndarray, centres: np.ndarray, length: float) -> np.ndarray:

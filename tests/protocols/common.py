@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -99,7 +100,7 @@ class Toy:
 
     def answered(self, method: Method, question: Question, seed: int = 0) -> Answered:
         answer, targets = self.ask(method, question, seed), self.data.asked(question.of)
-        return Answered(question, answer, targets, resimulate(self.task, answer.x, targets.shown), self.data)
+        return Answered(question, answer, targets, self.data, partial(resimulate, self.task))
 
     def score(self, protocol: Protocol, method: Method, sizes: Sizes = SIZES, seed: int = 0) -> Any:
         answers = {name: self.answered(method, item, seed) for name, item in protocol.questions(sizes).items()}

@@ -84,6 +84,23 @@ def test_an_operator_is_compared_on_the_same_designs_with_the_targets_and_with_t
     assert numbers["full_fixed_mse_between"] == pytest.approx(4.5)
 
 
+def test_the_own_forward_model_is_asked_for_the_compared_designs_alone():
+    class Counted(Rich):
+        asked = 0
+
+        def simulate(self, x):
+            self.asked += len(x)
+            return super().simulate(x)
+
+    toy = Toy(Counted())
+    before = toy.task.asked
+    with pytest.raises(UsageError, match="Unknown operator 'ful'"):
+        toy.score(Operators(Operators.Options(operator="ful")), toy.shifted(exact))
+    assert toy.task.asked == before
+    toy.score(Operators(Operators.Options(operator="full", designs=4)), toy.shifted(exact))
+    assert toy.task.asked - before <= 2 * 4 * 2, "4 designs of the targets and of y*, by both forward models"
+
+
 def test_an_operator_that_is_not_asked_for_asks_nothing_and_an_unknown_one_is_an_error(toy):
     assert Operators().questions(SIZES) == {} and toy.score(Operators(), toy.shifted(exact)) is None
     with pytest.raises(UsageError, match="no operator 'full'"):
