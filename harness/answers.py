@@ -60,20 +60,27 @@ class Asker:
         """The answer. A method that ranks more candidates than it returns is asked for one pool in place of repeats.
 
         Raises:
-            ValueError: the method's answer has a wrong shape, type or count.
+            ContractError: the method's answer has a wrong shape, type or count.
         """
         targets, n, method = self.given.shown[question.of], question.n, self.method
-        pooled = outputs.candidates(method, 1) > 1 and self._propose(targets[:1], 1, "ranking").ranked
+        pooled = outputs.candidates(method, 1) > 1 and self._asked(targets[:1], 1, "ranking").ranked
         if question.repeats > 1 and pooled:
             n = 2 * outputs.candidates(method, n)
         elif question.repeats > 1:
             targets = targets.repeat(question.repeats, 1)
-        found = self._propose(targets, n, STREAMS[question.of])
+        found = self._asked(targets, n, STREAMS[question.of])
         generated = (found.generated or 0) / len(found.x)
         return Answer(found.x, found.ranked, pooled, generated, found.believed)
 
-    def _propose(self, targets: Tensor, n: int, purpose: str) -> Proposals:
-        generator = Generator().manual_seed(derive("propose", purpose, self.given.seed))
+    def _asked(self, targets: Tensor, n: int, purpose: str) -> Proposals:
+        return self.propose(targets, n, Generator().manual_seed(derive("propose", purpose, self.given.seed)))
+
+    def propose(self, targets: Tensor, n: int, generator: Generator) -> Proposals:
+        """N designs for each target `(m, y_dim)`, all physical and float64; randomness comes from the generator.
+
+        Raises:
+            ContractError: the method's answer has a wrong shape, type or count.
+        """
         candidates = outputs.candidates(self.method, n)
         chunk = max(1, ROWS_PER_CALL // candidates)
         y = self.given.scales[1].apply(targets).to(self.given.device, self.method.dtype)

@@ -19,6 +19,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 from torch.utils.weak import WeakIdKeyDictionary
 
 from harness.contracts import Kind, Method, Problem
+from harness.errors import ContractError
 from harness.seeds import seeded
 
 TOLERANCE = 0.05
@@ -30,7 +31,7 @@ EVEN_TOLERANCE = 0.025
 """Relative distance from the budget up to which a multiple of `EVEN` is preferred to the nearest width."""
 
 
-class BudgetMissed(ValueError):
+class BudgetMissed(ContractError):
     """No size brings the method within the tolerance of the budget, or it has or trains more parameters than that."""
 
 

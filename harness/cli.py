@@ -82,6 +82,13 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     each["show"].add_argument("what", help="a key or its beginning, the path of a record, or TASK/METHOD")
     each["show-task"].add_argument("task", help="a task, with options as in robotic_arm[convention=kruse]")
     each["show-task"].add_argument("--picture", metavar="FILE", help="PNG file to draw (default: NAME.png)")
+    ask = each["propose"]
+    ask.add_argument("cell", help="a trained method: RUN/TASK/METHOD, such as results/quick/sinewave/na, or .../KEY")
+    ask.add_argument("--target", default=None, help="the wanted y, a number for each of its entries: 1.2 or 0.5,0.1")
+    ask.add_argument("--targets", default=None, metavar="FILE", help="CSV file of wanted y: its columns are named as y")
+    ask.add_argument("--n", type=int, default=10, help="designs for each target (default: 10)")
+    ask.add_argument("--seed", type=int, default=0, help="of the method's random numbers (default: 0)")
+    ask.add_argument("--out", default=None, metavar="FILE", help="CSV file to write all columns to")
     made = each["new"]
     made.add_argument("kind", help="task or method")
     made.add_argument("name", help="the plug-in's name, such as my-task")

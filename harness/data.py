@@ -14,11 +14,11 @@ from harness import kinds
 from harness.contracts import Pairs, Problem, Task
 from harness.scenarios.contract import Scenario, Targets
 from harness.seeds import derive
+from harness.split import held_back
 
 if TYPE_CHECKING:
     from harness.settings import DataSettings
 
-VALIDATION = 0.2  # share of the training pairs
 ROWS_PER_PART = 256
 NOISE = 4 * torch.finfo(torch.float64).eps
 """Spread, relative to the greatest value of a column, up to which it is rounding: of the values or of their mean."""
@@ -136,7 +136,7 @@ def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -
     """
     scenario = scenario or Scenario()
     pairs = task.pairs(settings.n_train or task.n_train, _stream("train", settings))
-    held = round(VALIDATION * len(pairs.x))
+    held = held_back(len(pairs.x))
     train, valid = Pairs(pairs.x[held:], pairs.y[held:]), Pairs(pairs.x[:held], pairs.y[:held])
     if settings.targets_from == "validation":
         y = valid.y[: settings.targets]

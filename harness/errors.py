@@ -1,4 +1,4 @@
-"""The one error that a user's input can cause."""
+"""The error that a user's input can cause, and the one that a plug-in can."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from difflib import get_close_matches
 
 class UsageError(ValueError):
     """Input that cannot be used. The command line prints its text and ends with exit code 2."""
+
+
+class ContractError(ValueError):
+    """A plug-in does not keep to its contract. The text says what is wrong and what to do."""
 
 
 def unknown(kind: str, value: str, allowed: Iterable[str]) -> UsageError:

@@ -15,6 +15,7 @@ from torch import Tensor
 from harness import budget, data
 from harness.contracts import Method, Pairs, Phase, Problem
 from harness.data import Dataset, Standardisation
+from harness.errors import ContractError
 from harness.seeds import seeded
 from harness.training import PhaseLog, Report, train
 
@@ -103,7 +104,7 @@ def fit(
     Raises:
         Diverged: a loss is no longer finite.
         BudgetMissed: training changes or has added more parameters than the budget allows.
-        ValueError: the phases take more passes over the data than the schedule has.
+        ContractError: the phases take more passes over the data than the schedule has.
     """
     train_part, valid_part = pairs or parts(given, method)
     logs: list[PhaseLog] = []
@@ -112,8 +113,8 @@ def fit(
     def run(phase: Phase) -> float:
         shares.append(phase.share)
         if sum(shares) > 1 + ROUNDING:
-            raise ValueError(
-                f"the phases take {sum(shares):.3g} times the schedule's passes over the data; "
+            raise ContractError(
+                f"The phases take {sum(shares):.3g} times the schedule's passes over the data; "
                 "let their shares add up to one."
             )
         logs.append(train(method, phase, train_part, valid_part, given.schedule, given.seed, report))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.contracts import Method, Proposals
+from harness.errors import ContractError
 
 RowsOf = Callable[[Tensor], Tensor]
 """Numbers of training designs to the designs, standardised, in the method's dtype."""
@@ -19,11 +20,11 @@ def candidates(method: Method, n: int) -> int:
     """How many candidates a method draws or optimises for one target to return n proposals.
 
     Raises:
-        ValueError: it says fewer than n, or no whole number.
+        ContractError: it says fewer than n, or no whole number.
     """
     found = method.candidates(n)
     if isinstance(found, bool) or not isinstance(found, int) or found < n:
-        raise ValueError(f"candidates({n}) is {found!r}; count every candidate, at least the {n} returned.")
+        raise ContractError(f"candidates({n}) is {found!r}; count every candidate, at least the {n} returned.")
     return found
 
 
@@ -42,18 +43,18 @@ def check(
         designs: gives training designs as the method was given them.
 
     Raises:
-        ValueError: a type, shape or value is not as it must be; the text says what to return.
+        ContractError: a type, shape or value is not as it must be; the text says what to return.
     """
     if not isinstance(proposals, Proposals):
-        raise ValueError(f"propose returns {type(proposals).__name__}; return Proposals.")
+        raise ContractError(f"propose returns {type(proposals).__name__}; return Proposals.")
     asked = f"{n} proposals for {targets} targets"
     _tensor(f"x of {asked}", proposals.x, (targets, n, x_dim))
     if proposals.x.dtype != dtype:
-        raise ValueError(f"proposals are {proposals.x.dtype}; return the method's dtype, {dtype}.")
+        raise ContractError(f"proposals are {proposals.x.dtype}; return the method's dtype, {dtype}.")
     if proposals.x.requires_grad:
-        raise ValueError("proposals carry a gradient; detach them or decorate with no_grad.")
+        raise ContractError("proposals carry a gradient; detach them or decorate with no_grad.")
     if not isinstance(proposals.ranked, bool):
-        raise ValueError(f"ranked is {proposals.ranked!r}; give True or False.")
+        raise ContractError(f"ranked is {proposals.ranked!r}; give True or False.")
     if proposals.believed is not None:
         _tensor(f"believed of {asked}", proposals.believed, (targets, n))
         _believed(proposals.believed, proposals.x, proposals.ranked)
@@ -65,45 +66,45 @@ def check(
 
 def _tensor(what: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
     if not isinstance(tensor, Tensor):
-        raise ValueError(f"{what} is {type(tensor).__name__}; return a tensor.")
+        raise ContractError(f"{what} is {type(tensor).__name__}; return a tensor.")
     if tuple(tensor.shape) != shape:
-        raise ValueError(f"{what} has shape {tuple(tensor.shape)}; return {shape}.")
+        raise ContractError(f"{what} has shape {tuple(tensor.shape)}; return {shape}.")
     if not tensor.is_floating_point():
-        raise ValueError(f"{what} is {tensor.dtype}; return real numbers, torch.float32 or torch.float64.")
+        raise ContractError(f"{what} is {tensor.dtype}; return real numbers, torch.float32 or torch.float64.")
 
 
 def _believed(believed: Tensor, x: Tensor, ranked: bool) -> None:
     unknown = believed.isnan()
     if bool(believed.isinf().any()):
-        raise ValueError("believed is infinite for some designs; give squared errors, or make x and believed NaN.")
+        raise ContractError("believed is infinite for some designs; give squared errors, or make x and believed NaN.")
     if bool((believed < 0).any()):
-        raise ValueError(
+        raise ContractError(
             f"believed has negative entries, such as {float(believed[believed < 0][0]):.3g}; give squared errors."
         )
     if bool(unknown.any()) and not bool(x.isnan().any(-1)[unknown.to(x.device)].all()):
-        raise ValueError("believed is NaN for designs that are not; give their squared errors, or make x NaN too.")
+        raise ContractError("believed is NaN for designs that are not; give their squared errors, or make x NaN too.")
     counted = believed.detach().nan_to_num(nan=torch.finfo(believed.dtype).max)
     if ranked and not bool((counted[:, 1:] >= counted[:, :-1] * (1 - ORDERED) - 1e-12).all()):
-        raise ValueError("the proposals are ranked but their believed error decreases; sort best first.")
+        raise ContractError("the proposals are ranked but their believed error decreases; sort best first.")
 
 
 def _rows(rows: Tensor, x: Tensor, known: int, designs: RowsOf) -> None:
     if not isinstance(rows, Tensor):
-        raise ValueError(f"rows of the proposals is {type(rows).__name__}; return a tensor.")
+        raise ContractError(f"rows of the proposals is {type(rows).__name__}; return a tensor.")
     if rows.shape != x.shape[:2]:
-        raise ValueError(f"rows of the proposals has shape {tuple(rows.shape)}; return {tuple(x.shape[:2])}.")
+        raise ContractError(f"rows of the proposals has shape {tuple(rows.shape)}; return {tuple(x.shape[:2])}.")
     if rows.dtype != torch.int64:
-        raise ValueError(f"rows are {rows.dtype}; return numbers of training rows as torch.int64.")
+        raise ContractError(f"rows are {rows.dtype}; return numbers of training rows as torch.int64.")
     least, most = int(rows.min()), int(rows.max())
     if least < 0 or most >= known:
-        raise ValueError(
+        raise ContractError(
             f"rows are between {least} and {most}, but there are {known} training designs; number them from 0 in the "
             "order of `train` in `fit`."
         )
     given = designs(rows.cpu())
     same = float(((x.cpu() == given) | (x.cpu().isnan() & given.isnan())).all(-1).double().mean())
     if same < 1:
-        raise ValueError(
+        raise ContractError(
             f"{1 - same:.0%} of the proposals are not the training designs that `rows` names, for which the harness "
             "takes them; return x = train.x[rows], or no rows."
         )
@@ -112,9 +113,9 @@ def _rows(rows: Tensor, x: Tensor, known: int, designs: RowsOf) -> None:
 def _generated(generated: int, x: Tensor) -> None:
     if isinstance(generated, bool) or not isinstance(generated, int) or generated > MOST:
         said = f"{generated!r}" if not isinstance(generated, int) or generated <= MOST else "too great to be true"
-        raise ValueError(f"generated is {said}; give a whole number, of all candidates for the batch.")
+        raise ContractError(f"generated is {said}; give a whole number, of all candidates for the batch.")
     if generated < x.shape[0] * x.shape[1] and generated < (found := distinct(x)):
-        raise ValueError(
+        raise ContractError(
             f"generated is {generated}, but {found} different designs are returned; count every candidate that was "
             "drawn or optimised for the batch."
         )

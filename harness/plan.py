@@ -178,7 +178,7 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
         spec = specification(task)
         built = build_task(spec)
         spec = replace(spec, fingerprint=built.fingerprint)
-        own = preset.for_task(task.plugin.name, built.cost)
+        own = preset.for_task(task.plugin.name, built.cost, built.n_train)
         for scenario, method, seed in product(scenarios, wanted.methods, wanted.seeds):
             options = preset.method_options(method.plugin.name, task.plugin.name)
             cell = Cell(

@@ -114,6 +114,19 @@ def new(arguments: Namespace) -> int:
     return 0
 
 
+def propose(arguments: Namespace) -> int:
+    """Propose designs for your targets with a trained method of a result folder."""
+    from harness.proposing import proposals, written
+
+    if (arguments.target is None) == (arguments.targets is None):
+        raise UsageError("Give the wanted y: either --target 1.2, a number for each y, or --targets FILE.csv.")
+    text, designs = proposals(arguments.cell, arguments.target, arguments.targets, arguments.n, arguments.seed)
+    print(text)
+    if arguments.out is not None:
+        print(written(designs, Path(arguments.out)))
+    return 0
+
+
 def check(arguments: Namespace) -> int:
     """Check methods and tasks for the properties that every plug-in must have."""
     plugins = [plugin for item in split(",".join(arguments.names)) for plugin in of_any_kind(item)]
@@ -231,6 +244,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "list": list_,
     "show": show,
     "show-task": show_task,
+    "propose": propose,
     "check": check,
     "new": new,
     "table": table,

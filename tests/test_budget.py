@@ -14,6 +14,7 @@ from harness import fitting
 from harness.budget import BudgetMissed, build_to_budget, changes, find_width, predict, recount, trainable_parameters
 from harness.contracts import Method, Phase, Problem
 from harness.data import draw
+from harness.errors import ContractError
 from harness.estimate import describe
 from harness.plan import Wanted, misfits, plan
 from harness.presets import load
@@ -218,7 +219,7 @@ def test_a_method_with_a_network_is_not_exempt() -> None:
 def test_the_passes_over_the_data_are_those_of_the_schedule() -> None:
     given = lesson(Again)
     method, _ = fitting.build(given, Again)
-    with pytest.raises(ValueError, match=r"the phases take 1\.2 times the schedule's passes"):
+    with pytest.raises(ContractError, match=r"The phases take 1\.2 times the schedule's passes"):
         fitting.fit(given, method)
 
 

@@ -492,7 +492,7 @@ BROKEN_METHODS = [
     (Coarse, "budget", "BudgetMissed"),
     (FalselyExempt, "budget", "trainable is False"),
     (Diverging, "training", "Diverged"),
-    (Growing, "training", "after training and had"),
+    (Growing, "training", "trainable parameters now, more than it was built with"),
     (TwoShares, "training", "add up to one"),
     (BareTensor, "answers", "return Proposals"),
     (altered(x=lambda found: found.x[0]), "answers", "return (8, 16, 3)"),

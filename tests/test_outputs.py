@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from harness.contracts import Method, Proposals
+from harness.errors import ContractError
 from harness.outputs import candidates, check, distinct
 
 X = torch.arange(12.0).view(2, 3, 2)
@@ -77,7 +78,7 @@ def test_proposals_as_they_must_be() -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_wrong_is_named(answer: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ContractError, match=message):
         held(answer)
 
 
@@ -92,7 +93,7 @@ class Counting(Method):
 def test_a_method_counts_at_least_the_candidates_that_it_returns(said: object) -> None:
     method = Counting()
     method.said = said
-    with pytest.raises(ValueError, match=rf"candidates\(5\) is {said}; count every candidate, at least the 5"):
+    with pytest.raises(ContractError, match=rf"candidates\(5\) is {said}; count every candidate, at least the 5"):
         candidates(method, 5)
     method.said = 5
     assert candidates(method, 5) == 5

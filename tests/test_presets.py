@@ -140,7 +140,7 @@ def test_a_task_may_have_its_own_sizes_and_flags_win_over_them(tmp_path: Path) -
         "[tasks.sinewave.sizes]\nproposals = 30"
     )
     _, preset = config.load({}, run_file(tmp_path, text))
-    own, other = preset.for_task("sinewave", 0.0), preset.for_task("ballistics", 0.0)
+    own, other = preset.for_task("sinewave", 0.0, 10_000), preset.for_task("ballistics", 0.0, 10_000)
     assert (own.budget, own.schedule.epochs, own.sizes.proposals) == (20000, 7, 30)
     assert (other.budget, other.schedule, other.sizes) == (preset.budget, preset.schedule, preset.sizes)
     base = select("scenarios", "base")
@@ -151,14 +151,38 @@ def test_a_task_may_have_its_own_sizes_and_flags_win_over_them(tmp_path: Path) -
     assert {size for task, size in sizes if task != "sinewave"} == {preset.budget}
     assert ("sinewave", 20000) in sizes
     _, preset = config.load({"budget": "900", "epochs": "1"}, run_file(tmp_path, text))
-    own = preset.for_task("sinewave", 0.0)
+    own = preset.for_task("sinewave", 0.0, 10_000)
     assert (own.budget, own.schedule.epochs, own.sizes.proposals) == (900, 1, 30)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "epochs"), [(10, 4000), (400, 4000), (1000, 1334), (9000, 143), (10_000, 140), (10**6, 140)]
+)
+def test_few_pairs_are_passed_over_until_there_are_enough_steps(pairs: int, epochs: int) -> None:
+    quick = presets.load("quick")
+    own = quick.for_task("my-task", 0.0, pairs)
+    assert own.schedule == replace(quick.schedule, epochs=epochs)
+    rows = pairs - pairs // 5
+    assert epochs * (rows // min(256, rows)) >= 4000
+    assert presets.load("smoke").for_task("my-task", 0.0, pairs).schedule == presets.load("smoke").schedule
+
+
+def test_epochs_that_a_user_gives_are_taken_as_they_are(tmp_path: Path) -> None:
+    _, preset = config.load({"epochs": "5"})
+    assert preset.for_task("my-task", 0.0, 50).schedule.epochs == 5
+    _, preset = config.load({}, run_file(tmp_path, "[schedule]\nepochs = 7"))
+    assert preset.for_task("my-task", 0.0, 50).schedule.epochs == 7
+    _, preset = config.load({}, run_file(tmp_path, "[tasks.crystal]\nsteps = 9000"))
+    assert preset.for_task("crystal", 0.0, 50).schedule.epochs == 9000
+    assert preset.for_task("my-task", 0.0, 50).schedule.epochs == 4000
+    with pytest.raises(UsageError, match="steps = -1 is not allowed"):
+        config.load({}, run_file(tmp_path, "[tasks.crystal]\nsteps = -1"))
 
 
 @pytest.mark.parametrize(("cost", "proposals"), [(0.0, 200), (0.5, 200), (1.25, 110), (10.0, 50)])
 def test_a_slow_simulator_is_asked_for_fewer_proposals_but_never_for_fewer_repeats(cost: float, proposals: int) -> None:
     preset = replace(presets.load("quick"), simulation_seconds=200.0)
-    own = preset.for_task("sinewave", cost)
+    own = preset.for_task("sinewave", cost, 10_000)
     assert own.sizes == replace(preset.sizes, proposals=proposals) and own.data == preset.data
 
 

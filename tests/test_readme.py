@@ -13,6 +13,8 @@ import tomllib
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
+import pandas
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -146,6 +148,21 @@ def test_the_commands_run_as_printed(environment, tmp_path):
     shutil.copytree(tmp_path / "results" / "smoke", tmp_path / "results" / "quick")
     for line in commands(chapter("Records")) + commands(chapter("Read the tables")):
         assert environment.shell(line, tmp_path).strip()
+
+
+def test_from_a_file_of_pairs_to_designs_as_printed(environment, tmp_path):
+    x = np.random.default_rng(0).uniform(size=(300, 3))
+    table = pandas.DataFrame(x, columns=["a", "b", "c"]).assign(gap=x[:, 0] + x[:, 1] * x[:, 2])
+    table.to_csv(tmp_path / "pairs.csv", index=False)
+    (tmp_path / "wanted.csv").write_text("gap\n0.5\n1.0\n")
+    text = chapter("Designs for a target")
+    small = ("--preset", "smoke", "--methods", "na,lookup", "--out", "results/quick", "--quiet")
+    printed = [environment.shell(line, tmp_path, *(small if " run " in line else ())) for line in commands(text)]
+    assert "| na " in printed[1] and printed[2].count("0.80000") == 10
+    assert len(pandas.read_csv(tmp_path / "designs.csv")) == 10
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = code.replace('fit("na", pairs)', 'fit("na", pairs, preset="smoke")') + "print(len(designs))"
+    assert call(environment.python, "-c", code, cwd=tmp_path).strip() == "10"
 
 
 def test_make_knows_the_targets_that_the_readme_names():

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ROOMS = (
-    ("harness", "harness.errors", "harness.no_options", "harness.questions", "harness.seeds"),
+    ("harness", "harness.errors", "harness.no_options", "harness.questions", "harness.seeds", "harness.split"),
     (
         "harness.allocator",
         "harness.cores",
@@ -32,6 +32,7 @@ ROOMS = (
         "harness.adapter",
         "harness.outputs",
         "harness.kinds",
+        "harness.priors",
         "harness.scenarios",
         "harness.scenarios.contract",
     ),
@@ -48,7 +49,8 @@ ROOMS = (
     ("harness.apart", "harness.execution", "harness.execution.*"),
     ("harness.conformance", "harness.conformance.*"),
     ("harness.running", "harness.rescore", "harness.estimate", "harness.show", "harness.listing"),
-    ("harness.portrait", "harness.new"),
+    ("harness.portrait", "harness.new", "harness.own_pairs", "harness.solver"),
+    ("harness.api", "harness.proposing"),
     ("harness.verbs", "harness.cli", "harness.__main__"),
 )
 """From the bottom to the top; `*` stands for the modules of a package that no line names. A module imports from its own
@@ -124,6 +126,7 @@ def test_the_harness_knows_no_plug_in_and_methods_and_tasks_not_each_other() -> 
 
 
 EXAMPLES = {
+    "harness/api.py",
     "harness/cli.py",
     "harness/config.py",
     "harness/selection.py",

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from harness.errors import ContractError
+
 Subject = TypeVar("Subject")
 
 
@@ -40,7 +42,7 @@ def examine(name: str, holds: Callable[[Subject], None], subjects: Iterable[Subj
     try:
         for subject in subjects:
             holds(subject)
-    except ViolationError as violation:
+    except (ViolationError, ContractError) as violation:
         return Finding(name, False, str(violation))
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]

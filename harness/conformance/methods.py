@@ -14,6 +14,7 @@ from harness.budget import stored_numbers
 from harness.conformance.findings import Finding, ViolationError, examine, require, require_options
 from harness.conformance.trial import PROPOSALS, TARGETS, Fold, Trial, Valley, difference, trainable_tensors
 from harness.contracts import Method
+from harness.errors import ContractError
 from harness.fitting import restore
 from harness.seeds import seeded
 
@@ -60,7 +61,7 @@ def _located(holds: Callable[[Trial], None]) -> Callable[[Trial], None]:
     def located(trial: Trial) -> None:
         try:
             holds(trial)
-        except ViolationError as violation:
+        except (ViolationError, ContractError) as violation:
             raise ViolationError(f"{trial.where}: {violation}") from violation
 
     return located

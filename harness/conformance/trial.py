@@ -11,7 +11,6 @@ from torch import Generator, Tensor, nn
 
 from harness import data, fitting, outputs
 from harness.budget import build_to_budget
-from harness.conformance.findings import ViolationError
 from harness.contracts import Method, Pairs, Phase, Proposals, Task
 from harness.seeds import seeded
 from harness.settings import DataSettings, Schedule
@@ -120,15 +119,12 @@ class Trial:
         """Hold proposals to the contract.
 
         Raises:
-            ViolationError: they do not keep it.
+            ContractError: they do not keep it.
         """
         x, dtype = self.train.x.cpu(), self.method.dtype
         sizes = {"targets": targets, "n": n, "x_dim": self.problem.x_dim, "known": len(x)}
-        try:
-            outputs.candidates(self.method, n)
-            outputs.check(proposals, **sizes, dtype=dtype, designs=lambda rows: x[rows])
-        except ValueError as error:
-            raise ViolationError(str(error)) from error
+        outputs.candidates(self.method, n)
+        outputs.check(proposals, **sizes, dtype=dtype, designs=lambda rows: x[rows])
 
     @cached_property
     def proposals(self) -> Proposals:

@@ -17,6 +17,7 @@ from typing import Any
 from harness.errors import UsageError, unknown
 from harness.options import value_of
 from harness.settings import DataSettings, Schedule, Sizes, check, override
+from harness.split import held_back
 
 PARTS = {"schedule": Schedule, "data": DataSettings, "sizes": Sizes}
 """The tables of settings that a preset, a task of it, and a run file have."""
@@ -37,7 +38,12 @@ class Preset:
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of a method, by method name; a nested table named like a task holds that task's."""
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """`budget`, `schedule`, `data` and `sizes` of a task, by task name, where they differ."""
+    """`budget`, `steps`, `schedule`, `data` and `sizes` of a task, by task name, where they differ."""
+    steps: int = 0
+    """Least steps of the optimiser: pairs so few that the epochs make fewer are passed over more often.
+
+    A table that gives `epochs` and no `steps` means just these epochs.
+    """
     simulation_seconds: float = math.inf
     """CPU seconds for re-simulating the designs of one cell; a slower task is asked for fewer proposals for r_T."""
 
@@ -47,13 +53,14 @@ class Preset:
         common = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
         return {**common, **table.get(task, {})}
 
-    def for_task(self, task: str, cost: float) -> Preset:
-        """The preset as it holds for a task whose 1000 simulations take `cost` CPU seconds.
+    def for_task(self, task: str, cost: float, pairs: int) -> Preset:
+        """The preset as it holds for a task of so many pairs whose 1000 simulations take `cost` CPU seconds.
 
         Raises:
             UsageError: an unknown or mistyped setting in the task's table.
         """
-        own = _override(self, self.tasks.get(task, {}), f"task {task!r} of preset {self.name!r}", ("budget",))
+        own = _override(self, self.tasks.get(task, {}), f"task {task!r} of preset {self.name!r}", ("budget", "steps"))
+        own = replace(own, schedule=own._long_enough(own.data.n_train or pairs))
         if cost <= 0:
             return own
         simulations = 1000 * self.simulation_seconds / cost - own.sizes.repeats * own.sizes.fixed_proposals
@@ -61,8 +68,14 @@ class Preset:
         pool = min(own.sizes.proposals, max(own.sizes.repeats, affordable))
         return replace(own, sizes=replace(own.sizes, proposals=pool))
 
+    def _long_enough(self, pairs: int) -> Schedule:
+        """The schedule, with as many epochs as give the least number of steps."""
+        rows = max(1, pairs - held_back(pairs))
+        epochs = math.ceil(self.steps / (rows // min(self.schedule.batch, rows)))
+        return replace(self.schedule, epochs=max(self.schedule.epochs, epochs))
 
-NUMBERS = {"budget": int, "simulation_seconds": float}
+
+NUMBERS = {"budget": int, "steps": int, "simulation_seconds": float}
 BUILT_IN = ("smoke", "quick", "paper")
 
 
@@ -93,10 +106,10 @@ def from_table(name: str, table: Mapping[str, Any]) -> Preset:
     base = load(str(table["preset"])) if "preset" in table else Preset(name=name, budget=150_000)
     rest = {key: value for key, value in table.items() if key != "preset"}
     preset = _override(
-        base, rest, f"preset {name!r}", ("budget", "simulation_seconds", "protocols", "methods", "tasks")
+        base, rest, f"preset {name!r}", ("budget", "steps", "simulation_seconds", "protocols", "methods", "tasks")
     )
     for task in preset.tasks:
-        preset.for_task(task, cost=0.0)
+        preset.for_task(task, cost=0.0, pairs=1)
     return replace(preset, name=name)
 
 
@@ -105,6 +118,8 @@ def _override(base: Preset, table: Mapping[str, Any], owner: str, settings: Coll
     for key in table:
         if key not in (*settings, *PARTS):
             raise unknown(f"setting of {owner}", key, {*settings, *PARTS})
+    if "epochs" in table.get("schedule", {}):
+        table = {"steps": 0, **table}
     single: dict[str, Any] = {key: value_of(table[key], NUMBERS[key], key) for key in NUMBERS if key in table}
     parts: dict[str, Any] = {name: override(getattr(base, name), table.get(name, {}), name) for name in PARTS}
     nested: dict[str, Any] = {
@@ -113,6 +128,8 @@ def _override(base: Preset, table: Mapping[str, Any], owner: str, settings: Coll
     changed = replace(base, **single, **parts, **nested)
     if changed.budget < 1:
         raise UsageError(f"budget = {changed.budget} is not allowed. Allowed: 1 or more.")
+    if changed.steps < 0:
+        raise UsageError(f"steps = {changed.steps} is not allowed. Allowed: 0 or more.")
     for name in PARTS:
         check(getattr(changed, name), name)
     return changed

@@ -13,11 +13,11 @@ from torch import Generator, Tensor
 from harness.contracts import Pairs, Task
 from harness.errors import UsageError
 from harness.kinds import discrete
+from harness.priors import prior
 from tasks.cache import digest
 from tasks.dataset.columns import axis_of, choose, kinds_of
 from tasks.dataset.engines import identity
 from tasks.dataset.options import DatasetOptions, fixed_target
-from tasks.dataset.priors import prior
 from tasks.dataset.reading import numbers, read
 from tasks.dataset.report import Description
 from tasks.dataset.rows import Rows

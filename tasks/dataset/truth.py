@@ -14,11 +14,11 @@ from torch import Generator, Tensor
 
 from harness.cores import usable_cores
 from harness.errors import UsageError
+from harness.priors import Prior
 from tasks import cache
 from tasks.dataset.engines import engine, identity
 from tasks.dataset.network import Proxy
 from tasks.dataset.options import DatasetOptions
-from tasks.dataset.priors import Prior
 from tasks.dataset.proxy import held_out_error, trained
 from tasks.dataset.rows import Rows
 from tasks.dataset.simulator import Designs, Simulator

@@ -25,12 +25,12 @@ from harness.conformance import check_task
 from harness.contracts import Kind
 from harness.errors import UsageError
 from harness.options import convert, identity
+from harness.priors import PRIORS, fold
 from harness.selection import parse
 from harness.settings import DataSettings
 from tasks.dataset import DatasetOptions, DatasetTask
 from tasks.dataset import proxy as proxies
 from tasks.dataset.columns import axis_of, choose
-from tasks.dataset.priors import PRIORS, fold
 from tasks.dataset.reading import PARQUET
 from tasks.dataset.rows import Rows
 from tasks.dataset.training import Training

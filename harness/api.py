@@ -1,0 +1,151 @@
+"""The Python interface: train a method on a task or on your own pairs, or load a trained one, and ask for designs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from harness import config, data, fitting
+from harness.contracts import Method, Task
+from harness.errors import UsageError
+from harness.own_pairs import OwnPairs, pairs
+from harness.plan import specification
+from harness.presets import Preset
+from harness.registry import Kind, build_method, build_scenario, build_task
+from harness.rescore import cell_of
+from harness.selection import Selection, select
+from harness.show import load as read_record
+from harness.show import summary
+from harness.solver import OutsideRange, Solver
+from harness.store import RECORD, problems
+from harness.training import Report
+from harness.work import MODEL
+
+__all__ = ["OutsideRange", "OwnPairs", "Solver", "fit", "load", "pairs"]
+
+
+def fit(
+    method: str | type[Method],
+    task: str | Task,
+    *,
+    preset: str = "quick",
+    budget: int | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    report: Report = lambda *_: None,
+) -> Solver:
+    """Train a method on a task, as a cell of `run` does.
+
+    Args:
+        method: a name such as `na`, with options as in `na[steps=40]`; or a class of your own.
+        task: a name such as `sinewave`, with options; your own pairs, as `harness.pairs` makes them; or any task.
+        preset: `smoke`, `quick`, `paper` or a TOML file: budget, schedule, and options chosen for the method there.
+        budget: trainable parameters, instead of the preset's.
+        epochs: passes over the training pairs, instead of the preset's.
+        seed: of the method's random numbers.
+        device: `cpu`, `cuda` or `cuda:0`.
+        report: is told `(phase, epoch, epochs, loss)`.
+
+    Raises:
+        UsageError: an unknown name or option.
+        BudgetMissed: no size of the method comes within 5 % of the budget.
+        Diverged: a loss is no longer finite.
+
+    >>> import harness
+    >>> solver = harness.fit("mdn", "sinewave", preset="smoke")
+    >>> designs = solver.propose([0.5, 1.0], n=3)
+    >>> list(designs.columns)
+    ['target', 'x1 [1]', 'x2 [1]', 'believed_nmse', 'y [1] wanted', 'y [1] reached', 'nmse', 'inside', 'nearest']
+    >>> designs["target"].tolist()
+    [0, 0, 0, 1, 1, 1]
+    """
+    built, task_name = _task(task)
+    own = _preset(preset, budget, epochs).for_task(task_name, built.cost, built.n_train)
+    name, create = _method(method, own, task_name)
+    setting = replace(own.data, n_train=None, targets_from="validation") if isinstance(built, OwnPairs) else own.data
+    dataset = data.draw(built, setting)
+    given = fitting.lesson(built, dataset, budget=own.budget, schedule=own.schedule, seed=seed, device=device)
+    made, _ = fitting.build(given, create)
+    return Solver(name, made, given, built, fitting.fit(given, made, report))
+
+
+def load(path: str | Path) -> Solver:
+    """The trained method of a cell that `run` has made.
+
+    Args:
+        path: the folder of its record, `RUN/TASK/METHOD/KEY`; or `RUN/TASK/METHOD`, where there is one record.
+
+    Raises:
+        UsageError: there is no record, or several; it is damaged or did not end well; its model is not stored.
+        ValueError: the method, or the task's data, are no longer those of the record.
+    """
+    folder = _record_folder(Path(path))
+    record = read_record(folder)
+    if record.status != "ok":
+        raise UsageError(f"The cell in {str(folder)!r} is {record.status}. Run it again, or load another.")
+    if MODEL not in record.files:
+        raise UsageError(f"No model is stored in {str(folder)!r}, as in published results. Run the cell to have it.")
+    for problem in problems(folder):
+        raise UsageError(f"{problem}. Run the same command again to replace it.")
+    cell = cell_of(record)
+    task = build_task(cell.task)
+    dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
+    if record.data is None or dataset.hashes()["split"] != record.data.split:
+        raise ValueError(f"{cell.task.name} now gives other data than when this was recorded; run the cell again")
+    given = fitting.lesson(
+        task, dataset, budget=cell.budget, schedule=cell.schedule, seed=cell.seed, device=cell.device
+    )
+    return Solver(
+        cell.method.label, fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL), given, task
+    )
+
+
+def _task(task: str | Task) -> tuple[Task, str]:
+    """The task, and the name that a preset knows it by."""
+    if isinstance(task, Task):
+        return task, ""
+    selection = _single("tasks", task)
+    return build_task(specification(selection)), selection.plugin.name
+
+
+def _method(method: str | type[Method], preset: Preset, task: str) -> tuple[str, Callable[[], Method]]:
+    """What the method is called, and what gives a fresh one."""
+    if not isinstance(method, str):
+        return method.__name__, lambda: method(method.Options(**method.defaults))
+    selection = _single("methods", method)
+    spec = specification(selection, preset.method_options(selection.plugin.name, task))
+    return selection.label, partial(build_method, spec)
+
+
+def _single(kind: Kind, text: str) -> Selection:
+    (found, *more) = select(kind, text)
+    if more:
+        raise UsageError(f"{text!r} names {len(more) + 1} {kind}. Give one.")
+    return found
+
+
+def _preset(name: str, budget: int | None, epochs: int | None) -> Preset:
+    flags = {key: value for key, value in (("budget", budget), ("epochs", epochs)) if value is not None}
+    return config.preset_from(config.settings_from({"preset": name, **flags}), {}, "")
+
+
+def _record_folder(path: Path) -> Path:
+    """The folder of the only record at a path.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    if path.joinpath(RECORD).is_file():
+        return path
+    folders = [folder for folder in sorted(path.glob("*")) if folder.joinpath(RECORD).is_file()]
+    if not folders:
+        raise UsageError(
+            f"There is no record in {str(path)!r}. Name the folder of a cell, such as results/quick/TASK/METHOD."
+        )
+    if len(folders) > 1:
+        each = "".join(f"\n  {path / summary(folder)}" for folder in folders)
+        raise UsageError(f"There are {len(folders)} records in {str(path)!r}. Name one:{each}")
+    return folders[0]

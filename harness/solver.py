@@ -1,0 +1,172 @@
+"""A trained method that is ready to be asked for designs, and its answer as a data frame."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from harness.answers import Asker
+from harness.contracts import Method, Task
+from harness.data import extent
+from harness.distances import inside, nearest_distance
+from harness.errors import UsageError
+from harness.fitting import Lesson
+from harness.metrics import METRICS, errors
+from harness.own_pairs import OwnPairs
+from harness.resimulation import resimulate
+from harness.seeds import derive, seeded
+from harness.training import PhaseLog
+
+if TYPE_CHECKING:
+    import pandas
+
+RESERVED = ("target", "believed_nmse", "nmse", "inside", "nearest")
+"""Columns of the answer; a column of x of such a name gets `x: ` before it."""
+NAMED = 3  # targets outside the training range that a warning names
+
+
+class OutsideRange(UserWarning):
+    """A target lies outside the y that the method has learned from."""
+
+
+@dataclass(frozen=True)
+class Solver:
+    """A trained method on a task; made by `harness.fit` and `harness.load`."""
+
+    name: str
+    """The method as it was selected."""
+    method: Method
+    given: Lesson
+    """What it learned from."""
+    task: Task
+    phases: list[PhaseLog] = field(default_factory=list)
+    """What each training phase did; empty where it was loaded."""
+
+    @property
+    def x_names(self) -> list[str]:
+        """Names of the columns of a design."""
+        return list(self.task.x_labels) or [f"x{i + 1}" for i in range(self.task.x_dim)]
+
+    @property
+    def y_names(self) -> list[str]:
+        """Names of the entries of y."""
+        return list(self.task.y_labels) or [f"y{i + 1}" for i in range(self.task.y_dim)]
+
+    def propose(self, targets: Any, n: int = 10, *, seed: int = 0) -> pandas.DataFrame:
+        """Designs for targets, n for each, in physical units.
+
+        Args:
+            targets: the wanted y in physical units: a number, one target `(y_dim,)`, several `(m, y_dim)`, or a data
+                frame with the columns of y. NaN is an entry that may be anything, for methods that handle it.
+            n: designs for each target. A method that ranks its candidates, or knows the error to expect of them, gives
+                the best first.
+            seed: of the random numbers that the method draws.
+
+        Returns:
+            A row for each design: `target`, the number of its target from 0; the columns of the design;
+            `believed_nmse`, the error that the method's own forward model promises (missing where it has none); for
+            each y its `wanted` and its `reached` value, and `nmse`, the error of what is reached (missing where a
+            design is invalid, left out where the task cannot simulate); `inside`, whether the design lies in the
+            task's box; `nearest`, its distance to the nearest training design, in standardised x. An nmse is in units
+            of the variance of y in training: 1 is the error of answering with the mean.
+
+        Raises:
+            UsageError: targets of another shape, or with gaps that the method does not handle.
+
+        Warns:
+            OutsideRange: a target lies outside the y of the training pairs, where no method has learned anything.
+        """
+        import pandas
+
+        wanted = self._wanted(targets)
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise UsageError(f"n = {n!r} is not allowed. Allowed: whole numbers from 1.")
+        for line in outside_range(self.given, wanted, self.y_names):
+            warnings.warn(line, OutsideRange, stacklevel=2)
+        with seeded("solver", seed):
+            found = Asker(self.method, self.given).propose(wanted, n, Generator().manual_seed(derive("solver", seed)))
+        x, believed = found.x, found.believed
+        if believed is not None and not found.ranked:
+            order = believed.nan_to_num(nan=torch.inf).argsort(dim=1, stable=True)
+            x, believed = x.gather(1, order[..., None].expand_as(x)), believed.gather(1, order)
+        flat = x.flatten(0, 1)
+        columns: dict[str, Any] = {"target": np.repeat(np.arange(len(wanted)), n)}
+        for name, values in zip(self.x_names, flat.T.numpy(), strict=True):
+            columns[f"x: {name}" if name in RESERVED else name] = values
+        columns["believed_nmse"] = np.nan if believed is None else believed.flatten().numpy()
+        columns |= self._reached(x, wanted)
+        columns["inside"] = inside(flat, self.task.bounds).numpy()
+        columns["nearest"] = self._nearest(flat).numpy()
+        return pandas.DataFrame(columns)
+
+    def _wanted(self, targets: Any) -> Tensor:
+        """Targets `(m, y_dim)`, float64."""
+        names, y_dim = self.y_names, self.task.y_dim
+        if hasattr(targets, "columns"):
+            targets = targets[[_column(name, names, list(targets.columns)) for name in names]]
+        try:
+            array = np.array(targets, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"The targets hold something that is no number ({error}).") from error
+        if array.ndim == 0 or (array.ndim == 1 and y_dim > 1):
+            array = array[None]
+        array = array[:, None] if array.ndim == 1 else array
+        if array.ndim != 2 or array.shape[1] != y_dim or not len(array):
+            raise UsageError(
+                f"The targets have shape {np.shape(targets)}. Allowed: {y_dim} number{'s' * (y_dim > 1)} "
+                f"({', '.join(names[:NAMED])}{', …' * (y_dim > NAMED)}), or an array (targets, {y_dim})."
+            )
+        if np.isinf(array).any():
+            raise UsageError("The targets hold infinite values. Give finite ones.")
+        if np.isnan(array).any() and "gaps" not in self.method.handles:
+            raise UsageError(
+                f"The targets have gaps (NaN), which {self.name} does not handle. Give every entry, or take a method "
+                "that handles gaps (`python -m harness list methods`)."
+            )
+        return torch.from_numpy(array)
+
+    def _reached(self, x: Tensor, wanted: Tensor) -> dict[str, Any]:
+        """What each design is to reach, what it does reach, and the error; nothing where none can be simulated."""
+        if isinstance(self.task, OwnPairs) and self.task.forward_model is None:
+            return {}
+        reached = resimulate(self.task, x, wanted)
+        variance = self.given.scales[1].scale.square()
+        nmse = errors(METRICS["nmse"], reached, wanted[:, None], variance)
+        each = zip(self.y_names, wanted[:, None].expand_as(reached).flatten(0, 1).T, strict=True)
+        columns = {f"{name} wanted": values.numpy() for name, values in each}
+        columns |= {f"{name} reached": y.numpy() for name, y in zip(self.y_names, reached.flatten(0, 1).T, strict=True)}
+        return {**columns, "nmse": nmse.flatten().numpy()}
+
+    def _nearest(self, x: Tensor) -> Tensor:
+        scale, known = self.given.scales[0], self.given.train.x
+        return nearest_distance(scale.apply(x), scale.apply(known[known.isfinite().all(1)]))
+
+
+def _column(name: str, names: list[str], columns: list[str]) -> str:
+    """The column of a data frame that holds an entry of y; its unit in brackets may be left out."""
+    for known in (name, name.partition(" [")[0]):
+        if columns.count(known) == 1:
+            return known
+    raise UsageError(
+        f"The targets have the columns {', '.join(map(str, columns))}. Give one column for each y: {', '.join(names)}."
+    )
+
+
+def outside_range(given: Lesson, targets: Tensor, names: list[str]) -> Iterator[str]:
+    """A line for each entry of y of which targets lie outside the training range."""
+    low, high = extent(torch.cat([given.train.y, given.valid.y]))
+    for entry, name in enumerate(names):
+        outside = ((targets[:, entry] < low[entry]) | (targets[:, entry] > high[entry])).nonzero()[:, 0].tolist()
+        if outside:
+            values = ", ".join(f"{targets[row, entry]:.6g} (target {row})" for row in outside[:NAMED])
+            more = f" and {len(outside) - NAMED} more" if len(outside) > NAMED else ""
+            yield (
+                f"{name} = {values}{more} lies outside what was learned from, {low[entry]:.6g} to {high[entry]:.6g}: "
+                "designs for it are guesses."
+            )

@@ -1,0 +1,262 @@
+"""The Python interface and the verb `propose`: the same model as a cell of `run`, and an answer in the user's units."""
+
+from __future__ import annotations
+
+import doctest
+import math
+import warnings
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+import torch
+
+import harness
+from harness.cli import main
+from harness.distances import nearest_distance
+from harness.errors import UsageError
+from harness.outputs import ContractError
+from harness.store import cell_folders
+from methods.mdn import MDN
+from tests.toys import Waves, same, snapshot
+
+BOX = np.random.default_rng(0).uniform([0, 0, 5], [1, 2, 6], (300, 3))
+
+
+def forward(x: np.ndarray) -> np.ndarray:
+    return np.stack([x[:, 0] + x[:, 1] ** 2, x[:, 0] * x[:, 2]], 1)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A result folder with two methods on a task, made by `run`."""
+    root = tmp_path_factory.mktemp("results")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in a cell
+    arguments = ["--preset", "smoke", "--methods", "na,mdn", "--tasks", "robotic_arm", "--out", str(root), "--quiet"]
+    assert main(["run", *arguments, "--protocols", "multi-target"]) == 0
+    yield root
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("method", ["na", "mdn"])
+def test_what_run_has_trained_is_what_fit_trains_and_what_load_brings_back(place: Path, method: str) -> None:
+    loaded = harness.load(place / "robotic_arm" / method)
+    made = harness.fit(method, "robotic_arm", preset="smoke")
+    assert same(snapshot(loaded.method), snapshot(made.method))
+    assert made.phases and not loaded.phases
+    target = [0.5, 1.2]
+    pandas.testing.assert_frame_equal(loaded.propose(target, 4), made.propose(target, 4))
+    (folder,) = (folder for folder in cell_folders(place) if folder.parent.name == method)
+    assert same(snapshot(harness.load(folder).method), snapshot(made.method))
+
+
+def test_what_is_reached_is_what_the_task_says_of_the_designs_in_the_frame(place: Path) -> None:
+    solver = harness.load(place / "robotic_arm/mdn")
+    wanted = pandas.DataFrame({"vertical": [0.1, 0.5], "other": [7, 7], "horizontal [link]": [1.5, 1.0]})
+    found = solver.propose(wanted, n=5)
+    assert found["target"].tolist() == [0] * 5 + [1] * 5
+    x = torch.tensor(found[solver.x_names].to_numpy())
+    reached = solver.task.simulate(x).numpy()
+    np.testing.assert_allclose(found[["horizontal [link] reached", "vertical [link] reached"]], reached, rtol=1e-12)
+    asked = np.repeat([[1.5, 0.1], [1.0, 0.5]], 5, axis=0)
+    np.testing.assert_array_equal(found[["horizontal [link] wanted", "vertical [link] wanted"]], asked)
+    variance = solver.given.train.y.var(0).numpy()
+    np.testing.assert_allclose(found["nmse"], ((reached - asked) ** 2 / variance).mean(1), rtol=1e-9)
+    scale, known = solver.given.scales[0], solver.given.train.x
+    distance = nearest_distance(scale.apply(x), scale.apply(known)).numpy()
+    np.testing.assert_allclose(found["nearest"], distance, rtol=1e-9)
+    low, high = solver.task.bounds
+    assert found["inside"].tolist() == ((x >= low) & (x <= high)).all(1).tolist()
+    assert found["believed_nmse"].isna().all(), "a density promises no error"
+
+
+def test_the_same_seed_gives_the_same_designs_and_another_gives_others(place: Path) -> None:
+    solver = harness.load(place / "robotic_arm/mdn")
+    first, again, other = (solver.propose([1.0, 0.5], 3, seed=seed) for seed in (1, 1, 2))
+    pandas.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+
+
+@pytest.mark.parametrize("method", ["na", "ipage", "kernel"])
+def test_the_design_of_which_the_method_expects_most_comes_first(method: str) -> None:
+    solver = harness.fit(method, harness.pairs(BOX, forward(BOX)), preset="smoke")
+    found = solver.propose([[1.0, 2.0], [2.0, 3.0]], n=6)
+    for _, designs in found.groupby("target"):
+        assert designs["believed_nmse"].is_monotonic_increasing and designs["believed_nmse"].notna().all()
+
+
+def test_own_pairs_keep_the_names_of_their_columns_and_are_simulated_where_they_can_be() -> None:
+    x = pandas.DataFrame(BOX, columns=["length", "target", "width"])
+    y = pandas.Series(forward(BOX)[:, 0], name="gap")
+    solver = harness.fit("mdn", harness.pairs(x, y), preset="smoke")
+    found = solver.propose(1.0, n=2)
+    assert list(found.columns) == ["target", "length", "x: target", "width", "believed_nmse", "inside", "nearest"]
+    simulated = harness.pairs(x, y, simulate=lambda x: forward(x)[:, 0])
+    assert "gap reached" in harness.fit("mdn", simulated, preset="smoke").propose(1.0, n=2)
+    plain = harness.pairs(BOX[:, 0], BOX[:, 1], names=(["a"], ["b"]))
+    assert (plain.x_dim, plain.y_dim, plain.x_labels, plain.y_labels) == (1, 1, ("a",), ("b",))
+    assert harness.pairs(BOX, BOX[:, :2]).y_labels == ("y1", "y2")
+
+
+def test_more_pairs_and_more_steps_make_a_better_method() -> None:
+    """From arrays to designs that reach their targets: the property that a user wants of all of it together."""
+    pairs = harness.pairs(BOX, forward(BOX), simulate=forward)
+    wanted = forward(np.random.default_rng(1).uniform([0, 0, 5], [1, 2, 6], (50, 3)))
+    errors = [
+        harness.fit("na", pairs, preset="smoke", epochs=epochs).propose(wanted, 1)["nmse"].median()
+        for epochs in (2, 400)
+    ]
+    assert errors[1] < 1e-3 < errors[0]
+
+
+def test_a_class_and_a_task_of_ones_own_need_not_be_registered() -> None:
+    solver = harness.fit(MDN, Waves(3, 1), preset="smoke", budget=5000, epochs=2)
+    assert solver.name == "MDN" and solver.given.budget == 5000 and solver.phases[0].epochs == 2
+    assert solver.propose(0.3, n=4)["x3"].notna().all()
+
+
+def test_whole_numbers_and_choices_are_kept() -> None:
+    x = np.concatenate([BOX[:, :1], np.random.default_rng(2).integers(1, 6, (300, 1))], 1)
+    kinds = (harness.Kind("continuous"), harness.Kind("integer"))
+    for pairs in (harness.pairs(x, x.sum(1)), harness.pairs(x, x.sum(1), kinds=kinds)):
+        found = harness.fit("mdn", pairs, preset="smoke").propose(3.0, n=20)
+        assert set(found["x2"]) <= set(range(1, 6)) and len(set(found["x1"])) > 5
+
+
+def test_a_target_outside_what_was_learned_from_is_named() -> None:
+    solver = harness.fit("mdn", harness.pairs(BOX, forward(BOX)), preset="smoke")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        solver.propose([2.0, 3.0], 1)
+    with pytest.warns(harness.OutsideRange, match=r"y2 = 99 \(target 1\) lies outside what was learned from, 0\.0"):
+        solver.propose([[2.0, 3.0], [2.0, 99.0]], 1)
+
+
+def test_gaps_are_for_methods_that_handle_them() -> None:
+    pairs = harness.pairs(BOX, forward(BOX))
+    assert len(harness.fit("na", pairs, preset="smoke", epochs=2).propose([2.0, math.nan], 3)) == 3
+    with pytest.raises(UsageError, match=r"have gaps \(NaN\), which mdn does not handle"):
+        harness.fit("mdn", pairs, preset="smoke", epochs=2).propose([2.0, math.nan], 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: harness.pairs(BOX, BOX[:5]), "x has 300 rows and y has 5. Give a row of y"),
+        (lambda: harness.pairs(BOX[:5], BOX[:5]), "There are 5 pairs. Give 10 or more"),
+        (lambda: harness.pairs(BOX * [1, math.nan, 1], BOX), "x has a value that is not finite, first in row 0"),
+        (lambda: harness.pairs(BOX, BOX * math.inf), "y has infinite values"),
+        (lambda: harness.pairs([["a"]] * 20, BOX[:20]), "x holds something that is no number"),
+        (lambda: harness.pairs(BOX[None], BOX), r"x has shape \(1, 300, 3\)\. Give \(rows, columns\)"),
+        (lambda: harness.pairs(BOX, BOX, names=(["a", "a", "b"], ["c", "d", "e"])), "x has 3 columns, and its names"),
+        (lambda: harness.fit("mdm", "sinewave"), "Unknown method 'mdm'. Did you mean mdn"),
+        (lambda: harness.fit("mdn,na", "sinewave"), "'mdn,na' names 2 methods. Give one."),
+        (lambda: harness.fit("mdn", "sinewave", preset="fast"), "Unknown preset 'fast'"),
+        (lambda: harness.fit("mdn", "sinewave", epochs=0), r"--epochs = 0 is not allowed\. Allowed: 1 or more"),
+        (lambda: harness.load("nowhere"), "There is no record in 'nowhere'. Name the folder of a cell"),
+    ],
+)
+def test_what_cannot_be_used_is_named(call, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ([1.0], r"The targets have shape \(1,\)\. Allowed: 2 numbers \(horizontal \[link\], vertical \[link\]\)"),
+        (1.0, r"shape \(\)"),
+        ([[1.0, 2.0, 3.0]], r"shape \(1, 3\)"),
+        ([["one", "two"]], "no number"),
+        ([1.0, math.inf], "infinite values"),
+        (pandas.DataFrame({"horizontal": [1.0]}), "have the columns horizontal. Give one column for each y: hor"),
+    ],
+)
+def test_targets_that_cannot_be_used_are_named(place: Path, targets: object, message: str) -> None:
+    solver = harness.load(place / "robotic_arm/mdn")
+    with pytest.raises(UsageError, match=message):
+        solver.propose(targets)
+    with pytest.raises(UsageError, match="n = 0 is not allowed"):
+        solver.propose([1.0, 0.5], n=0)
+
+
+def test_a_forward_model_that_gives_another_shape_is_named() -> None:
+    solver = harness.fit("mdn", harness.pairs(BOX, forward(BOX), simulate=lambda x: x), preset="smoke", epochs=2)
+    with pytest.raises(UsageError, match=r"simulate gave an array of shape \(4, 3\) for 4 designs. Return \(4, 2\)"):
+        solver.propose([1.0, 2.0], 4)
+
+
+def test_a_model_that_is_not_stored_or_not_the_only_one_is_named(place: Path, tmp_path: Path) -> None:
+    assert main(["export", str(tmp_path / "copy"), "--out", str(place), "--largest", "1"]) == 0
+    with pytest.raises(UsageError, match=r"No model is stored in .*Run the cell to have it"):
+        harness.load(tmp_path / "copy/robotic_arm/mdn")
+    with pytest.raises(UsageError, match="There is no record in"):
+        harness.load(place / "robotic_arm")
+    folder = next((place / "robotic_arm/mdn").iterdir())
+    both = tmp_path / "both"
+    for name in (folder.name, "another"):
+        both.joinpath(name).mkdir(parents=True)
+        both.joinpath(name, "record.json").write_bytes(folder.joinpath("record.json").read_bytes())
+    with pytest.raises(UsageError, match=rf"There are 2 records in .*\n.*another .*\n.*{folder.name} .*seed 0"):
+        harness.load(both)
+
+
+def test_a_broken_answer_is_an_error_of_its_own() -> None:
+    class Broken(MDN):
+        def propose(self, y, n, generator):
+            return super().propose(y, n + 1, generator)
+
+    with pytest.raises(ContractError, match=r"x of 2 proposals for 1 targets has shape \(1, 3, 2\)"):
+        harness.fit(Broken, Waves(2, 1), preset="smoke", epochs=2).propose(0.1, 2)
+
+
+def test_the_verb_prints_designs_and_writes_all_of_them(place: Path, tmp_path: Path, capsys) -> None:
+    wanted, out = tmp_path / "wanted.csv", tmp_path / "designs.csv"
+    wanted.write_text("horizontal,vertical\n" + "1.0,0.5\n" * 8)
+    cell = str(place / "robotic_arm" / "na")
+    assert main(["propose", cell, "--targets", str(wanted), "--n", "3", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "na, trained on" in said and f"24 designs: {out}" in said and "Not shown: 4 more designs;" in said
+    assert "lies outside" not in said
+    read = pandas.read_csv(out)
+    frame = harness.load(cell).propose(pandas.read_csv(wanted), 3)
+    pandas.testing.assert_frame_equal(read, frame, check_dtype=False)
+    assert main(["propose", cell, "--target", "1.0,9", "--n", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "Mind: vertical [link] = 9 (target 0) lies outside what was learned from" in said
+    assert "Not shown" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "either --target 1.2, a number for each y, or --targets FILE.csv"),
+        (["--target", "1,2", "--targets", "a.csv"], "either --target 1.2"),
+        (["--target", "1,b"], "--target '1,b' is not allowed. Allowed: a number for each y"),
+        (["--targets", "a.csv"], "--targets 'a.csv' cannot be read"),
+        (["--target", "1,0.5", "--out", "no/such/folder.csv"], "there is no folder 'no/such'"),
+    ],
+)
+def test_what_the_verb_cannot_use_is_named(place: Path, capsys, arguments: list[str], message: str) -> None:
+    assert main(["propose", str(place / "robotic_arm" / "mdn"), *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+MODULES = [path for path in sorted(Path(harness.__file__).parent.rglob("*.py")) if "\n    >>> " in path.read_text()]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_the_examples_in_docstrings_are_true(path: Path) -> None:
+    name = ".".join(path.relative_to(Path(harness.__file__).parents[1]).with_suffix("").parts)
+    failed, attempted = doctest.testmod(import_module(name))
+    assert failed == 0 < attempted
+
+
+def test_the_package_is_imported_without_torch() -> None:
+    assert set(harness.__all__) <= set(dir(harness))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = harness.nothing
