@@ -59,9 +59,12 @@ def update(
                 yield update.learnt(name, content)
 
         def simulate(x: Tensor, targets: Tensor) -> Tensor:
-            report("re-simulating", 0, 1, None)
+            def advance(done: int, total: int) -> None:
+                report("re-simulating", done, total, None)
+
+            advance(0, 1)
             with watch("resimulation"):
-                return resimulate(task, x, targets)
+                return resimulate(task, x, targets, advance=advance)
 
         with watch("scoring"):
             scores = update.scored(task, dataset, update.answered(task, dataset, folder, simulate))

@@ -42,7 +42,7 @@ def describe(cells: Sequence[Cell], todo: Mapping[Cell, Work], store: Store, job
             continue
         seconds = earlier.get(signature(cell.declared(), cell.sizes))
         guessed |= seconds is None and work.train
-        costs.append(share(work, seconds) if seconds else rule(cell) if work.train else REST)
+        costs.append(cost(cell, work, seconds))
         source = "as measured before" if seconds else "by rule"
         lines.append(f"  {cell.label:<48} {cell.key[:16]}  {verb(work)}, about {clock(costs[-1])} {source}")
     able = [work for cell, work in todo.items() if not cell.refusal and cell not in misfit]
@@ -53,6 +53,19 @@ def describe(cells: Sequence[Cell], todo: Mapping[Cell, Work], store: Store, job
     at_once = "1 job" if jobs == 1 else f"{jobs} jobs"
     lines.append(f"Estimated: {clock(sum(costs))} of work, {clock(total)} with {at_once}. Nothing was run.")
     return "\n".join([*lines, f"By {RULE}."] if guessed else lines)
+
+
+def costs(works: Mapping[Cell, Work], store: Store) -> dict[Cell, float]:
+    """Estimated seconds of the work of each cell."""
+    earlier = measured(store)
+    return {cell: cost(cell, work, earlier.get(signature(cell.declared(), cell.sizes))) for cell, work in works.items()}
+
+
+def cost(cell: Cell, work: Work, seconds: Sequence[Mapping[str, float]] | None) -> float:
+    """Seconds of the work of a cell: as its steps took before, or by the rule."""
+    if seconds:
+        return share(work, seconds)
+    return rule(cell) if work.train else REST
 
 
 def verb(work: Work) -> str:

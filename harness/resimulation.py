@@ -18,8 +18,15 @@ SLOW = 0.1  # CPU seconds for 1000 simulations, from which on looking for repeat
 ROWS_PER_THREAD = 256
 
 
+Advance = Callable[[int, int], None]
+
+
 def resimulate(
-    task: Task, x: Tensor, targets: Tensor | None = None, operator: Callable[[Tensor], Tensor] | None = None
+    task: Task,
+    x: Tensor,
+    targets: Tensor | None = None,
+    operator: Callable[[Tensor], Tensor] | None = None,
+    advance: Advance = lambda done, total: None,
 ) -> Tensor:
     """The true forward model of designs `(rows, n, x_dim)`, float64, `(rows, n, y_dim)`.
 
@@ -30,6 +37,7 @@ def resimulate(
         x: the designs.
         targets: `(rows or 1, y_dim)`; their last entries are the conditions, for a task that has any.
         operator: takes the place of `task.simulate`.
+        advance: is told how many designs of how many are done, where they are slow.
     """
     flat = x.reshape(-1, x.shape[-1])
     if task.conditions is not None and targets is not None:
@@ -37,7 +45,7 @@ def resimulate(
     elif task.cost < SLOW and operator is None:
         y = torch.cat([_valid(task, task.simulate, rows) for rows in flat.split(ROWS_PER_CALL)])
     else:
-        y = _distinct_only(task, operator or task.simulate, flat)
+        y = _distinct_only(task, operator or task.simulate, flat, advance)
     return y.reshape(*x.shape[:-1], task.y_dim)
 
 
@@ -52,10 +60,13 @@ def _forward(task: Task, conditions: Tensor, x: Tensor) -> Tensor:
     return forward(task, x, conditions)
 
 
-def _distinct_only(task: Task, simulate: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def _distinct_only(task: Task, simulate: Callable[[Tensor], Tensor], x: Tensor, advance: Advance) -> Tensor:
     first, place = _distinct(x)
+    parts = []
     with ThreadPoolExecutor(usable_cores(), initializer=torch.set_num_threads, initargs=(1,)) as threads:
-        parts = list(threads.map(lambda rows: _valid(task, simulate, rows), x[first].split(ROWS_PER_THREAD)))
+        for part in threads.map(lambda rows: _valid(task, simulate, rows), x[first].split(ROWS_PER_THREAD)):
+            parts.append(part)
+            advance(min(len(parts) * ROWS_PER_THREAD, len(first)), len(first))
     return torch.cat(parts)[place]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness import config
 from harness.cores import usable_cores
 from harness.durable import storage_errors, sweep_files, write_whole
+from harness.errors import UsageError
 from harness.plan import Cell, misfits
 from harness.store import Store, scratch
 from harness.work import Work, due, everything
@@ -33,6 +34,7 @@ def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config
     works = {cell: work for cell, work in todo.items() if cell not in refused}
     if not works:
         return 0
+    from harness import estimate
     from harness.execution import run_cells
 
     prepare(list(works), quiet=settings.quiet)
@@ -43,6 +45,7 @@ def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config
         timeout=settings.timeout,
         fail_fast=settings.fail_fast,
         quiet=settings.quiet,
+        costs=estimate.costs(works, store),
     )
     return 128 + summary.signal if summary.signal is not None else 0
 
@@ -104,7 +107,7 @@ def default_jobs(device: str) -> int:
 
 
 def finish(cells: Sequence[Cell], store: Store) -> int:
-    """Print and write the tables, name what failed, and return the exit code of the run."""
+    """Write the tables, print the summary, name what failed, and return the exit code of the run."""
     states = {cell: status(store, cell) for cell in cells}
     if all(state == NOT_RUN for state in states.values()):
         print("Nothing ran.", file=sys.stderr)
@@ -120,17 +123,27 @@ def finish(cells: Sequence[Cell], store: Store) -> int:
 
 
 def write_tables(root: Path, *, echo: bool) -> None:
-    """Write all tables of a result folder, in every format, into its folder `tables`; `echo` prints them too."""
-    from harness.reporting import render
+    """Write all tables of a result folder, in every format, into its folder `tables`; `echo` prints the summary too."""
+    from harness.reporting import ALL, render
 
     folder = root / "tables"
     with storage_errors(folder):
         folder.mkdir(exist_ok=True)
         sweep_files(folder)
     for form, suffix in SUFFIXES.items():
-        text = render("all", root, format=form).rstrip("\n") + "\n"
+        text = render(ALL, root, format=form).rstrip("\n") + "\n"
         with storage_errors(folder):
-            write_whole(folder / f"all.{suffix}", text)
-        if form == "markdown" and echo:
-            print(text)
-    print(f"Tables: {folder}")
+            write_whole(folder / f"{ALL}.{suffix}", text)
+    if echo:
+        print(summary(root))
+    print(f"All tables: {folder / 'all.md'}, and as LaTeX, CSV and JSON. `python -m harness table NAME` prints one.")
+
+
+def summary(root: Path) -> str:
+    """The table that compares all methods on all tasks; all tables where no record has what it shows."""
+    from harness.reporting import ALL, render
+
+    try:
+        return render("summary", root)
+    except UsageError:
+        return render(ALL, root)

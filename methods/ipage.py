@@ -68,11 +68,12 @@ class IPage(Method):
     [0, 1]. The forward model is the network in the state of its best validated f_y. Latent samples give the starting
     designs f^-1(y, z), which gradient steps move to f_y(x) = y.
 
-    References: Bi, Fung, Zhang, "Accurate inverse design by intelligent prior and gradient localisation", AAAI 2023.
+    References: Bi, Fung, Zhang, "Accelerating inverse learning via intelligent localization with exploratory sampling",
+    AAAI 2023, arXiv:2212.01016.
     """
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
-    references: ClassVar[tuple[str, ...]] = ("Bi, Fung, Zhang 2023 (AAAI)",)
+    references: ClassVar[tuple[str, ...]] = ("Bi, Fung, Zhang 2023 (AAAI), arXiv:2212.01016",)
     finer: ClassVar[tuple[str, ...]] = ("blocks", "surrogate_depth")
     Options: ClassVar[type] = IPageOptions
     surrogate_error: Tensor

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import SimpleNamespace
 
 import psutil
@@ -16,12 +16,14 @@ import pytest
 import torch
 from torch import Generator, nn
 
+import harness
 from harness.conformance import Finding, check, check_here, check_method, check_task
 from harness.conformance.imports import forbidden_imports
 from harness.conformance.trial import trainable_tensors
 from harness.contracts import Kind, Method, Phase, Proposals, Task
 from harness.registry import discover
 from tests.plugins import install, write
+from tests.toys import Waves
 
 
 def broken(findings):
@@ -573,6 +575,30 @@ def test_a_plain_function_conforms_without_a_state():
         return lambda y, n, generator: x_train[torch.cdist(y, y_train).topk(n, largest=False).indices]
 
     assert broken(check_method(from_function(nearest, "nearest"))) == {}
+
+
+def test_a_plain_function_has_options_and_asks_for_facts():
+    from harness.adapter import from_function
+
+    seen = {}
+
+    def nearest(x_train, y_train, *, bounds, x_valid, y_valid, sample_prior, device, neighbours: int = 5):
+        seen.update(bounds=bounds, valid=(x_valid, y_valid), drawn=sample_prior(7, torch.Generator()), device=device)
+        seen.update(neighbours=neighbours)
+        return lambda y, n, generator: x_train[:n].expand(len(y), -1, -1)
+
+    made = from_function(nearest, "nearest")
+    assert [(item.name, item.default, item.type) for item in fields(made.Options)] == [("neighbours", 5, int)]
+    toy = harness.fit(made, Waves(3, 1), preset="smoke")
+    assert torch.equal(
+        seen["bounds"], torch.stack([*toy.given.scales[0].apply(toy.given.train.x).aminmax(dim=0)]).float()
+    )
+    assert len(seen["valid"][0]) == len(toy.given.valid.x) == len(seen["valid"][1]) and seen["drawn"].shape == (7, 3)
+    assert seen["neighbours"] == 5 and seen["device"] == torch.device("cpu")
+    with pytest.raises(TypeError, match="odd asks for temperature; a function may ask for bounds"):
+        from_function(lambda x, y, *, temperature: None, "odd")
+    with pytest.raises(TypeError, match="untyped has the option k without a type; write k: int = 5"):
+        from_function(lambda x, y, *, k=5: None, "untyped")
 
 
 @pytest.mark.parametrize("name", sorted(discover("methods")))

@@ -20,7 +20,7 @@ import pytest
 from harness.errors import UsageError
 from harness.execution import Outcome, Summary, run_cells
 from harness.execution.failures import relative, status_of
-from harness.execution.progress import duration, line
+from harness.execution.progress import Rest, duration, line
 from harness.store import RECORD, Store
 from tests.runners import all_of, by_name, compute, make_cell, score
 
@@ -251,6 +251,32 @@ def test_without_a_terminal_each_cell_is_one_line(tmp_path, capsys):
 def test_quiet_says_nothing(tmp_path, capfd):
     run_cells(all_of(make_cell("raises")), Store(tmp_path), quiet=True, runner=by_name)
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_time_that_is_left_is_that_of_the_cells_that_are_left() -> None:
+    """A short first cell says nothing of a long second one, unless it took longer than was thought."""
+    clock = [0.0]
+    rest = Rest({"short": 10.0, "long": 100.0, "other": 50.0}, jobs=2, now=lambda: clock[0])
+    assert rest.seconds() == 100, "no sooner than the longest, however many jobs"
+    rest.start("short")
+    rest.start("long")
+    clock[0] = 10.0
+    assert rest.seconds() == 90
+    rest.finish("short", 10.0)
+    assert rest.seconds() == 90
+    rest.start("other")
+    clock[0] = 20.0
+    assert rest.seconds() == 80
+    rest.finish("long", 20.0)  # a fifth of what was thought: 30 seconds instead of 110
+    assert rest.seconds() == pytest.approx(50 * 30 / 110 - 10)
+    rest.finish("other", 10.0)
+    assert rest.seconds() == 0
+
+
+def test_cells_without_an_estimate_count_alike() -> None:
+    rest = Rest(dict.fromkeys("abcd", 1.0), jobs=1, now=lambda: 0.0)
+    rest.finish("a", 30.0)
+    assert rest.seconds() == 90
 
 
 def test_on_a_terminal_there_are_bars_for_the_run_and_each_running_cell(tmp_path, monkeypatch):

@@ -35,12 +35,13 @@ def run_cells(
     fail_fast: bool = False,
     quiet: bool = False,
     runner: Runner | None = None,
+    costs: Mapping[Cell, float] | None = None,
 ) -> Summary:
     """Do the work of all cells, `jobs` at a time, each for at most `timeout` seconds, and leave one record for each.
 
     Ctrl-C, SIGTERM, SIGHUP and, with `fail_fast`, the first failure end the run: finished cells are kept, running ones
     are lost. Without an `engine` each cell has a process on this machine. `runner`, an importable function, replaces
-    `harness.cell.update`.
+    `harness.cell.update`. `costs`, estimated seconds of each cell, tell how long the rest will take.
 
     Raises:
         UsageError: `jobs` or `timeout` is not positive, or the records cannot be written.
@@ -53,7 +54,7 @@ def run_cells(
     store.prepare()
     git = provenance.git_state(Path(harness.__file__).parents[1])
     waiting = [Job(cell, store.root, work, git, timeout, runner) for cell, work in works.items()]
-    progress = Progress(len(waiting), jobs, quiet)
+    progress = Progress(list(works), jobs, quiet, costs or {})
     run = _Run(waiting, engine or Processes(), store, progress, summary)
     with signals_noted() as noted:
         try:

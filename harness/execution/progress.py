@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -14,11 +16,42 @@ if TYPE_CHECKING:
     from harness.plan import Cell
 
 
+OVERALL = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}"
+
+
+class Rest:
+    """How long the cells that are left will take, from what each was estimated to take and what others did take."""
+
+    def __init__(self, costs: Mapping[str, float], jobs: int, now: Callable[[], float] = time.monotonic) -> None:
+        self.left, self.jobs, self.now = dict(costs), jobs, now
+        self.started: dict[str, float] = {}
+        self.estimated = self.taken = 0.0
+        """Of the cells that have ended."""
+
+    def start(self, key: str) -> None:
+        """A cell has started."""
+        self.started[key] = self.now()
+
+    def finish(self, key: str, seconds: float) -> None:
+        """A cell has ended after so many seconds."""
+        self.estimated += self.left.pop(key, 0.0)
+        self.taken += seconds
+        self.started.pop(key, None)
+
+    def seconds(self) -> float:
+        """Until the last cell has ended: the work that is left, shared among the jobs, at the pace so far."""
+        pace = self.taken / self.estimated if self.estimated > 0 and self.taken > 0 else 1.0
+        now = self.now()
+        each = [max(0.0, pace * cost - (now - self.started.get(key, now))) for key, cost in self.left.items()]
+        return max([sum(each) / self.jobs, *each], default=0.0)
+
+
 class Progress:
     """One bar for all cells and one for each running cell; nothing at all where `quiet`."""
 
-    def __init__(self, total: int, jobs: int, quiet: bool) -> None:
-        self.total, self.finished, self.quiet = total, 0, quiet
+    def __init__(self, cells: Sequence[Cell], jobs: int, quiet: bool, costs: Mapping[Cell, float]) -> None:
+        self.total, self.finished, self.quiet = len(cells), 0, quiet
+        self.rest = Rest({cell.key: costs.get(cell, 1.0) for cell in cells}, jobs)
         self.stream = sys.stderr
         self.live = not quiet and self.stream.isatty()
         self.free = list(range(1, jobs + 1))
@@ -28,10 +61,14 @@ class Progress:
             # tqdm's own lock is a semaphore shared between processes, its monitor a thread; one thread needs neither.
             tqdm.set_lock(threading.RLock())
             tqdm.monitor_interval = 0
-            self.overall = tqdm(total=total, desc="cells", unit="cell", file=self.stream, dynamic_ncols=True)
+            self.overall = tqdm(
+                total=self.total, desc="cells", file=self.stream, dynamic_ncols=True, bar_format=OVERALL, postfix=""
+            )
+            self._say_rest()
 
     def start(self, cell: Cell) -> None:
         """A cell has started."""
+        self.rest.start(cell.key)
         if self.live:
             self.bars[cell.key] = tqdm(
                 desc=name(cell),
@@ -56,11 +93,19 @@ class Progress:
     def finish(self, outcome: Outcome) -> None:
         """A cell has ended; it is printed where there are no bars or where it failed."""
         self.finished += 1
+        self.rest.finish(outcome.cell.key, outcome.seconds)
         self._close_bar(outcome.cell)
         if not self.quiet and (not self.live or outcome.status != "ok"):
             self._print(line(outcome, self.finished, self.total))
         if self.overall is not None:
             self.overall.update()
+            self._say_rest()
+
+    def _say_rest(self) -> None:
+        if self.overall is not None:
+            self.overall.set_postfix_str(
+                f"about {duration(self.rest.seconds())} left" if self.finished < self.total else ""
+            )
 
     def note(self, text: str) -> None:
         """A line that is printed also where `quiet`."""
