@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Answered", "Builder", "Material", "Number", "Protocol", "Question", "Shown"]
 
-Number: TypeAlias = tuple[str | None, str, float | None]
-"""Metric (None where it has none), statistic and value: what `frame` shows as one row."""
+Number: TypeAlias = tuple[str | None, str, float | None] | tuple[str | None, str, float | None, int]
+"""Metric (None where it has none), statistic and value, and where it is that of the best of T proposals, T: what
+`frame` shows as one row."""
 
 
 @dataclass(frozen=True)

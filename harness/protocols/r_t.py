@@ -93,9 +93,9 @@ class RT(Protocol):
     def numbers(self, scores: Scores) -> Iterator[Number]:
         for metric, curve in scores.curves.items():
             for place, count in enumerate(scores.T):
-                yield metric, f"r_{count}", curve.value[place]
-                yield metric, f"r_{count}_low", curve.low[place]
-                yield metric, f"r_{count}_high", curve.high[place]
+                yield metric, f"r_{count}", curve.value[place], count
+                yield metric, f"r_{count}_low", curve.low[place], count
+                yield metric, f"r_{count}_high", curve.high[place], count
 
     def tables(self) -> dict[str, Shown]:
         return {"r_T": Shown(_build, place=40, metrics=ERRORS)}

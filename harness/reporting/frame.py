@@ -16,11 +16,11 @@ from harness.store import Store
 if TYPE_CHECKING:
     import pandas
 
-Cell: TypeAlias = tuple[str | None, str | None, str | None, Any]
-"""Protocol, metric, statistic and value."""
+Cell: TypeAlias = tuple[Any, ...]
+"""Protocol, metric, statistic and value, and T where it has one."""
 
 KEYS = ("task", "method", "scenario", "label", "preset", "budget", "seed", "status")
-COLUMNS = (*KEYS, "protocol", "metric", "statistic", "value", "key")
+COLUMNS = (*KEYS, "protocol", "metric", "statistic", "T", "value", "key")
 
 
 def frame(root: str | Path) -> pandas.DataFrame:
@@ -28,7 +28,8 @@ def frame(root: str | Path) -> pandas.DataFrame:
 
     Columns: `task`, `method`, `scenario` and `label` (the method with the options that the user gave), `preset`,
     `budget`, `seed`, `status`, `protocol` (a protocol's name, or `cost`), `metric` (`sse`, `mse`, `nmse`, or missing),
-    `statistic` (such as `mean` or `r_200`), `value`, and the record's `key`. A record without scores has the rows of
+    `statistic` (such as `mean` or `r_200`), `T` (such as 200, missing where it means nothing), `value`, and the
+    record's `key`. A record without scores has the rows of
     its known costs, and one row without a value where there are none.
 
     Raises:
@@ -41,7 +42,7 @@ def frame(root: str | Path) -> pandas.DataFrame:
     if not rows:
         raise UsageError(f"There are no records below {str(root)!r}. Give the folder of a run.")
     table = pandas.DataFrame(rows, columns=list(COLUMNS))
-    return table.astype({"value": float})
+    return table.astype({"value": float, "T": "Int64"})
 
 
 def _keys(record: Record) -> dict[str, Any]:
@@ -60,8 +61,9 @@ def _keys(record: Record) -> dict[str, Any]:
 
 def _rows(record: Record, known: dict[str, Protocol]) -> Iterator[dict[str, Any]]:
     nothing: Cell = (None, None, None, None)
-    for protocol, metric, statistic, value in list(_numbers(record, known)) or [nothing]:
-        yield {"protocol": protocol, "metric": metric, "statistic": statistic, "value": value}
+    for protocol, metric, statistic, value, *trials in list(_numbers(record, known)) or [nothing]:
+        of = {"T": trials[0] if trials else None}
+        yield {"protocol": protocol, "metric": metric, "statistic": statistic, **of, "value": value}
 
 
 def _numbers(record: Record, known: dict[str, Protocol]) -> Iterator[Cell]:

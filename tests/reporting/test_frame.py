@@ -35,9 +35,19 @@ def test_it_holds_the_numbers_of_every_protocol_as_the_protocol_gives_them(ran):
                 continue
             scores = msgspec.convert(record.scores[name].values, protocol.score_type)
             found = table.loc[(record.key, name)]
-            wanted = [(statistic, value) for _, statistic, value in protocol.numbers(scores)]
+            wanted = [(statistic, value) for _, statistic, value, *_ in protocol.numbers(scores)]
             assert list(found["statistic"]) == [statistic for statistic, _ in wanted]
             assert [None if value != value else value for value in found["value"]] == [value for _, value in wanted]
+
+
+def test_the_curve_of_best_of_t_has_its_t_in_a_column(ran):
+    curve = frame(ran).query("protocol == 'r_T' and metric == 'nmse'")
+    curve = curve[~curve["statistic"].str.contains("low|high")]
+    assert len(curve) > 1
+    assert (curve["statistic"] == "r_" + curve["T"].astype(str)).all()
+    for _, one in curve.groupby("key"):
+        assert one["T"].is_monotonic_increasing and one["T"].iloc[0] == 1
+    assert frame(ran).query("protocol == 'multi-target'")["T"].isna().all()
 
 
 @pytest.mark.parametrize("metric", ["sse", "mse", "nmse"])
