@@ -25,7 +25,7 @@ from harness.cell import Learn
 from harness.durable import StorageError, storage_errors
 from harness.execution.console import append_to, last_words
 from harness.execution.failures import Told, ended, tell
-from harness.execution.orphans import end_with_parent
+from harness.execution.orphans import end_descendants, end_with_parent
 from harness.fitting import Lesson
 from harness.learning import Order, learn
 from harness.training import Report
@@ -66,6 +66,7 @@ def _end_both(process: BaseProcess) -> None:
     """What SIGTERM leads to, after a traceback of this process: one of the method's process, and the end of both."""
     process.terminate()
     process.join(PATIENCE)
+    end_descendants()
     os._exit(128 + signal.SIGTERM)
 
 

@@ -61,6 +61,34 @@ class Strange(Method):
 """
 
 
+RUNAWAY = """
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.contracts import Method, Proposals
+
+
+class Runaway(Method):
+    trainable = False
+
+    @dataclass(frozen=True)
+    class Options:
+        seconds: float = 0.0
+
+    def fit(self, train, valid, run):
+        '''A grandchild in a session of its own, whose parent has ended.'''
+        pid = subprocess.run(["sh", "-c", "setsid sleep 600 >&- 2>&- & echo $!"], capture_output=True, text=True).stdout
+        Path(os.environ["SIGNS"], f"sleeper-{pid.strip()}").touch()
+        time.sleep(self.options.seconds)
+
+    def propose(self, y, n, generator):
+        return Proposals(y.new_zeros(len(y), n, 2))
+"""
+
+
 class Run:
     """A run of three cells in a process of its own, one finished and two that never will be."""
 
@@ -172,6 +200,54 @@ def test_what_a_method_does_to_its_process_is_the_failure_of_its_cell_alone(tmp_
     assert full.status == "failed" and full.error.type == "OSError"
     assert garbled.error.message == "red \ufffd" and "\x1b" not in garbled.error.traceback
     assert found["prior"].status == "ok", found["prior"].error
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0.0, "ok"), (600.0, "timeout")])
+def test_what_a_method_starts_in_a_session_of_its_own_ends_with_its_cell(tmp_path, monkeypatch, seconds, status):
+    install(monkeypatch, tmp_path, RUNAWAY, methods={"runaway": "Runaway"})
+    monkeypatch.setenv("SIGNS", str(tmp_path))
+    script = (
+        "from tests.runners import all_of; from tests.test_processes import cells\n"
+        "from harness.execution import run_cells; from harness.store import Store\n"
+        "if __name__ == '__main__':\n"
+        f"    works = all_of(*cells('runaway[seconds={seconds}]'))\n"
+        f"    print([outcome.status for outcome in run_cells(works, Store({str(tmp_path / 'out')!r}), "
+        "quiet=True, timeout=20).outcomes], flush=True)\n"
+        "    input()"
+    )
+    path = os.pathsep.join([str(TESTS.parent), *sys.path])
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", script],
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        assert status in process.stdout.readline()
+        (sleeper,) = pids(tmp_path)
+        wait_for(lambda: not alive(sleeper))
+        process.communicate("\n", timeout=60)
+
+
+def test_what_a_method_starts_in_a_session_of_its_own_ends_with_a_killed_run(tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path, RUNAWAY, methods={"runaway": "Runaway"})
+    monkeypatch.setenv("SIGNS", str(tmp_path))
+    script = (
+        "from tests.runners import all_of; from tests.test_processes import cells\n"
+        "from harness.execution import run_cells; from harness.store import Store\n"
+        "if __name__ == '__main__':\n"
+        f"    run_cells(all_of(*cells('runaway[seconds=600]')), Store({str(tmp_path / 'out')!r}), quiet=True)"
+    )
+    path = os.pathsep.join([str(TESTS.parent), *sys.path])
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", script], env={**os.environ, "PYTHONPATH": path}
+    ) as process:
+        wait_for(lambda: len(pids(tmp_path)) == 1)
+        (sleeper,) = pids(tmp_path)
+        assert alive(sleeper)
+        process.kill()
+    wait_for(lambda: not alive(sleeper))
 
 
 def test_a_cell_is_not_run_with_other_sources_than_it_was_planned_with(tmp_path, monkeypatch):

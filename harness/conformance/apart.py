@@ -16,6 +16,7 @@ from harness.conformance.imports import forbidden_imports
 from harness.conformance.methods import check_method
 from harness.conformance.tasks import check_task
 from harness.execution.failures import expired
+from harness.execution.orphans import adopt, end_descendants
 from harness.registry import get
 
 if TYPE_CHECKING:
@@ -59,9 +60,13 @@ def check_here(plugin: Plugin) -> list[Finding]:
 
 def _main(kind: Kind, name: str, messages: Connection) -> None:
     os.setpgid(0, 0)  # so that what the plug-in starts ends with it
+    adopt()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    messages.send(check_here(get(kind, name)))
-    messages.close()
+    try:
+        messages.send(check_here(get(kind, name)))
+        messages.close()
+    finally:
+        end_descendants()
 
 
 def _end_with_parent() -> None:
@@ -73,6 +78,7 @@ def _end_with_parent() -> None:
 
 def _end(group: int | None) -> None:
     if group is not None:
+        end_descendants(group)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
 

@@ -20,7 +20,7 @@ from harness import provenance
 from harness.durable import StorageError, discard
 from harness.execution.engine import Done, Engine, Hear, Job, Left, Lost
 from harness.execution.failures import describe, expired, late
-from harness.execution.orphans import end_group_with
+from harness.execution.orphans import adopt, end_descendants, end_group_with
 from harness.execution.server import running_server
 from harness.execution.worker import work
 from harness.store import Store
@@ -177,6 +177,7 @@ class _Running:
 
     def _kill(self) -> None:
         if self.process is not None and self.process.pid is not None:
+            end_descendants(self.process.pid)
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             with suppress(ProcessLookupError, PermissionError):  # it may not lead its group yet
@@ -190,6 +191,7 @@ def _ignore(*_: Any) -> None:
 def _main(job: Job, messages: Connection, lifeline: Connection) -> None:
     """What the process of a cell does."""
     os.setpgid(0, 0)
+    adopt()
     end_group_with(lifeline)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     say = partial(_send, messages)
@@ -201,6 +203,7 @@ def _main(job: Job, messages: Connection, lifeline: Connection) -> None:
     except BaseException as error:
         say("broken", describe(error))
     finally:
+        end_descendants()
         # Whatever the interpreter still says while it ends has no reader.
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (for the rest of this process)
 

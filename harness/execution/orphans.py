@@ -1,7 +1,8 @@
 """No process outlives the one that it works for, however that ends, and also where it was stopped (SIGSTOP).
 
 The server ends when its parent does, and then ends all that was forked from it. The kernel ends a cell's process group
-when the pipe to the parent breaks, and the method's process when the cell's does.
+when the pipe to the parent breaks, and the method's process when the cell's does. What a plug-in has started in a
+session of its own comes back, when its parent ends, to the cell or to the server, which ends it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import psutil
 
 LINUX = sys.platform == "linux"
 F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+ROUNDS = 3  # in which descendants are looked for again: one that is ended may have started another
 PATIENCE = 1.0  # seconds
 
 
@@ -53,6 +55,27 @@ def wake_when_orphaned() -> None:
     _signal_when_orphaned(signal.SIGCONT)
 
 
+def adopt() -> None:
+    """Become the parent of all descendants whose own one ends, also of those that have left the process group."""
+    if LINUX:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_descendants(process: int | None = None) -> None:
+    """End all descendants of a process, this one where omitted, whatever group or session they are in."""
+    for _ in range(ROUNDS):
+        try:
+            found = psutil.Process(process).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return
+        for descendant in found:
+            with suppress(psutil.Error):
+                descendant.kill()
+        if not found:
+            return
+        psutil.wait_procs(found, PATIENCE)
+
+
 def clean_up(server: int, parent: int) -> None:
     """What the server does last: it ends all processes that it has forked, and removes its socket from the disk."""
     if os.getpid() != server:
@@ -60,6 +83,7 @@ def clean_up(server: int, parent: int) -> None:
     for child in psutil.Process().children():
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
+    end_descendants()
     address = getattr(forkserver._forkserver, "_forkserver_address", None)
     folder = Path(address).parent if isinstance(address, str) else None
     # A parent that ends in order removes the folder itself; one that lives on may still need it.

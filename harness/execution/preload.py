@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import warnings
 
 import scipy.stats
 import torch
@@ -11,7 +12,7 @@ import torch._dynamo
 
 import harness.apart
 import harness.cell
-from harness.execution.orphans import clean_up, wake_when_orphaned
+from harness.execution.orphans import adopt, clean_up, wake_when_orphaned
 from harness.plan import harness_sources
 from harness.registry import BASES, discover
 
@@ -21,4 +22,7 @@ for kind in BASES:
     discover(kind)  # type: ignore[arg-type]
 harness_sources()
 wake_when_orphaned()
+adopt()
+# What it has adopted may end before it does, which its loop takes for a mistake.
+warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
 atexit.register(clean_up, os.getpid(), os.getppid())
