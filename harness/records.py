@@ -122,6 +122,9 @@ def _contradictions(record: Record) -> Iterator[str]:
     if record.status == "ok":
         if record.error is not None:
             yield "is ok and has an error"
+        for name in ("data", "model"):
+            if getattr(record, name) is None:
+                yield f"is ok without its part {name!r}"
     elif record.error is None:
         yield f"is {record.status} without an error"
     parts = [record.data, record.model, *record.answers.values(), *record.scores.values()]

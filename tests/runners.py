@@ -66,7 +66,7 @@ def compute(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]
     values = torch.rand(5, generator=torch.Generator().manual_seed(cell.seed))
     (folder / "designs.txt").write_text(str(values.tolist()))
     found = {"mean": float(values.mean()), "worst": float("nan"), "threads": torch.get_num_threads()}
-    yield {"scores": {"made-up": score(**found)}}
+    yield {"data": DATA, "model": size(3), "scores": {"made-up": score(**found)}}
 
 
 def by_name(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:

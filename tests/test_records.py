@@ -108,6 +108,8 @@ UNTYPED: dict[str, dict[str, Any]] = {
 FAILED = {"type": "ValueError", "message": "no", "traceback": ""}
 CONTRADICTORY: dict[str, tuple[dict[str, Any], str]] = {
     "ok with an error": ({"error": FAILED}, "is ok and has an error"),
+    "ok without data": ({"data": None}, "is ok without its part 'data'"),
+    "ok without a model": ({"model": None}, "is ok without its part 'model'"),
     "failed without an error": ({"status": "failed"}, "is failed without an error"),
     "parts without a stamp": ({"stamps": []}, "names the stamp 0, of which there are 0"),
     "a label that steers the terminal": (
