@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from harness.evaluation.resimulation import resimulate
 from torch import Generator
 from workload import TASKS
 
 from harness import registry
+from harness.resimulation import resimulate
 
 DESIGNS = 100_000
 SECONDS = 2.0  # of simulation, by the task's own cost, for which there are as many designs
