@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from harness.errors import UsageError
+from tasks.dataset.delimited import Decimal, Form, Separator
+from tasks.dataset.numbers import Missing
 from tasks.dataset.rows import Rows
 
 ROW = re.compile(r"row:(\d+)")
@@ -17,6 +19,7 @@ PLUS = re.compile(r"(?<![eE])\+")  # joins numbers; in 1e+3 it does not
 
 ELSEWHERE: dict[str, Any] = {"identity": False}
 """Of options that do not determine numbers, or do so by what is in the task's fingerprint or in the protocol."""
+READING = ("sep=auto", "decimal=point", "comment=#", "missing=refuse")
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class DatasetOptions:
     """Options of the dataset task. Columns are written as `tasks.dataset.columns` says: `a`, `a:f`, `r*`, `a+c:f`."""
 
     path: str | None = field(default=None, metadata=ELSEWHERE)
-    """CSV, Parquet or NPZ file of (x, y) pairs, one a row; relative to the current folder. There is no default."""
+    """CSV or other text, Parquet or NPZ file of (x, y) pairs, one a row; relative to the current folder."""
     x: str = "x*"
     """Columns of the design."""
     y: str = "y*"
@@ -46,6 +49,14 @@ class DatasetOptions:
     """Simulators that run at once; one for each core unless given."""
     cost: float | None = field(default=None, metadata=ELSEWHERE)
     """CPU seconds of 1000 simulations; a preset asks a slow simulator for fewer proposals."""
+    sep: Separator = field(default="auto", metadata=ELSEWHERE)
+    """What separates the columns of a text file; `auto` is what separates their names."""
+    decimal: Decimal = field(default="point", metadata=ELSEWHERE)
+    """The decimal sign in a text file."""
+    comment: str | None = field(default="#", metadata=ELSEWHERE)
+    """What a line of remarks in a text file begins with, which is skipped; `none` where there are no such lines."""
+    missing: Missing = field(default="refuse", metadata=ELSEWHERE)
+    """`drop` leaves out the rows with a cell of x or y that is empty or says that there is no value, such as NA."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "limit", "workers"):
@@ -55,9 +66,22 @@ class DatasetOptions:
         if self.cost is not None and self.cost < 0:
             raise ValueError(f"cost = {self.cost} is not allowed; allowed: 0 or more")
 
+    @property
+    def form(self) -> Form:
+        """How the file is written, where it is text."""
+        return Form(self.sep, self.decimal, self.comment)
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """What else than the file decides which numbers are read; nothing where the file alone does."""
+        given = [f"{name}={getattr(self, name)}" for name in ("sep", "decimal", "comment", "missing")]
+        return tuple(text for text in given if text not in READING)
+
 
 def fixed_target(text: str | None, y: Tensor, rows: Rows) -> tuple[float, ...]:
     """The numbers of y*: as written, of a row of the file's y `(n, y_dim)`, or of a row in the middle of the data.
+
+    Rows that were left out are NaN.
 
     Raises:
         UsageError: not so many numbers, or no such row.
@@ -68,6 +92,8 @@ def fixed_target(text: str | None, y: Tensor, rows: Rows) -> tuple[float, ...]:
         place = int(match[1])
         if not 1 <= place <= len(y):
             raise UsageError(f"target={text} is not allowed. Allowed: row:1 to row:{len(y)}.")
+        if not y[place - 1].isfinite().all():
+            raise UsageError(f"target={text} is a row that missing=drop leaves out. Write another row, or numbers.")
         return tuple(y[place - 1].tolist())
     try:
         values = torch.tensor([float(part) for part in PLUS.split(text)], dtype=torch.float64)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from harness import kinds
 from harness.contracts import Kind
 from tasks.dataset.options import DatasetOptions
 from tasks.dataset.rows import Rows
 
 FEW = 10  # different values, up to which a column of x is said to be discrete
+RARE = 10  # rows in which a column differs from all others, below which it is said to hardly vary
 LISTED = 3  # columns and numbers that a line names
 PRIORS = {
     "density": "a density fitted to the rows, folded into their box",
@@ -32,17 +35,22 @@ class Description:
     kinds: Sequence[Kind]
     target: Sequence[float]
     options: DatasetOptions
+    left_out: int = 0
+    """Rows of the file that are none of `rows`, for want of a number."""
 
     def lines(self) -> Iterator[str]:
         """Lines on rows, repeated designs, kinds of columns, masses of y, the split, the prior and y*."""
         rows, y = self.rows, self.y
         yield f"Data: {self.file}, {len(rows) + rows.repeated} rows, x = {_listed(self.x)}, y = {_listed(y)}."
+        if self.left_out:
+            yield f"{self.left_out} more rows have a cell of x or y without a number, and are left out (missing=drop)."
         if rows.repeated:
             yield (
                 f"{rows.repeated} rows repeat the design of another. Each design counts once, with the mean of its y, "
                 f"which differ by {rows.scatter**0.5:.3g} (root mean square within a design)."
             )
         yield from self._kinds()
+        yield from self._hardly()
         for mass in rows.masses():
             yield (
                 f"{y[mass.column]} is exactly {mass.value:g} for {mass.share:.0%} of the designs, and for as many "
@@ -69,6 +77,22 @@ class Description:
             yield (
                 f"At most {FEW} different values: {_listed(between)}. Designs between them are drawn and proposed, too."
             )
+
+    def _hardly(self) -> Iterator[str]:
+        """Warnings of columns that are the same in almost all rows, whichever part of the data the others are in."""
+        names, values = [*self.x, *self.y], torch.cat([self.rows.x, self.rows.y], 1)
+        often = values.median(0).values
+        others = (values != often).sum(0)
+        found = [place for place, count in enumerate(others.tolist()) if count < RARE]
+        for place in found[:LISTED]:
+            count, name = int(others[place]), names[place]
+            yield (
+                f"Warning: {name} is {often[place]:.6g} in all but {count} of {len(values)} designs, too few to learn "
+                f"from: results hang on which part of the data has {'them' if count > 1 else 'it'}, and many proposals "
+                f"may be invalid. Leave {name} out, or give more rows in which it differs."
+            )
+        if len(found) > LISTED:
+            yield f"Warning: so are {len(found) - LISTED} more columns, such as {names[found[LISTED]]}."
 
     def _split(self) -> str:
         if self.own == len(self.rows):

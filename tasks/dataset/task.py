@@ -17,8 +17,9 @@ from harness.priors import prior
 from tasks.cache import digest
 from tasks.dataset.columns import axis_of, choose, kinds_of
 from tasks.dataset.engines import identity
+from tasks.dataset.numbers import numbers
 from tasks.dataset.options import DatasetOptions, fixed_target
-from tasks.dataset.reading import numbers, read
+from tasks.dataset.reading import read
 from tasks.dataset.report import Description
 from tasks.dataset.rows import Rows
 from tasks.dataset.training import Training
@@ -29,7 +30,7 @@ SLACK = 1e-5  # of the box's sides: float32 rounding of a method's answer must n
 
 
 class DatasetTask(Task):
-    """Pairs (x, y) from a CSV, Parquet or NPZ file: `dataset[path=pairs.csv,x=a:f,y=gap]`.
+    """Pairs (x, y) from a text (CSV), Parquet or NPZ file: `dataset[path=pairs.csv,x=a:f,y=gap]`.
 
     Half of the designs, drawn at random, are what methods learn from. The forward model is a proxy, an ensemble of
     networks that was trained on the other half; its error on the first half is `floor`, below which no difference
@@ -55,10 +56,14 @@ class DatasetTask(Task):
         if self.options.path is None:
             raise UsageError("dataset needs a file of pairs. Write dataset[path=pairs.csv,x=a:f,y=gap].")
         self.path = (self.root or Path()) / Path(self.options.path).expanduser()
-        frame = read(self.path)
+        frame = read(self.path, self.options.form)
         names = list(frame.columns)
         self.names = choose(self.options.x, names, "x"), choose(self.options.y, names, "y")
-        x, y = numbers(frame, *self.names, self.path)
+        x, y, kept = numbers(frame, *self.names, self.path, self.options.decimal, self.options.missing)
+        file_y = torch.full((len(kept), y.shape[1]), math.nan, dtype=torch.float64)
+        file_y[torch.from_numpy(kept)] = torch.from_numpy(y)
+        self.left_out = int((~kept).sum())
+        """Rows of the file without a number in x or y."""
         self.rows = Rows.of(x, y)
         """All rows of the file, each design once."""
         simulated = self.options.simulator is not None
@@ -77,7 +82,7 @@ class DatasetTask(Task):
             kinds=kinds,
             y_axis=axis_of(self.names[1]),
             n_train=len(own),
-            fixed_target=fixed_target(self.options.target, torch.from_numpy(y), self.rows),
+            fixed_target=fixed_target(self.options.target, file_y, self.rows),
             cost=type(self).cost if self.options.cost is None else self.options.cost,
         )
 
@@ -100,9 +105,9 @@ class DatasetTask(Task):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the file, and of the simulator as far as it can be seen."""
-        simulator = self.options.simulator
-        return digest(self.path.read_bytes(), identity(simulator).encode() if simulator else b"")
+        """SHA-256 of the file, of how it is read, and of the simulator as far as it can be seen."""
+        simulator, reading = self.options.simulator, map(str.encode, self.options.reading)
+        return digest(self.path.read_bytes(), identity(simulator).encode() if simulator else b"", *reading)
 
     @property
     def report(self) -> list[str]:
@@ -113,7 +118,7 @@ class DatasetTask(Task):
     def description(self) -> Description:
         """What the file says of the data; nothing is trained or simulated for it."""
         facts = self.path.name, self.rows, len(self.own), *self.names, self.kinds, self.fixed_target, self.options
-        return Description(*facts)
+        return Description(*facts, self.left_out)
 
     @property
     def bounds(self) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 
 from harness.options import instantiate
+from tasks.dataset.reading import kind_of
 from tasks.dataset.task import DatasetTask
 
 
@@ -28,7 +29,7 @@ def texts(
     """
     given = {"path": str(pairs), **({"x": x} if x else {}), **({"y": y} if y else {})}
     task = DatasetTask(instantiate(DatasetTask.Options, given, "dataset"))
-    data, module = f"pairs{pairs.suffix.lower()}", names["module"]
+    data, module = f"pairs{kind_of(pairs)}", names["module"]
     columns = {name: json.dumps(getattr(task.options, name), ensure_ascii=False) for name in ("x", "y")}
     values = {**names, "data": data, **columns, "x_dim": task.x_dim, "y_dim": task.y_dim}
     places = {"pyproject": "pyproject.toml", "module": f"{module}/__init__.py", "test": f"tests/test_{module}.py"}

@@ -31,7 +31,7 @@ def main(name: str) -> None:
         question = sys.stdin.buffer.read(int.from_bytes(head, "big"))
         try:
             function = function or load(name)
-            answer = b"y" + packed(np.asarray(function(unpacked(question)), dtype=np.float64))
+            answer = b"y" + packed(real(function(unpacked(question))))
         except BaseException:  # also what a function does to end its program
             answer = b"e" + traceback.format_exc().encode()
         send(answers, answer)
@@ -41,6 +41,20 @@ def load(name: str) -> Any:
     """The function `module:function`."""
     module, _, path = name.partition(":")
     return attrgetter(path)(import_module(module))
+
+
+def real(values: Any) -> np.ndarray:
+    """What a function returned, as float64.
+
+    Raises:
+        TypeError: complex numbers, whose imaginary parts would be lost.
+    """
+    found = np.asarray(values)
+    if np.iscomplexobj(found) or any(isinstance(value, complex) for value in found.flat if found.dtype == object):
+        raise TypeError(
+            "it returned complex numbers; return real ones, such as abs(y), or real and imaginary part as two columns"
+        )
+    return found.astype(np.float64)
 
 
 def packed(array: np.ndarray) -> bytes:

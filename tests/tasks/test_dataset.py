@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import subprocess
@@ -202,17 +203,36 @@ BAD = {
     "few": (lines(*GOOD[:99]), r"has 99 different designs, .*Allowed: 100 or more, 50 in the half that trains"),
     "repeated": (lines(*GOOD[:50] * 4), r"has 50 different designs"),
     "no rows": (lines(), r"has no rows"),
-    "nothing": ("", r"cannot be read"),
+    "nothing": ("", r"has no names of columns. Let its first line name them"),
     "no names": ("\n".join(GOOD), r"first line of .* holds numbers only: 0, \.\.\. Put a line of names"),
     "twice a name": ("a,b,c,a,gap\n" + "\n".join(f"{row},1" for row in GOOD), r"several columns named 'a'"),
-    "semicolons": (lines(*GOOD).replace(",", ";"), r"single column 'a;b;c;gap'. Separate columns by commas"),
     "decimal commas": (
-        "a;b;gap\n" + "".join(f"0,{i};1,{i % 7};2,{i % 5}\n" for i in range(150)),
-        r"Separate columns by commas and write decimals with a point",
+        "a;b;c;gap\n" + "".join(f"0,{i};1,{i % 7};2,{i % 5};3,{i % 3}\n" for i in range(150)),
+        r"the first is '0,0', in row 1 .*column 'a'. Write decimal=comma",
     ),
-    "remarks only": ("# a\n# b\n", r"cannot be read"),
-    "long row": (lines(*GOOD[:9], "1,2,3,4,5,6", *GOOD[9:]), r"cannot be read: .*line 11"),
-    "no text": (b"a,b,c,gap\n\xff\xfe\x00", r"cannot be read: .*utf-8"),
+    "thousands": (lines(*GOOD, '1,2,"3,000",4'), r"is '3,000', .*decimal=comma .* thousands must not be separated"),
+    "one column": ("gap\n1\n2\n", r"single column 'gap', .* Allowed between columns: commas, semicolons, tabs or"),
+    "bars": (
+        lines(*GOOD).replace(",", "|"),
+        r"single column 'a\|b\|c\|gap', .* Write sep=comma, sep=semicolon, sep=tab",
+    ),
+    "remarks only": ("# a\n# b\n", r"has no names of columns"),
+    "long row": (
+        "# b\n" + lines(*GOOD[:9], "# c", "1,2,3,4,5,6", *GOOD[9:]),
+        r"Line 13 of .* has 6 values between commas, but there are 4 columns. Correct that line",
+    ),
+    "names too few": (
+        lines(*(f"{i},{row}" for i, row in enumerate(GOOD))),
+        r"names 4 columns, but its first row has 5",
+    ),
+    "open quote": (lines(*GOOD, '1,2,3,"4'), r"cannot be read: .*EOF .* Correct it, or save the table anew as CSV"),
+    "texts": (lines(*(f"{row},steel" for row in LAST)), r"is 'steel', .* make a column of 0 and 1 for each of its"),
+    "Latin-1": (
+        "a,b,c,µ\n1,2,3,4\n".encode("latin-1"),
+        r"line 1 has the byte 0xb5, which is 'µ' .* -f LATIN1 -t UTF-8",
+    ),
+    "UTF-16": (lines(*GOOD).encode("utf-16"), r"is not UTF-8; it looks like UTF-16. Save it as UTF-8"),
+    "UTF-16 without a mark": (lines(*GOOD).encode("utf-16-le"), r"is not UTF-8; it looks like UTF-16. Save it as"),
 }
 
 
@@ -229,20 +249,128 @@ def test_files_that_are_none(tmp_path):
     written(tmp_path, table())
     with pytest.raises(UsageError, match=r"Unknown data file '.*pars.csv'. Did you mean .*pairs.csv"):
         build(tmp_path / "pars.csv")
-    with pytest.raises(UsageError, match=r"Unknown kind of data file '.xlsx'. .*Allowed: .csv, .npz, .parquet"):
+    with pytest.raises(
+        UsageError, match=r"Unknown kind of data file '.xlsx'. .*Allowed: .csv, .csv.gz, .* Save the table as CSV"
+    ):
         build(tmp_path / "pairs.xlsx")
-    (tmp_path / "broken.npz").write_bytes(b"PK")
-    with pytest.raises(UsageError, match=r"broken.npz cannot be read"):
-        build(tmp_path / "broken.npz")
+    for name, remedy in (("broken.npz", "numpy.savez"), ("broken.parquet", "DataFrame.to_parquet")):
+        (tmp_path / name).write_bytes(b"PK")
+        with pytest.raises(UsageError, match=rf"{name} cannot be read: .*Write it anew.* {remedy}"):
+            build(tmp_path / name)
+    np.savez(tmp_path / "objects.npz", x=np.array([None, 1.0]))
+    with pytest.raises(UsageError, match=r"cannot be read: .* Write it anew with numpy.savez.* arrays of numbers"):
+        build(tmp_path / "objects.npz")
     with pytest.raises(UsageError, match=r"Write dataset\[path=pairs.csv"):
         DatasetTask()
 
 
-def test_remarks_before_the_names_are_skipped(tmp_path):
+def test_remarks_are_skipped(tmp_path):
     (tmp_path / "plain.csv").write_text(lines(*GOOD))
-    (tmp_path / "remarks.csv").write_text("# made by a solver\n# units: nm, eV\n" + lines(*GOOD))
+    marked = "{0} made by a solver\n{0} units: nm, eV\n" + lines(*GOOD[:9], "{0} 1,2", *GOOD[9:])
+    (tmp_path / "remarks.csv").write_text(marked.format("#"))
+    (tmp_path / "percent.csv").write_text(marked.format("%%"))
     plain, remarks = (build(tmp_path / f"{name}.csv") for name in ("plain", "remarks"))
-    assert remarks.x_labels == plain.x_labels and torch.equal(remarks.rows.x, plain.rows.x)
+    for other in (remarks, build(tmp_path / "percent.csv", comment="%%")):
+        assert other.x_labels == plain.x_labels and torch.equal(other.rows.x, plain.rows.x)
+    with pytest.raises(UsageError, match="the single column '# made by a solver'"):
+        build(tmp_path / "remarks.csv", comment=None)
+
+
+EXACT = (table() * 64).round() / 64  # numbers that have the same decimals however they are written
+
+WRITTEN = {
+    "pairs.tsv": (lambda frame: frame.to_csv(sep="\t", index=False), {}),
+    "tabs.csv": (lambda frame: frame.to_csv(sep="\t", index=False), {"sep": "tab"}),
+    "semicolons.csv": (lambda frame: frame.to_csv(sep=";", index=False), {}),
+    "german.csv": (lambda frame: frame.to_csv(sep=";", decimal=",", index=False), {"decimal": "comma"}),
+    "german.tsv": (lambda frame: frame.to_csv(sep="\t", decimal=",", index=False), {"decimal": "comma"}),
+    "pairs.txt": (lambda frame: frame.to_string(index=False), {}),
+    "pairs.dat": (lambda frame: frame.to_string(index=False).replace(" ", "\t "), {"sep": "space"}),
+    "marked.csv": (lambda frame: "\ufeff" + frame.to_csv(index=False), {}),
+    "dos.csv": (lambda frame: frame.to_csv(index=False, lineterminator="\r\n"), {}),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_however_a_table_is_written_its_numbers_are_the_same(tmp_path, name, packed):
+    write, options = WRITTEN[name]
+    content = write(EXACT).encode()
+    path = tmp_path / (name + ".gz" * packed)
+    path.write_bytes(gzip.compress(content) if packed else content)
+    built, plain = build(path, **options), build(written(tmp_path, EXACT, "plain.csv"))
+    assert torch.equal(built.rows.x, plain.rows.x) and torch.equal(built.rows.y, plain.rows.y)
+
+
+def test_decimal_commas_cannot_stand_between_commas(tmp_path):
+    path = written(tmp_path, EXACT)
+    with pytest.raises(UsageError, match=r"sep=comma and decimal=comma exclude each other .* Write another sep"):
+        build(path, decimal="comma", sep="comma")
+    (tmp_path / "german.csv").write_text(EXACT.to_csv(sep=";", decimal=",", index=False).replace("0,5;", "0.5;"))
+    with pytest.raises(UsageError, match=r"is '-?0\.5', .* Write decimal=point if its decimal sign is a point"):
+        build(tmp_path / "german.csv", decimal="comma")
+
+
+def test_a_packed_file_that_is_none(tmp_path):
+    (tmp_path / "pairs.csv.gz").write_bytes(gzip.compress(lines(*GOOD).encode())[:-20])
+    with pytest.raises(UsageError, match=r"is no whole gzip file \(.*\)\. Pack it anew with `gzip FILE`"):
+        build(tmp_path / "pairs.csv.gz")
+    (tmp_path / "other.csv.gz").write_text(lines(*GOOD))
+    with pytest.raises(UsageError, match=r"is no whole gzip file \(Not a gzipped file"):
+        build(tmp_path / "other.csv.gz")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npz"])
+def test_rows_without_a_number_are_left_out_where_that_is_asked_for(tmp_path, kind):
+    frame, path = table(), tmp_path / f"pairs.{kind}"
+    holes = frame.assign(note="none")
+    holes.loc[[3, 50], "b"] = holes.loc[[7], "gap"] = np.nan
+    if kind == "npz":
+        np.savez(path, **{name: holes[name].to_numpy() for name in frame})
+    else:
+        holes.to_csv(path, index=False, na_rep="n/a") if kind == "csv" else holes.to_parquet(path)
+    with pytest.raises(
+        UsageError, match=r"3 cells \(3 of 200 rows\); .*in row 4 .* or write missing=drop to leave out"
+    ):
+        build(path)
+    built = build(path, missing="drop", target="row:9")
+    kept = build(written(tmp_path, frame.drop([3, 7, 50]), "kept.csv"))
+    assert torch.equal(built.rows.x, kept.rows.x) and torch.equal(built.rows.y, kept.rows.y)
+    assert built.fixed_target == (frame["gap"][8],)
+    assert "3 more rows have a cell of x or y without a number" in list(built.description.lines())[1]
+    with pytest.raises(UsageError, match=r"target=row:8 is a row that missing=drop leaves out. Write another row"):
+        build(path, missing="drop", target="row:8")
+
+
+def test_only_what_says_that_there_is_no_value_is_left_out(tmp_path):
+    (tmp_path / "pairs.csv").write_text(lines(*GOOD, "1,NA,3,4", "1,2,fail,4"))
+    with pytest.raises(
+        UsageError, match=r"1 cell \(1 of 151 rows\); the first is 'fail', in row 152 .* Correct such rows"
+    ):
+        build(tmp_path / "pairs.csv", missing="drop")
+    (tmp_path / "empty.csv").write_text(lines(*(f"{row}," for row in LAST)))
+    with pytest.raises(UsageError, match=r"Every row of .* Leave out the columns that have many"):
+        build(tmp_path / "empty.csv", missing="drop")
+
+
+def test_how_a_file_is_read_is_part_of_what_it_is(tmp_path):
+    path = written(tmp_path, table())
+    plain = build(path).fingerprint
+    others = [build(path, **{name: value}).fingerprint for name, value in (("missing", "drop"), ("comment", "%"))]
+    assert len({plain, *others}) == 3 and build(path, sep="auto", decimal="point").fingerprint == plain
+
+
+@pytest.mark.parametrize("row", range(0, 400, 80))
+def test_a_column_that_hardly_varies_is_reported_wherever_its_other_rows_are(tmp_path, row):
+    frame = table(400).assign(c=0.1)
+    frame.loc[row, "c"] = 3.0
+    (line,) = (line for line in build(written(tmp_path, frame)).description.lines() if line.startswith("Warning"))
+    assert "c is 0.1 in all but 1 of 400 designs" in line and "Leave c out, or give more rows" in line
+
+
+def test_a_column_that_varies_enough_is_not_reported(tmp_path):
+    frame = table(400).assign(c=lambda frame: (frame.index < 10).astype(float))
+    assert not any(line.startswith("Warning") for line in build(written(tmp_path, frame)).description.lines())
 
 
 def test_arrays_that_stand_on_their_side(tmp_path):
@@ -602,6 +730,9 @@ FUNCTION = """
             time.sleep(0.01)
         return simulate(x)
 
+    def wave(x):
+        return np.exp(1j * x[:, 0])
+
     def flat(x):
         return np.zeros(3)
 
@@ -764,6 +895,10 @@ def test_batches_are_simulated_at_once(tmp_path, module):
         (
             "{module}:flat",
             r"answers none of 3 rows of the file. It returned shape \(3,\) for 1 designs; return \(1, 1\)",
+        ),
+        (
+            "{module}:wave",
+            r"it returned complex numbers; return real ones, such as abs\(y\), or real and imaginary part",
         ),
         ("{module}:missing", "has no attribute 'missing'"),
         ("{python} -c 'import sys; sys.exit(\"no licence\")'", "ended with status 1. .*\nno licence"),

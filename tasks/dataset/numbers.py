@@ -1,0 +1,140 @@
+"""The columns of a user's table as numbers; what is none, and what nothing can be learned from, is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from harness.errors import UsageError
+from tasks.dataset.delimited import SWAPPED, Decimal, is_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Missing = Literal["refuse", "drop"]
+
+NAMED = 5  # columns that an error names before it counts the others
+MISSING = {"", "nan", "<na>", "na", "n/a", "#n/a", "null", "none", "nat", "-"}  # how files write that there is no value
+
+
+def numbers(
+    frame: pd.DataFrame,
+    x: Sequence[str],
+    y: Sequence[str],
+    path: Path,
+    decimal: Decimal = "point",
+    missing: Missing = "refuse",
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The columns x and y as float64, `(n, x_dim)` and `(n, y_dim)`, and the mask of the rows of the table they are.
+
+    With `missing="drop"` those are the rows without a cell that is empty, or says that there is no value.
+
+    Raises:
+        UsageError: columns of both x and y, other cells that are no finite numbers, constant or repeated columns.
+    """
+    both = [name for name in x if name in y]
+    if both:
+        raise UsageError(f"{_named(both)} of {path} would be in x and in y. Leave it out of one of them.")
+    names = [*x, *y]
+    values = np.stack([_column(frame[name], decimal) for name in names], 1)
+    kept = np.full(len(values), True)
+    if missing == "drop":
+        kept = ~np.any([_missing(frame[name]) for name in names], 0)
+        if len(kept) and not kept.any():
+            raise UsageError(
+                f"Every row of {path} has a cell without a number in x or y, so missing=drop leaves none. Leave out "
+                "the columns that have many of them."
+            )
+    _require_finite(values[kept], frame[kept], np.flatnonzero(kept), names, path, decimal)
+    values = values[kept] + 0.0  # -0.0 is 0.0: the same design must not look like two
+    _require_variety(values, names, path)
+    _require_difference(values, names, path)
+    return values[:, : len(x)], values[:, len(x) :], kept
+
+
+def _column(column: pd.Series, decimal: Decimal) -> np.ndarray:
+    """A column in float64, NaN where a cell is no real number."""
+    import pandas as pd
+
+    if column.dtype.kind in "cmM":
+        return np.full(len(column), np.nan)
+    if decimal == "comma" and not pd.api.types.is_numeric_dtype(column.dtype):
+        column = column.map(lambda cell: cell.translate(SWAPPED) if isinstance(cell, str) else cell)
+    return pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+
+
+def _missing(column: pd.Series) -> np.ndarray:
+    """Which cells `(n,)` say that there is no value."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.isna().to_numpy(bool)
+    return np.array([_says_nothing(cell) for cell in column], bool)
+
+
+def _says_nothing(cell: object) -> bool:
+    return cell is None or cell != cell or str(cell).strip().lower() in MISSING
+
+
+def _require_finite(
+    values: np.ndarray, frame: pd.DataFrame, rows: np.ndarray, names: Sequence[str], path: Path, decimal: Decimal
+) -> None:
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return
+    row, place = np.argwhere(bad)[0]
+    cell = frame[names[place]].iloc[row]
+    found = "empty" if cell is None or cell != cell else repr(str(cell))
+    raise UsageError(
+        f"{path} has no finite number in {_count(int(bad.sum()), 'cell')} ({int(bad.any(1).sum())} of {len(values)} "
+        f"rows); the first is {found}, in row {rows[row] + 1} (names not counted), column {names[place]!r}. "
+        f"{_remedy(cell, bool(bad[:, place].all()), decimal)}"
+    )
+
+
+def _remedy(cell: object, whole: bool, decimal: Decimal) -> str:
+    """What to do about a cell that is no finite number; `whole` says that its column has no other cells."""
+    other: Decimal = "point" if decimal == "comma" else "comma"
+    if isinstance(cell, str) and is_number(cell, other):
+        return f"Write decimal={other} if its decimal sign is a {other}; thousands must not be separated."
+    if whole:
+        return "Leave that column out; of a text, make a column of 0 and 1 for each of its choices."
+    if _says_nothing(cell):
+        return "Fill such cells, or write missing=drop to leave out their rows."
+    return "Correct such rows, or leave them out of the file."
+
+
+def _require_variety(values: np.ndarray, names: Sequence[str], path: Path) -> None:
+    if not len(values):
+        raise UsageError(f"{path} has no rows. Give one for each pair (x, y).")
+    constant = [name for name, column in zip(names, values.T, strict=True) if (column == column[0]).all()]
+    if constant:
+        known = [f"{values[0, names.index(name)]:g}" for name in constant]
+        one = len(known) == 1
+        said = f"it is {known[0]}" if one else f"they are {', '.join(known[:NAMED])}{', ...' * (len(known) > NAMED)}"
+        raise UsageError(
+            f"{_named(constant)} of {path} never {'changes' if one else 'change'} ({said} in every row), so there is "
+            f"nothing to learn from {'it. Leave it' if one else 'them. Leave them'} out."
+        )
+
+
+def _require_difference(values: np.ndarray, names: Sequence[str], path: Path) -> None:
+    seen: dict[bytes, str] = {}
+    for name, column in zip(names, values.T, strict=True):
+        other = seen.setdefault(column.tobytes(), name)
+        if other != name:
+            raise UsageError(f"The columns {other!r} and {name!r} of {path} are equal in every row. Leave one out.")
+
+
+def _named(columns: Sequence[str]) -> str:
+    """One or more columns in words."""
+    text = ", ".join(map(repr, columns[:NAMED]))
+    rest = f" and {len(columns) - NAMED} more" if len(columns) > NAMED else ""
+    return f"The column{'s' * (len(columns) > 1)} {text}{rest}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
