@@ -13,6 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from harness import schema, sources
+from harness.labels import labels
 from harness.options import identity, resolve
 from harness.presets import Preset
 from harness.provenance import device_kind
@@ -174,10 +175,10 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
     # The last of a name, so that `all,r_T[bootstrap=50]` says what is to differ from the others.
     asked = tuple({spec.name: spec for spec in given if _scores(spec)}.values())
     scenarios = [None if item.plugin.name == "base" else specification(item) for item in wanted.scenarios]
-    for task in wanted.tasks:
-        spec = specification(task)
-        built = build_task(spec)
-        spec = replace(spec, fingerprint=built.fingerprint)
+    every = [build_task(specification(task)) for task in wanted.tasks]
+    titles = labels(wanted.tasks, [getattr(built, "title", "") for built in every])
+    for task, built, label in zip(wanted.tasks, every, titles, strict=True):
+        spec = replace(specification(task), fingerprint=built.fingerprint, label=label)
         own = preset.for_task(task.plugin.name, built.cost, built.n_train)
         for scenario, method, seed in product(scenarios, wanted.methods, wanted.seeds):
             options = preset.method_options(method.plugin.name, task.plugin.name)

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from harness.contracts import Task
 from harness.errors import UsageError
+from harness.labels import labels
 from harness.options import text_of
 from harness.plan import specification
 from harness.registry import build_task
@@ -29,8 +30,9 @@ def portray(selection: Selection, picture: Path) -> str:
         UsageError: the picture cannot be written there.
     """
     task = build_task(specification(selection))
-    draw(task, selection.label, picture)
-    return describe(task, selection.label)
+    (label,) = labels([selection], [getattr(task, "title", "")])
+    draw(task, label, picture)
+    return describe(task, label)
 
 
 def describe(task: Task, label: str) -> str:

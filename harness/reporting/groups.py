@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.options import text_of
 from harness.records import canonical
 from harness.reporting.numbers import count
 from harness.reporting.rows import Row, order
@@ -194,8 +195,16 @@ def _task_labels(buckets: Mapping[Key, Sequence[Record]]) -> dict[Key, str]:
     named = {}
     for key, label in labels.items():
         twins = [other for other in buckets if other[0] == key[0] and labels[other] == label]
-        named[key] = label if len(twins) == 1 else f"{label} ({_data_name(buckets[key][0])})"
+        named[key] = label if len(twins) == 1 else f"{label} ({_told_apart(key, twins, buckets)})"
     return named
+
+
+def _told_apart(key: Key, twins: Sequence[Key], buckets: Mapping[Key, Sequence[Record]]) -> str:
+    """What tells the data of one bucket from those of the same label: options of the task, or else their hashes."""
+    options = [buckets[twin][0].task_options for twin in twins]
+    texts = [", ".join(f"{name} {text_of(value)}" for name, value in _differing(one, options)) for one in options]
+    text = texts[twins.index(key)]
+    return text if text and texts.count(text) == 1 else _data_name(buckets[key][0])
 
 
 def _task_label(record: Record) -> str:

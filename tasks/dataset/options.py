@@ -28,6 +28,8 @@ class DatasetOptions:
 
     path: str | None = field(default=None, metadata=ELSEWHERE)
     """CSV or other text, Parquet or NPZ file of (x, y) pairs, one a row; relative to the current folder."""
+    name: str | None = field(default=None, metadata=ELSEWHERE)
+    """What the task is called in tables; the name of the file, without its end, where omitted."""
     x: str = "x*"
     """Columns of the design."""
     y: str = "y*"

@@ -39,7 +39,8 @@ def read(path: Path, form: Form | None = None) -> pd.DataFrame:
         raise UsageError(f"{error} Save the table as CSV.")
     if not path.is_file():
         beside = path.parent.glob("*") if path.parent.is_dir() else ()
-        raise unknown("data file", str(path), [str(file) for file in beside if kind_of(file) in READERS])
+        error = unknown("data file", str(path), [str(file) for file in beside if kind_of(file) in READERS])
+        raise UsageError(f"{error} It was looked for in {str(path.parent.absolute())!r}.")
     reader, remedy = READERS[kind]
     try:
         with warnings.catch_warnings():
@@ -107,6 +108,11 @@ def _unequal(shapes: Mapping[str, tuple[int, ...]], path: Path) -> str:
         remedy = "Give each row once in each."
     found = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:NAMED])
     return f"The arrays of {path} have different numbers of rows: {found}{', ...' * (len(shapes) > NAMED)}. {remedy}"
+
+
+def stem_of(path: Path) -> str:
+    """A file's name without its end."""
+    return path.name[: len(path.name) - len(kind_of(path))]
 
 
 READERS: dict[str, tuple[Reader, str]] = {

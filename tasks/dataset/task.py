@@ -19,7 +19,7 @@ from tasks.dataset.columns import axis_of, choose, kinds_of
 from tasks.dataset.engines import identity
 from tasks.dataset.numbers import numbers
 from tasks.dataset.options import DatasetOptions, fixed_target
-from tasks.dataset.reading import read
+from tasks.dataset.reading import read, stem_of
 from tasks.dataset.report import Description
 from tasks.dataset.rows import Rows
 from tasks.dataset.training import Training
@@ -82,6 +82,7 @@ class DatasetTask(Task):
             kinds=kinds,
             y_axis=axis_of(self.names[1]),
             n_train=len(own),
+            title=self.options.name or ("" if self.root else stem_of(self.path)),
             fixed_target=fixed_target(self.options.target, file_y, self.rows),
             cost=type(self).cost if self.options.cost is None else self.options.cost,
         )
