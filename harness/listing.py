@@ -2,37 +2,75 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from harness import presets
+from harness.meanings import bounds_of, meanings
 from harness.options import describe, hints, resolve, text_of
 from harness.registry import Kind, Plugin, discover
 from harness.store import RECORD, Store
 
+WIDTH = 100  # columns of a line where there is no terminal
+WIDEST = 120
+INDENT = "    "
+
 
 def plugins(kind: Kind) -> str:
-    """All plug-ins of a kind: version, distribution, groups, options with defaults, references; broken ones too."""
-    lines = [kind.capitalize()]
+    """All plug-ins of a kind: version, distribution, groups, options with meanings, references; broken ones too."""
+    lines, shown = [kind.capitalize()], dict[type, Plugin]()
     for plugin in discover(kind).values():
-        lines += [f"  {line}" for line in (broken(plugin) if plugin.error else described(plugin))]
+        lines += [f"  {line}" for line in (broken(plugin) if plugin.error else described(plugin, shown))]
     return "\n".join(lines if len(lines) > 1 else [*lines, "  none installed"]) + "\n"
 
 
-def described(plugin: Plugin) -> list[str]:
-    """A plug-in that can be used, as lines."""
+def described(plugin: Plugin, shown: dict[type, Plugin]) -> list[str]:
+    """A plug-in that can be used, as lines; of options that another one in `shown` has, those with other values."""
     loaded: Any = plugin.load()
-    lines = [
-        f"{plugin.name}  (version {plugin.version}, {plugin.distribution} {plugin.release})"
-        + (f"  groups: {', '.join(plugin.groups)}" if plugin.groups else "")
-    ]
-    types = hints(loaded.Options)
-    values = resolve(loaded.Options, getattr(loaded, "defaults", {}), owner=plugin.name)
-    lines += [f"    {key}={text_of(value)}  ({describe(types[key])})" for key, value in values.items()]
-    return lines + [f"    {reference}" for reference in loaded.references]
+    first = shown.setdefault(loaded.Options, plugin)
+    head = f"{plugin.name}  (version {plugin.version}, {plugin.distribution} {plugin.release})"
+    groups = f"  groups: {', '.join(plugin.groups)}" if plugin.groups else ""
+    below, values = values_of(first), values_of(plugin)
+    names = [name for name in values if first is plugin or values[name] != below[name]]
+    texts = list(options(loaded, values, names))
+    if len(names) < len(values):
+        texts.append(f"{'all other' if names else 'all'} options as those of {first.name}")
+    return [head + groups, *(line for text in (*texts, *map(str, loaded.references)) for line in folded(text))]
+
+
+def values_of(plugin: Plugin) -> dict[str, Any]:
+    """The options of a plug-in with their defaults."""
+    loaded: Any = plugin.load()
+    return resolve(loaded.Options, getattr(loaded, "defaults", {}), owner=plugin.name)
+
+
+def options(loaded: Any, values: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
+    """Some options of a plug-in's class: the value, what is allowed, and what it means."""
+    types, texts = hints(loaded.Options), meanings(loaded.Options)
+    for item in fields(loaded.Options):
+        if item.name in names:
+            allowed = ", ".join(filter(None, (describe(types[item.name]), bounds_of(item))))
+            meaning = f": {texts[item.name]}" if item.name in texts else ""
+            yield f"{item.name} = {text_of(values[item.name])} ({allowed}){meaning}"
+
+
+def folded(text: str) -> list[str]:
+    """A text as lines that fit the terminal below the name of its plug-in, further ones set in."""
+    width = min(shutil.get_terminal_size((WIDTH, 0)).columns, WIDEST) - len(INDENT)
+    return textwrap.wrap(
+        text,
+        max(width, 30),
+        initial_indent=INDENT,
+        subsequent_indent=2 * INDENT,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def broken(plugin: Plugin) -> list[str]:
@@ -48,11 +86,13 @@ def preset_list() -> str:
     for name in presets.BUILT_IN:
         preset = presets.load(name)
         schedule, data, sizes = preset.schedule, preset.data, preset.sizes
-        lines.append(
-            f"  {name}  {preset.budget} parameters, {schedule.epochs} epochs of batch {schedule.batch} "
+        lines.append(f"  {name}")
+        text = (
+            f"{preset.budget} parameters, {schedule.epochs} epochs of batch {schedule.batch} "
             f"({schedule.optimiser} {schedule.learning_rate:g}, {schedule.decay}), {data.targets} targets × "
             f"{sizes.proposals} proposals, {sizes.repeats} repeats"
         )
+        lines += [f"  {line}" for line in folded(text)]
     return "\n".join(lines) + "\n"
 
 

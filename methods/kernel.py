@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from harness.settings import setting
 from methods.levels import nearest
 from methods.localisation import attainable, distinct_searches, levenberg_marquardt, repeated, restart
 from methods.networks import known_error, repeat_targets, squared_error
@@ -26,13 +27,13 @@ RIDGES = tuple(10.0**power for power in range(-14, 0, 2))
 class KernelOptions:
     """Options of the kernel baseline."""
 
-    centres: int = 4000
-    steps: int = 10
-    restarts: int = 10
-    tolerance: float = 1e-2
+    centres: int = setting(4000, help="training designs that the surrogate is made of, at most", least=1)
+    steps: int = setting(10, help="of a search", least=0)
+    restarts: int = setting(10, help="rounds in which rows that did not converge start afresh", least=0)
+    tolerance: float = setting(1e-2, least=0)
     """A row has converged when its error is this share of the validation error, the rest is the surrogate's own; or at
     the validation error, where y has more dimensions than x."""
-    searches: int = 0
+    searches: int = setting(0, least=0)
     """Distinct searches for a target, which the proposals repeat; 0: one for each, or five where y has more dimensions
     than x."""
 

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Phase, Problem, Proposals
+from harness.settings import setting
 from methods.augmentation import Augmentation
 from methods.levels import blurred, loosened
 from methods.mixture import Mixture
@@ -22,16 +23,18 @@ FULL = 32  # dimensions of x up to which `covariance=auto` is full: beyond, the 
 class MDNOptions:
     """Options of the mixture density network."""
 
-    components: int = 32
+    components: int = setting(32, help="normals in the mixture", least=1)
     covariance: Literal["auto", "full", "diagonal"] = "auto"
     """`auto`: full for up to 32 dimensions of x."""
-    depth: int = 3
-    weight_decay: float = 1e-4
-    target_noise: float = 0.0
-    """Standard deviation of the noise added to y in training, in standardised y."""
+    depth: int = setting(3, help="hidden layers", least=1)
+    weight_decay: float = setting(1e-4, help="of the network, where the optimiser is adamw", least=0)
+    target_noise: float = setting(
+        0.0, help="standard deviation of the noise added to y in training, in standardised y", least=0
+    )
     inside: bool = True
     """Draw a design again that falls outside the range of the training designs, up to ten times."""
     augment: Literal["off", "surrogate"] = "off"
+    """`surrogate`: train on fresh draws of the prior, labelled by a surrogate of the same pairs."""
 
 
 class MDN(Method):

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from harness.settings import setting
 from methods.levels import nearest
 from methods.localisation import adam, attainable, distinct_searches, levenberg_marquardt, linearise, repeated, restart
 from methods.networks import known_error, mlp, repeat_targets, squared_error
@@ -20,31 +21,31 @@ from methods.straight_through import straight
 class NeuralAdjointOptions:
     """Options of Neural-Adjoint; Ren et al. Table 5 ablates `boundary_loss` and `starts`."""
 
-    boundary_loss: bool = True
+    boundary_loss: bool = setting(True, help="keep the search in the range of the training designs")
     starts: Literal["prior", "uniform", "nearest"] = "prior"
     """Where the search starts: draws from the design distribution, uniform in the box, or at those of `screened` draws
     from the design distribution that the surrogate maps nearest to y."""
-    screened: int = 4000
-    stay: float = 0.0
+    screened: int = setting(4000, help="draws among which `starts=nearest` chooses", least=1)
+    stay: float = setting(0.0, least=0)
     """Weight of the squared distance from the start, in standardised x. With `starts=nearest` it keeps the search near
     the data, where the surrogate can be trusted."""
     rank: bool = True
     """Return the candidates best first by surrogate error, of at least `candidates` per target."""
-    candidates: int = 200
+    candidates: int = setting(200, help="searches for a target that `rank` chooses from, at least", least=1)
     solver: Literal["adam", "lm"] = "adam"
-    steps: int = 50
-    rate: float = 0.2
-    """First step of Adam, in standardised x; it falls to zero along a cosine."""
-    boundary_weight: float = 0.1
-    restarts: int = 10
+    """`lm`: Levenberg-Marquardt."""
+    steps: int = setting(50, help="of a search", least=0)
+    rate: float = setting(0.2, help="first step of Adam, in standardised x; it falls to zero along a cosine", above=0)
+    boundary_weight: float = setting(0.1, help="Adam only: weight of the boundary loss", least=0)
+    restarts: int = setting(10, least=0)
     """Levenberg-Marquardt only: rounds in which rows that did not converge start afresh."""
-    tolerance: float = 1e-7
+    tolerance: float = setting(1e-7, least=0)
     """Levenberg-Marquardt only: squared error, in standardised y, at which a row has converged; where y has more
     dimensions than x, not less than the surrogate's validation error."""
-    searches: int = 0
+    searches: int = setting(0, least=0)
     """Levenberg-Marquardt only: distinct searches for a target, which the proposals repeat; 0: one for each, or five
     where y has more dimensions than x."""
-    depth: int = 4
+    depth: int = setting(4, help="hidden layers of the surrogate", least=1)
 
 
 class NeuralAdjoint(Method):

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Phase, Problem, Proposals
+from harness.settings import setting
 from methods.levels import nearest
 from methods.localisation import boundary_loss
 from methods.networks import mlp, squared_error
@@ -20,11 +21,10 @@ from methods.straight_through import straight
 class TandemOptions:
     """Options of the Tandem network."""
 
-    boundary_loss: bool = True
-    boundary_weight: float = 1.0
-    depth: int = 4
-    surrogate_share: float = 0.5
-    """Share of the training passes that fits the forward model."""
+    boundary_loss: bool = setting(True, help="keep designs in the range of the training designs")
+    boundary_weight: float = setting(1.0, help="weight of the boundary loss beside the squared error", least=0)
+    depth: int = setting(4, help="hidden layers of each network", least=1)
+    surrogate_share: float = setting(0.5, help="share of the passes that fits the forward model", above=0, below=1)
 
 
 class Tandem(Method):

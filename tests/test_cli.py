@@ -237,7 +237,15 @@ def test_lists(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
     text = capsys.readouterr().out
     assert all(
         word in text
-        for word in ("boundary_loss=on  (on|off)", "convention=ren", "smoke", "groups: ", "noise", "r_T", "bootstrap")
+        for word in (
+            "boundary_loss = on (on|off): keep",
+            "convention = ren",
+            "smoke",
+            "groups: ",
+            "noise",
+            "r_T",
+            "bootstrap",
+        )
     )
     commit(elsewhere / "results" / "mine", cell_of())
     assert main(["list", "results"]) == 0

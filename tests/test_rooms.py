@@ -38,6 +38,7 @@ ROOMS = (
     ),
     (
         "harness.modules",
+        "harness.meanings",
         "harness.sources",
         "harness.declaration",
         "harness.registry",

@@ -43,13 +43,13 @@ class DatasetOptions:
     """y*: a number for each y joined by `+`, or `row:17` for the y of row 17; else a row in the middle of the data."""
     simulator: str | None = field(default=None, metadata=ELSEWHERE)
     """The true forward model, `module:function` or a program; else a proxy that is trained on half of the rows."""
-    batch: int = field(default=1000, metadata=ELSEWHERE)
+    batch: int = field(default=1000, metadata={**ELSEWHERE, "bounds": {"least": 1}})
     """Designs that the simulator is given at once, at most."""
-    limit: float = field(default=60.0, metadata=ELSEWHERE)
+    limit: float = field(default=60.0, metadata={**ELSEWHERE, "bounds": {"above": 0}})
     """Seconds that the simulator may take for a batch."""
-    workers: int | None = field(default=None, metadata=ELSEWHERE)
+    workers: int | None = field(default=None, metadata={**ELSEWHERE, "bounds": {"least": 1}})
     """Simulators that run at once; one for each core unless given."""
-    cost: float | None = field(default=None, metadata=ELSEWHERE)
+    cost: float | None = field(default=None, metadata={**ELSEWHERE, "bounds": {"least": 0}})
     """CPU seconds of 1000 simulations; a preset asks a slow simulator for fewer proposals."""
     sep: Separator = field(default="auto", metadata=ELSEWHERE)
     """What separates the columns of a text file; `auto` is what separates their names."""
@@ -59,14 +59,6 @@ class DatasetOptions:
     """What a line of remarks in a text file begins with, which is skipped; `none` where there are no such lines."""
     missing: Missing = field(default="refuse", metadata=ELSEWHERE)
     """`drop` leaves out the rows with a cell of x or y that is empty or says that there is no value, such as NA."""
-
-    def __post_init__(self) -> None:
-        for name in ("batch", "limit", "workers"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"{name} = {value} is not allowed; allowed: more than 0")
-        if self.cost is not None and self.cost < 0:
-            raise ValueError(f"cost = {self.cost} is not allowed; allowed: 0 or more")
 
     @property
     def form(self) -> Form:

@@ -25,7 +25,7 @@ from harness import data
 from harness.conformance import check_task
 from harness.contracts import Kind
 from harness.errors import UsageError
-from harness.options import convert, identity
+from harness.options import convert, identity, instantiate
 from harness.priors import PRIORS, fold
 from harness.selection import parse
 from harness.settings import DataSettings
@@ -149,8 +149,10 @@ def test_the_syntax_passes_through_a_selection():
 
 @pytest.mark.parametrize("wrong", [{"batch": 0}, {"limit": -1.0}, {"workers": 0}, {"cost": -1.0}])
 def test_options_out_of_range(wrong):
-    with pytest.raises(ValueError, match="not allowed"):
-        DatasetOptions(**wrong)
+    with pytest.raises(
+        UsageError, match=r"dataset\.\w+ = -?\d\S* is not allowed. Allowed: (1 or more|0 or more|more than 0)"
+    ):
+        instantiate(DatasetOptions, wrong, "dataset")
 
 
 # Files
