@@ -14,11 +14,13 @@ from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.options import text_of
 from harness.running import INTERRUPTED
+from harness.texts import legible
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 all ok, 1 some cells failed, 2 wrong usage, 3 nothing ran."""
     given = list(sys.argv[1:] if argv is None else argv)
+    legible((sys.stdout, sys.stderr))
     try:
         return _dispatch(given)
     except UsageError as error:
@@ -27,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted. The same command continues.", file=sys.stderr)
         return INTERRUPTED
+    except MemoryError:
+        print("error: There is not enough memory. End other programs, or give `run` fewer --jobs.", file=sys.stderr)
+        return 3
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; what is still buffered must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

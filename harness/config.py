@@ -83,7 +83,7 @@ def load(flags: Mapping[str, Any], file: str | None = None) -> tuple[Settings, P
 def read(file: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The flags and the preset tables of a run file."""
     try:
-        content = tomllib.loads(Path(file).read_text())
+        content = tomllib.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"Run file {file!r} cannot be read: {error}") from error
     tables = {key: value for key, value in content.items() if isinstance(value, dict) and key != "run"}

@@ -62,8 +62,11 @@ class Plugin:
             loaded = plugin_class(self.kind, self.name, self.entry.load())
             sound(loaded)
             return loaded, None
-        except Exception as error:  # whatever a stranger's module raises must not stop the others
-            return None, f"{type(error).__name__}: {error}"
+        except MemoryError:
+            return None, "MemoryError: it needs more memory than there is, so end other programs and call again"
+        except (Exception, SystemExit) as error:  # whatever a stranger's module raises must not stop the others
+            text = " ".join(str(error).split())
+            return None, f"{type(error).__name__}: {text}" if text else type(error).__name__
 
     @property
     def error(self) -> str | None:

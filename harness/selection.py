@@ -15,6 +15,7 @@ from typing import Any
 from harness.errors import UsageError, unknown
 from harness.options import convert, render, resolve
 from harness.registry import Kind, Plugin, discover
+from harness.texts import meant
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def select(kind: Kind, text: str) -> list[Selection]:
 def split(text: str) -> list[str]:
     """The items of a comma list; commas inside brackets belong to their item."""
     items, depth = [""], 0
-    for character in text:
+    for character in meant(text):
         depth += {"[": 1, "]": -1}.get(character, 0)
         if depth not in (0, 1):
             break

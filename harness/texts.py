@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from io import TextIOWrapper
 from typing import Any
 
 ESCAPES = re.compile(
@@ -13,6 +16,58 @@ ESCAPES = re.compile(
 OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n|$)", re.MULTILINE)
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+LEGIBLE = "legible"
+"""The name of the error handler that `legible` registers with Python's encoders."""
+PLAIN = {
+    "×": "x",
+    "±": "+-",
+    "–": "-",
+    "−": "-",
+    "—": "-",
+    "…": "...",
+    "†": "+",
+    "·": "*",
+    "→": "->",
+    "≤": "<=",
+    "≥": ">=",
+    "²": "^2",
+    "‖": "||",
+    "µ": "u",
+    "μ": "u",
+    "λ": "lambda",
+    "σ": "sigma",
+    "ŷ": "y^",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+}
+"""What stands for a character where a stream's encoding has none for it; for all others a question mark."""
+
+
+def legible(streams: Iterable[Any]) -> None:
+    """Let text streams write in ASCII what their encoding has no character for, in place of raising an error."""
+    codecs.register_error(LEGIBLE, _replaced)
+    for stream in streams:
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=LEGIBLE)
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(character, "?") for character in error.object[error.start : error.end]), error.end
+
+
+def meant(text: str) -> str:
+    """A text of the command line as it was written, in UTF-8, also where the locale has no characters beyond ASCII."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
+def openable(text: str) -> str:
+    """The name of a file as the system takes it, from what was meant."""
+    return os.fsdecode(text.encode("utf-8", "surrogateescape"))
 
 
 def clean(text: str) -> str:

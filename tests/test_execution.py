@@ -48,7 +48,7 @@ def outcomes(records):
 def alive(pid: int) -> bool:
     """Whether a process runs; a zombie, which a container may never reap, does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
 

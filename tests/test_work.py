@@ -146,7 +146,8 @@ def test_a_dry_run_says_what_it_would_do_and_why(
     monkeypatch.chdir(tmp_path)
     Path("tiny.toml").write_text(
         "budget = 10000\n[schedule]\nepochs = 1\nvalidate_every = 1\n[data]\nn_train = 100\ntargets = 6\n"
-        "[sizes]\nproposals = 4\nrepeats = 2\nfixed_proposals = 5\n[protocols.r_T]\ntrials = [1, 4]\nbootstrap = 20\n"
+        "[sizes]\nproposals = 4\nrepeats = 2\nfixed_proposals = 5\n[protocols.r_T]\ntrials = [1, 4]\nbootstrap = 20\n",
+        encoding="utf-8",
     )
     known, few, stale, _ = cells("prior,lookup", seeds=(0, 1))
     put(known, tmp_path / "here")

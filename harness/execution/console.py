@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 
 from harness.durable import storage_errors
@@ -84,5 +85,7 @@ def _end(text: str) -> str:
 def _point_streams_to(descriptor: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+        if isinstance(stream, TextIOWrapper):  # whatever the locale: the file is read as UTF-8
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

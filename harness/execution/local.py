@@ -205,7 +205,7 @@ def _main(job: Job, messages: Connection, lifeline: Connection) -> None:
     finally:
         end_descendants()
         # Whatever the interpreter still says while it ends has no reader.
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (for the rest of this process)
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for the rest of this process)
 
 
 def _send(messages: Connection, *message: Any) -> None:

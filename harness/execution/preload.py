@@ -8,10 +8,10 @@ import warnings
 
 import scipy.stats
 import torch
-import torch._dynamo
+import torch._dynamo  # noqa: F401 (imported to be there)
 
 import harness.apart
-import harness.cell
+import harness.cell  # noqa: F401
 from harness.execution.orphans import adopt, clean_up, wake_when_orphaned
 from harness.plan import harness_sources
 from harness.registry import BASES, discover

@@ -86,13 +86,13 @@ def load(name: str) -> Preset:
         UsageError: an unknown name, an unreadable file, or an unknown or mistyped setting.
     """
     if name in BUILT_IN:
-        return from_table(name, tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text()))
+        return from_table(name, tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8")))
     path = Path(name)
     if path.suffix != ".toml":
         raise unknown("preset", name, BUILT_IN)
     try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"Preset file {name!r} cannot be read: {error}") from error
     return from_table(path.stem, table)
 

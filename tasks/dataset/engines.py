@@ -71,9 +71,9 @@ class Program:
         """
         # Files rather than pipes: a pipe stays open until the last process that the program has left behind ends.
         with (
-            tempfile.TemporaryFile("w+", newline="") as questions,
-            tempfile.TemporaryFile("w+", newline="") as answers,
-            tempfile.TemporaryFile("w+", errors="replace") as errors,
+            tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as questions,
+            tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace", newline="") as answers,
+            tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
         ):
             csv.writer(questions).writerows([self.names, *map(self._written, x.tolist())])
             questions.seek(0)

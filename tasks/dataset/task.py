@@ -14,6 +14,7 @@ from harness.contracts import Pairs, Task
 from harness.errors import UsageError
 from harness.kinds import discrete
 from harness.priors import prior
+from harness.texts import meant, openable
 from tasks.cache import digest
 from tasks.dataset.columns import axis_of, choose, kinds_of
 from tasks.dataset.engines import identity
@@ -55,7 +56,7 @@ class DatasetTask(Task):
         super().__init__(options)
         if self.options.path is None:
             raise UsageError("dataset needs a file of pairs. Write dataset[path=pairs.csv,x=a:f,y=gap].")
-        self.path = (self.root or Path()) / Path(self.options.path).expanduser()
+        self.path = (self.root or Path()) / Path(openable(self.options.path)).expanduser()
         frame = read(self.path, self.options.form)
         names = list(frame.columns)
         self.names = choose(self.options.x, names, "x"), choose(self.options.y, names, "y")
@@ -82,7 +83,7 @@ class DatasetTask(Task):
             kinds=kinds,
             y_axis=axis_of(self.names[1]),
             n_train=len(own),
-            title=self.options.name or ("" if self.root else stem_of(self.path)),
+            title=self.options.name or ("" if self.root else meant(stem_of(self.path))),
             fixed_target=fixed_target(self.options.target, file_y, self.rows),
             cost=type(self).cost if self.options.cost is None else self.options.cost,
         )

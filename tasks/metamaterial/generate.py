@@ -92,7 +92,7 @@ def _spectra(operator: D4RCWA, x: np.ndarray, bar: tqdm[Any]) -> dict[str, np.nd
 def _declare(path: Path, declared: Mapping[str, Any]) -> None:
     """Write params.json, or see that the one which is there says the same."""
     if path.exists():
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         other = [name for name, value in declared.items() if found.get(name) != value]
         if other:
             raise ValueError(

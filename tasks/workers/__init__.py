@@ -71,7 +71,7 @@ class _Worker:
 
     def __init__(self, name: str) -> None:
         # Appended to, so that reading it here does not move the place where the process writes.
-        self.errors = tempfile.TemporaryFile("a+", errors="replace")  # noqa: SIM115 (closed with the worker)
+        self.errors = tempfile.TemporaryFile("a+", encoding="utf-8", errors="replace")  # noqa: SIM115 (closed with the worker)
         command = [sys.executable, "-P", worker.__file__, name]  # -P: its folder has modules that are not the user's
         self.process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=self.errors, env=_environment())
 
@@ -125,4 +125,5 @@ def _environment() -> dict[str, str]:
     """One thread for each process, memory that it keeps, and all modules where this process finds them."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     paths = os.pathsep.join(str(Path(place).absolute()) for place in sys.path)
-    return {**os.environ, **threads, **ALLOCATOR, "PYTHONPATH": paths}
+    # What it prints is read as UTF-8 whatever the locale.
+    return {**os.environ, **threads, **ALLOCATOR, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8:backslashreplace"}
