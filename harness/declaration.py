@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -10,15 +11,19 @@ from harness.errors import UsageError
 from harness.options import convert, hints, members, required, text_of, value_of
 
 ALLOWED = "bool, int, float, str, Literal, a tuple[...] of one of them, or any of these | None"
+COLLECTIONS = ("groups", "references", "handles", "finer", "required")
+"""What a plug-in's class may say of itself in several texts."""
 PLAIN = (bool, int, float, str, NoneType)
 
 
 def sound(plugin: type) -> None:
-    """Hold the `Options` and the `defaults` of a plug-in's class to what the harness can work with.
+    """Hold the `Options`, the `defaults` and the collections of names of a plug-in's class to what can be worked with.
 
     Raises:
         TypeError: naming the option, what it is, and what to write instead.
     """
+    for name in COLLECTIONS:
+        _texts(name, getattr(plugin, name, ()))
     options: Any = getattr(plugin, "Options", None)
     settings = getattr(options, "__dataclass_params__", None)
     if not isinstance(options, type) or not is_dataclass(options) or settings is None or not settings.frozen:
@@ -35,6 +40,14 @@ def sound(plugin: type) -> None:
             made = item.default_factory
             _default(item.name, item.default if made is MISSING else made(), kind)
     _defaults(options, getattr(plugin, "defaults", {}))
+
+
+def _texts(name: str, value: Any) -> None:
+    """Refuse a text, which would be taken for its letters, and all else that is no collection of texts."""
+    if isinstance(value, str):
+        raise TypeError(f"{name} is the text {value!r}; write a tuple: {name} = ({value!r},)")
+    if not isinstance(value, Collection) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"{name} is {value!r}; write a tuple of texts, such as {name} = ('one', 'two')")
 
 
 def _allowed(kind: Any) -> bool:

@@ -19,7 +19,7 @@ from harness.presets import Preset
 from harness.provenance import device_kind
 from harness.questions import Question
 from harness.records import content_key
-from harness.registry import PluginSpec, build_method, build_protocol, build_scenario, build_task
+from harness.registry import PluginSpec, build_method, build_protocol, build_scenario, build_task, require_scorable
 from harness.selection import Selection
 from harness.settings import DataSettings, Schedule, Sizes
 
@@ -168,7 +168,8 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
     """All cells, task by task, scenario by scenario, then method by method, then seed by seed; none twice.
 
     Raises:
-        UsageError: a preset option that a method or protocol refuses, or data that a task refuses.
+        UsageError: a preset option that a method or protocol refuses, data that a task refuses, or a protocol that
+            cannot be scored at these sizes.
     """
     cells: dict[str, Cell] = {}
     given = [specification(item, preset.protocols.get(item.plugin.name)) for item in wanted.protocols]
@@ -180,6 +181,8 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
     for task, built, label in zip(wanted.tasks, every, titles, strict=True):
         spec = replace(specification(task), fingerprint=built.fingerprint, label=label)
         own = preset.for_task(task.plugin.name, built.cost, built.n_train)
+        for protocol in asked:
+            require_scorable(build_protocol(protocol), own.sizes)
         for scenario, method, seed in product(scenarios, wanted.methods, wanted.seeds):
             options = preset.method_options(method.plugin.name, task.plugin.name)
             cell = Cell(

@@ -7,6 +7,7 @@ Our own plug-ins arrive here exactly like a stranger's: by the groups `harness.m
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from harness.contracts import Method, Task
     from harness.protocols.contract import Protocol
     from harness.scenarios.contract import Scenario
+    from harness.settings import Sizes
 
 Kind = Literal["methods", "tasks", "scenarios", "protocols"]
 BASES = {
@@ -36,8 +38,11 @@ BASES = {
 """The class that a plug-in of each kind is derived from."""
 
 
-SHOWING = ("numbers", "tables")
-"""The methods of a protocol that show its scores and do not determine them."""
+SHOWING = ("numbers", "tables", "refusal")
+"""The methods of a protocol that show its scores, or say which it cannot have, and do not determine them."""
+
+NAME = re.compile(r"\w[\w.+-]*")
+"""The names of plug-ins that a selection can hold."""
 
 
 class Plugin:
@@ -56,8 +61,15 @@ class Plugin:
     def _loaded(self) -> tuple[type | None, str | None]:
         if self.rivals:
             return None, f"registered by {' and by '.join(self.rivals)}: uninstall all but one"
+        if not NAME.fullmatch(self.name):
+            return (
+                None,
+                f"the name {self.name!r} cannot stand in a selection: use letters, digits, and - _ . + after one",
+            )
         if self.name == "all":
             return None, "the name 'all' stands for all that are installed: register it under another name"
+        if not self.module:
+            return None, f"its entry point {self.entry.value!r} is none: write module:attribute"
         try:
             loaded = plugin_class(self.kind, self.name, self.entry.load())
             sound(loaded)
@@ -69,6 +81,14 @@ class Plugin:
             return None, f"{type(error).__name__}: {text}" if text else type(error).__name__
 
     @property
+    def module(self) -> str:
+        """The module that the entry point names; empty where it names none in the form `module:attribute`."""
+        try:
+            return self.entry.module
+        except AttributeError:
+            return ""
+
+    @property
     def error(self) -> str | None:
         """Why the plug-in cannot be used; None where it can. Imports it."""
         return self.clash or self._loaded[1]
@@ -77,7 +97,7 @@ class Plugin:
     def clash(self) -> str | None:
         """Why its name cannot be told from that of a group; None where it can. Imports nothing."""
         for other in discover(self.kind).values():
-            if other.entry != self.entry and self.name in modules.groups_of(other.entry.module):
+            if other.entry != self.entry and self.name in modules.groups_of(other.module):
                 return (
                     f"{self.name!r} is the name of a group, to which {other.name} of distribution "
                     f"{other.distribution!r} belongs: register it under another name"
@@ -219,6 +239,17 @@ def build_scenario(spec: PluginSpec | None) -> Scenario:
 def build_protocol(spec: PluginSpec) -> Protocol:
     """The protocol that a specification describes."""
     return _build("protocols", spec)
+
+
+def require_scorable(protocol: Protocol, sizes: Sizes | None = None) -> None:
+    """Refuse a protocol whose own `refusal` says that it cannot be scored, at sizes where these are known.
+
+    Raises:
+        UsageError: with its reason.
+    """
+    reason = getattr(protocol, "refusal", lambda sizes: None)(sizes)
+    if reason:
+        raise UsageError(f"{protocol.name}: {reason}")
 
 
 def _build(kind: Kind, spec: PluginSpec) -> Any:

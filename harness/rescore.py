@@ -22,7 +22,7 @@ from harness.learning import learn
 from harness.options import render, resolve
 from harness.plan import Cell, Made, specification
 from harness.records import Damaged, plain, read
-from harness.registry import PluginSpec, build_protocol, discover, get
+from harness.registry import PluginSpec, build_protocol, discover, get, require_scorable
 from harness.schema import Plugin, Record
 from harness.selection import Selection
 from harness.store import RECORD, Store, carry, cell_folders, problems, scratch
@@ -149,6 +149,8 @@ def _protocols(record: Record, options: Mapping[str, Mapping[str, Any]]) -> Iter
 
 
 def _scored(cell: Cell, specs: Sequence[PluginSpec]) -> tuple[Cell, Work]:
+    for spec in specs:
+        require_scorable(build_protocol(spec), cell.sizes)
     return replace(cell, protocols=tuple(specs)), Work(score=tuple(spec.name for spec in specs))
 
 

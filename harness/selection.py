@@ -7,14 +7,14 @@ The grammar: a comma list of `NAME`, `NAME[option=value,...]`, `all`, a group su
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
 from harness.errors import UsageError, unknown
-from harness.options import convert, render, resolve
-from harness.registry import Kind, Plugin, discover
+from harness.options import convert, instantiate, render, resolve
+from harness.registry import Kind, Plugin, discover, require_scorable
 from harness.texts import meant
 
 
@@ -35,7 +35,8 @@ def select(kind: Kind, text: str) -> list[Selection]:
     """The plug-ins that a selection names, in its order, without duplicates; none where all of them are broken.
 
     Raises:
-        UsageError: an unknown name, option or value, a broken plug-in that was named, or unbalanced brackets.
+        UsageError: an unknown name, option or value, a broken plug-in that was named, a protocol with two sets of
+            options, or unbalanced brackets.
     """
     plugins = discover(kind)
     chosen: dict[str, Selection] = {}
@@ -47,7 +48,18 @@ def select(kind: Kind, text: str) -> list[Selection]:
         for plugin in named(kind, name, plugins):
             selection = validated(plugin, given)
             chosen.setdefault(selection.label, selection)
+    if kind == "protocols":
+        _require_one_of_each(list(chosen.values()), [parse(item)[0] for item in items])
     return list(chosen.values())
+
+
+def _require_one_of_each(chosen: Sequence[Selection], names: Sequence[str]) -> None:
+    """Refuse a protocol with two sets of options, of which a record could keep one; `all,r_T[...]` has but one."""
+    for name in dict.fromkeys(item.plugin.name for item in chosen):
+        given = [item for item in chosen if item.plugin.name == name]
+        if len(given) > 1 and (names.count(name) > 1 or sum(bool(item.options) for item in given) > 1):
+            both = " and as ".join(item.label for item in given)
+            raise UsageError(f"The protocol {name} is named as {both}, but is scored once in a run. Name one of them.")
 
 
 def split(text: str) -> list[str]:
@@ -108,5 +120,7 @@ def validated(plugin: Plugin, given: Mapping[str, str]) -> Selection:
     """A selection whose options were converted and accepted by the plug-in's dataclass."""
     loaded: Any = plugin.load()
     converted = convert(loaded.Options, given, plugin.name)
-    resolve(loaded.Options, getattr(loaded, "defaults", {}), converted, owner=plugin.name)
+    values = resolve(loaded.Options, getattr(loaded, "defaults", {}), converted, owner=plugin.name)
+    if plugin.kind == "protocols":
+        require_scorable(loaded(instantiate(loaded.Options, values, plugin.name)))
     return Selection(plugin, converted)

@@ -129,7 +129,10 @@ def propose(arguments: Namespace) -> int:
 
 def check(arguments: Namespace) -> int:
     """Check methods and tasks for the properties that every plug-in must have."""
-    plugins = [plugin for item in split(",".join(arguments.names)) for plugin in of_any_kind(item)]
+    names = split(",".join(arguments.names))
+    if not names:
+        raise UsageError(f"The selection {' '.join(arguments.names)!r} names no plug-in. Write names, groups or all.")
+    plugins = [plugin for item in names for plugin in of_any_kind(item)]
     from harness.conformance import check as findings_of
 
     broken = 0
@@ -166,8 +169,8 @@ def table(arguments: Namespace) -> int:
         format=arguments.format,
         metric=arguments.metric,
         published=arguments.published,
-        methods=split(arguments.methods) if arguments.methods else None,
-        tasks=split(arguments.tasks) if arguments.tasks else None,
+        methods=arguments.methods,
+        tasks=arguments.tasks,
     )
     print(text.rstrip("\n"))
     return 0
@@ -188,7 +191,7 @@ def rescore(arguments: Namespace) -> int:
     """Compute scores anew from the stored answers, without training."""
     from harness.rescore import rescore as work
 
-    chosen = select("protocols", arguments.protocols) if arguments.protocols else []
+    chosen = [] if arguments.protocols is None else select("protocols", arguments.protocols)
     measured = [item.plugin.name for item in chosen if build_protocol(specification(item)).measures]
     if measured:
         raise UsageError(f"{measured[0]} is measured, not scored. `python -m harness time` measures it anew.")

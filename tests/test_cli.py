@@ -68,6 +68,17 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         ("new task mine --from nowhere.csv", "nowhere.csv"),
         ("show-task sinwave", "Did you mean sinewave"),
         ("rescore --protocols operators[designs=0]", "operators.designs = 0 is not allowed"),
+        ("run --preset smoke --protocols r_T[trials=1000000]", "trials = 1000000 is more than the 20 proposals"),
+        ("run --protocols r_T[trials=1+10+1]", "r_T: trials = 1+10+1 names 1 twice. Write each T once"),
+        ("run --protocols recall[trials=3+3]", "recall: trials = 3+3 names 3 twice"),
+        ("run --config twice.toml", "r_T: trials = 1+1 names 1 twice"),
+        ("run --config none.toml", "r_T: trials names no T"),
+        ("run --protocols r_T,r_T[bootstrap=9]", "r_T is named as r_T and as r_T[bootstrap=9], but is scored once"),
+        ("run --protocols r_T[bootstrap=8],r_T[bootstrap=9]", "Name one of them"),
+        ("run --protocols=", "The selection '' names no protocols"),
+        ("rescore --protocols=", "The selection '' names no protocols"),
+        ("rescore --protocols r_T[trials=1+1]", "trials = 1+1 names 1 twice"),
+        ("check ,", "The selection ',' names no plug-in"),
         ("run --tasks dataset", "Write dataset[path=pairs.csv"),
         ("check mnd", "Unknown method or task 'mnd'. Did you mean mdn"),
     ],
@@ -76,9 +87,18 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_usage_ends_with_two_before_anything_is_trained(
     capsys: pytest.CaptureFixture[str], elsewhere: Path, arguments: str, message: str
 ) -> None:
+    for name, trials in (("twice", "[1, 1]"), ("none", "[]")):
+        (elsewhere / f"{name}.toml").write_text(f"[protocols.r_T]\ntrials = {trials}\n", encoding="utf-8")
+    before = list(elsewhere.iterdir())
     assert main(arguments.split()) == 2
     assert message in capsys.readouterr().err
-    assert list(elsewhere.iterdir()) == []
+    assert list(elsewhere.iterdir()) == before
+
+
+@pytest.mark.usefixtures("never_run")
+def test_all_protocols_and_one_of_them_with_other_options(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    arguments = ["run", "--dry-run", "--preset", "smoke", "--methods", "prior", "--tasks", "sinewave", "--protocols"]
+    assert main([*arguments, "all,r_T[bootstrap=9]"]) == 0
 
 
 def test_a_new_method_is_written_and_never_over_another(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
@@ -250,6 +270,13 @@ def test_lists(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
     commit(elsewhere / "results" / "mine", cell_of())
     assert main(["list", "results"]) == 0
     assert "results/mine  1 ok" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flag", ["methods", "tasks"])
+def test_a_table_of_nothing_is_refused(capsys: pytest.CaptureFixture[str], elsewhere: Path, flag: str) -> None:
+    commit(elsewhere / "here", cell_of())
+    assert main(["table", "summary", "--out", "here", f"--{flag}="]) == 2
+    assert f"The selection '' names no {flag[:-1]}. Write names, or leave it out" in capsys.readouterr().err
 
 
 def test_tables_of_a_folder(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:

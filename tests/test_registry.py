@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.plan import specification
 from harness.registry import BASES, build_method, build_protocol, build_scenario, build_task, discover, get
 from harness.selection import select, split
-from tests.plugins import METHOD, install
+from tests.plugins import METHOD, install, write
 
 OWN_METHODS = {"mdn", "inn", "cinn", "cvae", "tandem", "na", "ipage", "na-lm", "na-near", "ipage-lm"} | {
     "prior",
@@ -97,6 +97,63 @@ def test_a_broken_plugin_is_listed_and_stops_no_other(
     assert "broken  BROKEN" in text
     assert "mdn  (version" in text
     assert capsys.readouterr().err.count("warning: method broken") == 1
+
+
+SAYS = """
+from harness.contracts import Method
+
+class Broken(Method):
+    {what}
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("groups = 'paper'", "groups is the text 'paper'; write a tuple: groups = ('paper',)"),
+        ("references = 'Ren 2020'", "references is the text 'Ren 2020'; write a tuple"),
+        ("handles = 'gaps'", "handles is the text 'gaps'"),
+        ("finer = (1, 2)", "finer is (1, 2); write a tuple of texts"),
+        ("groups = None", "groups is None; write a tuple of texts"),
+    ],
+)
+def test_what_a_plugin_says_in_several_texts_is_no_single_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str, reason: str
+) -> None:
+    install(monkeypatch, tmp_path, SAYS.format(what=what), methods={"broken": "Broken"})
+    assert reason in str(get("methods", "broken").error)
+    text = listing.plugins("methods")
+    assert reason in text and "mdn  (version" in text
+    with pytest.raises(UsageError, match=r"is broken.*select others") as caught:
+        select("methods", "broken")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a,b", "a[b]", "a b", "na*", "-x", "../up", "a/b", "?"])
+def test_a_name_that_no_selection_can_hold_is_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    install(monkeypatch, tmp_path, METHOD, methods={name: "Copy"})
+    assert "cannot stand in a selection: use letters, digits" in str(get("methods", name).error)
+    assert f"{name}  BROKEN" in listing.plugins("methods")
+    assert set(names("all")) >= OWN_METHODS and name not in names("all")
+
+
+@pytest.mark.parametrize(
+    "value", ["???", "no module at all", "nowhere", "nowhere:", "nowhere.at.all:Copy", ".x:Copy", "1:2"]
+)
+def test_an_entry_point_that_leads_nowhere_is_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str
+) -> None:
+    root = write(tmp_path, METHOD, methods={"odd": "Copy"})
+    (entries,) = root.glob("*.dist-info/entry_points.txt")
+    entries.write_text(f"[harness.methods]\nodd = {value}\n[harness.tasks]\nodd = {value}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(root))
+    for kind in ("methods", "tasks"):
+        assert get(kind, "odd").error
+        text = listing.plugins(kind)
+        assert "odd  BROKEN" in text and ("mdn  (" in text or "sinewave  (" in text)
+    assert set(names("all")) >= OWN_METHODS and names("paper")
 
 
 def test_a_name_registered_twice_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

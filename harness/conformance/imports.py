@@ -25,8 +25,8 @@ SCORING = {
 
 def forbidden_imports(plugin: Plugin) -> Finding:
     """Whether what the module of a method imports, through all modules of its own, is free of tasks and of scoring."""
-    module, tops = plugin.entry.module, sources.tops_of(plugin.entry.dist)
-    tasks = {other.entry.module: name for name, other in discover("tasks").items() if other.entry.module != module}
+    module, tops = plugin.module, sources.tops_of(plugin.entry.dist)
+    tasks = {other.module: name for name, other in discover("tasks").items() if other.module not in ("", module)}
     found: dict[str, str] = {}
     for own in sorted(sources.closure(module, tops)):
         for name in sorted({own, *sources.imported(own)} - {module}):

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.metrics import METRICS
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
-from harness.protocols.shared import many
+from harness.protocols.shared import many, trials_refused
 from harness.reporting import notes
 from harness.reporting.build import base, table
 from harness.reporting.groups import Group
@@ -89,6 +89,9 @@ class RT(Protocol):
         best = np.stack([estimate(errors, count) for count in trials], 1)
         low, high = bootstrap_interval(best, self.options.bootstrap, seed)
         return Curve(best.mean(0).tolist(), low.tolist(), high.tolist())
+
+    def refusal(self, sizes: Sizes | None = None) -> str | None:
+        return trials_refused(self.options.trials, many(sizes).n if sizes else None)
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
         for metric, curve in scores.curves.items():

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from harness.metrics import ACCURATE
 from harness.protocols.contract import Material, Number, Protocol, Question
-from harness.protocols.shared import single
+from harness.protocols.shared import single, trials_refused
 from harness.settings import Sizes, setting
 
 TRIALS = (1, 10, 20, 30, 40, 50, 100, 200)
@@ -57,6 +57,9 @@ class Recall(Protocol):
         reached[accurate] = sectors(x[accurate], task.images, high - low)
         trials = [count for count in self.options.trials if count <= len(x)]
         return Scores(images, trials, expected_share(reached, trials))
+
+    def refusal(self, sizes: Sizes | None = None) -> str | None:
+        return trials_refused(self.options.trials, sizes.fixed_proposals * sizes.repeats if sizes else None)
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
         return ((None, f"found_{T}", share) for T, share in zip(scores.T, scores.found, strict=True))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.metrics import METRICS
+from harness.options import text_of
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question
 from harness.reporting import notes
 from harness.reporting.build import base, table
@@ -31,6 +32,18 @@ def many(sizes: Sizes) -> Question:
 def single(sizes: Sizes) -> Question:
     """Proposals for y*, drawn anew in each repeat."""
     return Question("fixed", sizes.fixed_proposals, sizes.repeats)
+
+
+def trials_refused(trials: Sequence[int], proposals: int | None) -> str | None:
+    """Why these numbers T of proposals cannot be scored, of so many where that is known; None where they can."""
+    if not trials:
+        return "trials names no T. Write some, such as trials=1+10."
+    twice = next((count for count in trials if trials.count(count) > 1), None)
+    if twice is not None:
+        return f"trials = {text_of(trials)} names {twice} twice. Write each T once, such as trials=1+10."
+    if proposals is not None and min(trials) > proposals:
+        return f"trials = {text_of(trials)} is more than the {proposals} proposals. Allowed: at least one T up to that."
+    return None
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,9 @@ def _selected(
         if isinstance(wanted, str):
             from harness.selection import split
 
-            wanted = split(wanted)
+            text, wanted = wanted, split(wanted)
+            if not wanted:
+                raise UsageError(f"The selection {text!r} names no {kind}. Write names, or leave it out to show all.")
         if wanted is not None:
             records = _matching(records, kind, wanted)
     return records

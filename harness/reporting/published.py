@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,4 +47,14 @@ def comparable(value: Published | None, metric: str, y_dim: int) -> bool:
 def _index() -> dict[tuple[str, str, str], Published]:
     """All values; each entry point is a function that gives some."""
     found = sorted(entry_points(group="harness.published"), key=lambda entry: entry.name)
-    return {(item.measure, item.task, item.method): item for entry in found for item in entry.load()()}
+    return {(item.measure, item.task, item.method): item for entry in found for item in _values(entry)}
+
+
+def _values(entry: EntryPoint) -> list[Published]:
+    """What an entry point gives; nothing, with a logged warning, where it cannot be used."""
+    try:
+        return list(entry.load()())
+    except Exception as error:  # whatever a stranger's module raises must not stop the tables
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        logger.warning("The published values %r are left out, for they cannot be read: %s", entry.name, text)
+        return []

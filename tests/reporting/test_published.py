@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import methods.published
-from harness.reporting import render
+from harness.reporting import published, render
 from harness.reporting.published import find
 from methods.published import load
 from tests import results
@@ -116,3 +116,15 @@ def test_a_value_of_the_task_as_it_is_never_stands_beside_that_of_a_scenario(ran
     for table in json.loads(render("all", ran, format="json")):
         scenario = table["task"] is not None and table["task"] not in results.TASKS
         assert not scenario or not any(key.startswith("published") for row in table["rows"] for key in row)
+
+
+def test_values_that_cannot_be_read_stop_no_table(tmp_path, monkeypatch, ran, caplog):
+    info = tmp_path / "stranger-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[harness.published]\nodd = nowhere:load\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    published._index.cache_clear()
+    text = render("summary", ran)
+    published._index.cache_clear()
+    assert "[in brackets]" in text and "'odd' are left out, for they cannot be read: ModuleNotFound" in caplog.text
