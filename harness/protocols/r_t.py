@@ -157,10 +157,16 @@ def _table(group: Group, metric: str, published: bool) -> Table:
     floor = group.floor(metric)
     columns += [_column(count, count in (counts[0], counts[-1]), floor) for count in spaced(counts)]
     values = [value for by_count in shown.values() for value in by_count.values()]
-    extra = [meaning(metric), METRICS[metric].words, notes.INVALID, *_notes(group, rows)]
+    extra = [meaning(metric), METRICS[metric].words, notes.INVALID, *untrained(group, metric), *_notes(group, rows)]
     if values:
         extra += ["[in brackets]: the published value", *notes.published(values)]
     return table("r_T", "r_T, best of T proposals", group, columns, rows, extra, metric)
+
+
+def untrained(group: Group, metric: str) -> Iterator[str]:
+    """Which methods have learned nothing yet, by the error of one proposal."""
+    one = {row.label: curve(row, metric, {}).get("r_1") for row in group.rows}
+    return notes.untrained(group, metric, one)
 
 
 def meaning(metric: str) -> str:

@@ -131,6 +131,8 @@ def error_table(
     columns = [*_columns(metric, group.floor(metric)), *beside]
     origins = [(row.label, scores[0].repeats_from) for row in group.rows if (scores := row.scores(protocol))]
     extra = [METRICS[metric].words, notes.INVALID, *notes.spread(group.rows, [group], origins)]
+    if name == "multi-target":
+        extra += notes.untrained(group, metric, {raw["method"]: raw["mean"] for raw in rows})
     values = list(shown.values())
     if any(values):
         columns.append(Column("published", _published, status=None))

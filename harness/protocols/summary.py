@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from harness.metrics import METRICS
 from harness.protocols.contract import Number, Protocol, Shown
-from harness.protocols.r_t import ERRORS, RT, bracket, curve, lookup, meaning, trials
+from harness.protocols.r_t import ERRORS, RT, bracket, curve, lookup, meaning, trials, untrained
 from harness.reporting import notes
 from harness.reporting.build import METHOD, several
 from harness.reporting.groups import Group
@@ -56,6 +56,7 @@ def _table(groups: Sequence[Group], metric: str, published: bool) -> Table:
         if count in ends(group)
     ]
     extra = [meaning(metric), METRICS[metric].words, notes.INVALID]
+    extra += [note for group in groups for note in untrained(group, metric)]
     extra += ["[in brackets]: the published value", *notes.published(values)] if values else []
     facts = {**notes.facts(groups[0], metric), "title": "Summary", "task": None, "split": None, "targets": None}
     below = [note for group in groups for note in notes.floor(group, metric)]

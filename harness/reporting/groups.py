@@ -7,12 +7,14 @@ only with equal options of the protocol. Records share a row only where nothing 
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.metrics import METRICS
 from harness.options import text_of
 from harness.records import canonical
 from harness.reporting.numbers import count
@@ -63,6 +65,18 @@ class Group:
     def done(self) -> bool:
         """Whether any row has scores at all."""
         return any(row.done for row in self.rows)
+
+    @property
+    def steps(self) -> int:
+        """Steps that the schedule trains a network for, all phases together; 0 where no record knows the data."""
+        schedule = self.first.declared.schedule
+        return schedule.epochs * math.ceil(self.first.data.n_train / schedule.batch) if self.first.data else 0
+
+    def of_the_mean(self, metric: str) -> float:
+        """The error of always answering with the mean of y: a sum over y, or a mean, of what the metric weighs."""
+        variance = self.first.data.y_variance if self.first.data else []
+        each = [float(value > 0) if metric == "nmse" else value for value in variance]
+        return sum(each) / (max(len(each), 1) if METRICS[metric].averaged else 1)
 
     def floor(self, metric: str) -> float:
         """The error of the task's forward model itself, below which no comparison means anything; 0 without one."""

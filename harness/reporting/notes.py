@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.reporting.groups import Group
@@ -22,7 +22,12 @@ BEST = (
     "bold: best of the column, with all that read the same; italic: best without the baselines, where a baseline is "
     f"best; rows with less than {VALID:.0%} valid designs take no part"
 )
-MESSAGE = 110
+MESSAGE = 300
+"""Characters of an error that a note shows."""
+FEW_STEPS = 500
+"""Steps of training below which a method that has learned nothing is called untrained; `quick` has 1250 or more."""
+MOOT = 0.3
+"""The nmse of a floor above which little is left to compare."""
 FRESH = "fresh proposals"
 
 
@@ -81,14 +86,43 @@ def spread(rows: Iterable[Row], groups: Sequence[Group], origins: Iterable[tuple
             yield f"Repeats are {origin}: {', '.join(names)}"
 
 
+def untrained(group: Group, metric: str, errors: Mapping[str, float | None]) -> Iterator[str]:
+    """Which methods, by row, have learned nothing yet: worse than the mean of y after a training of a moment.
+
+    An answer drawn from what is known of x may be so bad after any training; after a few steps it is for want of them.
+    """
+    mean = group.of_the_mean(metric)
+    sized = {row.label for row in group.rows if row.first.model and row.first.model.parameters.budget is not None}
+    names = [label for label, error in errors.items() if label in sized and error is not None and error > mean]
+    if names and 0 < group.steps < FEW_STEPS:
+        yield (
+            f"untrained on {group.task}, after {group.steps} steps: {', '.join(names)}, worse than always answering "
+            f"with the mean of y ({metric} {number(mean)}). To compare methods, give more epochs or another preset"
+        )
+
+
 def floor(group: Group, metric: str | None) -> Iterator[str]:
-    """What the values in parentheses are."""
+    """What the values in parentheses are, and where they leave nothing to compare."""
     value = group.floor(metric) if metric else 0.0
+    if metric and group.floor("nmse") > MOOT:
+        yield (
+            f"moot on {group.task}: the error of its forward model, or the noise in its targets, is nmse "
+            f"{number(group.floor('nmse'))}, where 1 is that of always answering with the mean of y, so that "
+            "differences say little of the methods. Give more or better data"
+        )
     if value:
         yield (
             f"(in parentheses): below {number(value)}, the error of the forward model of {group.task} itself or of "
             "noise in its targets, where differences mean nothing"
         )
+
+
+def shortened(message: str, size: int = MESSAGE) -> str:
+    """A message with its middle left out where it is long: what to do about an error stands at its end."""
+    if len(message) <= size:
+        return message
+    head, tail = message[: size // 3], message[-(size - size // 3) :]
+    return f"{head.rpartition(' ')[0] or head} … {tail.partition(' ')[2] or tail}"
 
 
 def failures(rows: Iterable[Row]) -> Iterator[str]:
@@ -98,7 +132,7 @@ def failures(rows: Iterable[Row]) -> Iterator[str]:
             if record.status != "ok":
                 what = record.status.replace("_", " ")
                 message = " ".join((record.error.message if record.error else "no message").split())
-                short = message if len(message) <= MESSAGE else message[:MESSAGE] + "…"
+                short = shortened(message)
                 scenario = f", {record.label.scenario}" if record.declared.scenario else ""
                 place = f"{record.label.task}{scenario}, seed {record.declared.seed}"
                 yield f"{row.label} on {place}: {what} ({short})"

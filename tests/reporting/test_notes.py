@@ -1,0 +1,86 @@
+"""What the notes of a table say of its numbers as a whole: untrained methods, floors that leave nothing, errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.metrics import METRICS
+from harness.reporting import render
+from harness.reporting.notes import MESSAGE, MOOT, shortened
+from tests import results
+from tests.results import erring, failed, renamed, variant, write
+
+replace = msgspec.structs.replace
+
+
+@pytest.fixture(scope="module")
+def mdn(ran):
+    return results.load(ran)["sinewave", "mdn", "base"]
+
+
+def notes(name, root, **options):
+    """The notes of a table of one group."""
+    (table,) = json.loads(render(name, root, format="json", **options))
+    return table["notes"]
+
+
+def about(word, found):
+    return [note for note in found if note.startswith(word)]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_method_worse_than_the_mean_of_y_is_untrained_after_a_moment(tmp_path, mdn, metric):
+    mean = {"nmse": 1.0, "mse": mdn.data.y_variance[0], "sse": mdn.data.y_variance[0]}[metric]
+    worse, better = erring(mdn, 1.01 * mean), erring(renamed(mdn, "inn"), 0.99 * mean)
+    baseline = erring(renamed(mdn, "prior", ["baselines"]), 2 * mean)
+    size = replace(baseline.model.parameters, budget=None, ratio=None, width=None)
+    baseline = variant(baseline, model=replace(baseline.model, parameters=size))
+    (note,) = about("untrained", notes("multi-target", write(tmp_path, worse, better, baseline), metric=metric))
+    assert note.startswith("untrained on sinewave, after 2 steps: mdn, worse than") and f"({metric} " in note
+
+
+def test_after_many_steps_no_method_is_untrained(tmp_path, mdn):
+    schedule = dataclasses.replace(mdn.declared.schedule, epochs=600)
+    root = write(tmp_path, erring(variant(mdn, declared=replace(mdn.declared, schedule=schedule)), 100.0))
+    assert about("untrained", notes("multi-target", root)) == []
+
+
+@pytest.mark.parametrize("name", ["summary", "r_T"])
+def test_the_curves_say_it_by_their_first_proposal(tmp_path, mdn, name):
+    scores = mdn.scores["r_T"].values
+    curves = {metric: {**found, "value": [100.0, *found["value"][1:]]} for metric, found in scores["curves"].items()}
+    root = write(tmp_path, results.scored(mdn, "r_T", curves=curves))
+    assert len(about("untrained", notes(name, root))) == 1
+
+
+@pytest.mark.parametrize("share", [0.99, 1.01])
+@pytest.mark.parametrize("name", ["summary", "r_T", "multi-target", "fixed-target"])
+def test_a_floor_that_leaves_little_to_compare_is_named(tmp_path, mdn, name, share):
+    data = replace(mdn.data, floor={"nmse": share * MOOT, "mse": share * MOOT, "sse": share * MOOT})
+    found = about("moot", notes(name, write(tmp_path, variant(mdn, data=data))))
+    assert len(found) == (share > 1) and all("nmse 0.30, where 1 is that of" in note for note in found)
+
+
+@given(st.text(), st.integers(2, 400))
+def test_of_a_long_message_beginning_and_end_stay(text, size):
+    short = shortened(text, size)
+    if len(text) <= size:
+        assert short == text
+    else:
+        head, _, tail = short.partition(" … ")
+        assert len(short) <= size + 3 and text.startswith(head) and text.endswith(tail) and tail
+
+
+def test_what_to_do_about_an_error_is_in_the_note(tmp_path, mdn):
+    remedy = " Leave out the columns that have many of them, or write missing=drop."
+    message = "x" * 40 + " is far too long" * 40 + remedy
+    cell = failed(renamed(mdn, "cinn"), "failed")
+    cell = variant(cell, error=replace(cell.error, message=message))
+    (note,) = about("cinn on", notes("multi-target", write(tmp_path, mdn, cell)))
+    assert note.endswith(f"{remedy})") and len(note) < MESSAGE + 60
