@@ -97,7 +97,9 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     made = each["new"]
     made.add_argument("kind", help="task or method")
     made.add_argument("name", help="the plug-in's name, such as my-task")
-    made.add_argument("--from", dest="pairs", metavar="FILE", help="CSV, Parquet or NPZ file of the task's pairs")
+    made.add_argument(
+        "--from", dest="pairs", metavar="FILE", help="file of the task's pairs, also as in pairs.csv[decimal=comma]"
+    )
     made.add_argument("--x", help="columns of the design, such as a, a:f, r* or a+c:f")
     made.add_argument("--y", help="columns of the target, written alike")
     made.add_argument("--folder", metavar="DIR", help="the folder to write, which must not exist (default: NAME)")

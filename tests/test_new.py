@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -10,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from harness import new
 from harness.conformance import check
 from harness.errors import UsageError
 from harness.registry import discover
+from tasks.dataset import DatasetOptions, DatasetTask
 
 ROOT = Path(__file__).parents[1]
 FAST = "\n\nfrom tasks.dataset.training import Training\n\n{name}.training = Training(steps=50)\n"
@@ -62,6 +65,21 @@ def test_a_new_task_can_be_installed_and_passes_its_own_test(tmp_path, pairs, mo
     monkeypatch.syspath_prepend(str(site))
     plugin = discover("tasks")["my-beam"]
     assert plugin.error is None and plugin.required == ()  # so that `all` runs it, too
+
+
+def test_how_the_file_is_read_becomes_a_default_of_the_new_task(tmp_path, pairs, monkeypatch):
+    german = tmp_path / "german.csv"
+    german.write_text(pairs.read_text(encoding="utf-8").replace(",", ";").replace(".", ","), encoding="utf-8")
+    with pytest.raises(UsageError, match="decimal=comma"):
+        new.new_task("beam", tmp_path / "beam", german, "length:depth", "deflection")
+    wanted = Path(f"{german}[decimal=comma,comment=none,batch=7]")
+    new.new_task("beam", tmp_path / "beam", wanted, "length:depth", "deflection")
+    monkeypatch.syspath_prepend(str(tmp_path / "beam"))
+    made = importlib.import_module("beam").Beam()
+    plain = DatasetTask(DatasetOptions(path=str(pairs), x="length:depth", y="deflection"))
+    assert torch.equal(made.rows.x, plain.rows.x) and torch.equal(made.rows.y, plain.rows.y)
+    assert (made.options.decimal, made.options.comment, made.options.batch) == ("comma", None, 7)
+    sys.modules.pop("beam")
 
 
 def test_a_new_method_is_found_and_conforms(tmp_path, monkeypatch):

@@ -119,7 +119,7 @@ def _text(path: Path) -> str:
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             reason = str(error).rstrip(".")
             raise UsageError(f"{path} is no whole gzip file ({reason}). Pack it anew with `gzip FILE`.") from error
-    remedy = f"Save it as UTF-8, for instance with `iconv -f {{}} -t UTF-8 {path.name} > utf8.csv`."
+    remedy = f"Save it as UTF-8, for instance with `iconv -f {{}} -t UTF-8 {path.name.removesuffix('.gz')} > utf8.csv`."
     if content.startswith(UTF_16) or b"\0" in content[:1000]:
         raise UsageError(f"{path} is not UTF-8; it looks like UTF-16. {remedy.format('UTF-16')}")
     try:

@@ -43,7 +43,8 @@ class Description:
         rows, y = self.rows, self.y
         yield f"Data: {self.file}, {len(rows) + rows.repeated} rows, x = {_listed(self.x)}, y = {_listed(y)}."
         if self.left_out:
-            yield f"{self.left_out} more rows have a cell of x or y without a number, and are left out (missing=drop)."
+            more = f"{self.left_out} more row{'s' * (self.left_out > 1)}"
+            yield f"Left out are {more} without a number in a cell of x or y (missing=drop)."
         if rows.repeated:
             yield (
                 f"{rows.repeated} rows repeat the design of another. Each design counts once, with the mean of its y, "

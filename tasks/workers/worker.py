@@ -32,6 +32,8 @@ def main(name: str) -> None:
         try:
             function = function or load(name)
             answer = b"y" + packed(real(function(unpacked(question))))
+        except Refused as refusal:
+            answer = b"e" + str(refusal).encode()
         except BaseException:  # also what a function does to end its program
             answer = b"e" + traceback.format_exc().encode()
         send(answers, answer)
@@ -43,16 +45,20 @@ def load(name: str) -> Any:
     return attrgetter(path)(import_module(module))
 
 
+class Refused(Exception):
+    """What a function returned cannot be used; the text says why."""
+
+
 def real(values: Any) -> np.ndarray:
     """What a function returned, as float64.
 
     Raises:
-        TypeError: complex numbers, whose imaginary parts would be lost.
+        Refused: complex numbers, whose imaginary parts would be lost.
     """
     found = np.asarray(values)
     if np.iscomplexobj(found) or any(isinstance(value, complex) for value in found.flat if found.dtype == object):
-        raise TypeError(
-            "it returned complex numbers; return real ones, such as abs(y), or real and imaginary part as two columns"
+        raise Refused(
+            "It returned complex numbers; return real ones, such as abs(y), or real and imaginary part as two columns."
         )
     return found.astype(np.float64)
 

@@ -339,7 +339,7 @@ def test_rows_without_a_number_are_left_out_where_that_is_asked_for(tmp_path, ki
     kept = build(written(tmp_path, frame.drop([3, 7, 50]), "kept.csv"))
     assert torch.equal(built.rows.x, kept.rows.x) and torch.equal(built.rows.y, kept.rows.y)
     assert built.fixed_target == (frame["gap"][8],)
-    assert "3 more rows have a cell of x or y without a number" in list(built.description.lines())[1]
+    assert "Left out are 3 more rows without a number in a cell" in list(built.description.lines())[1]
     with pytest.raises(UsageError, match=r"target=row:8 is a row that missing=drop leaves out. Write another row"):
         build(path, missing="drop", target="row:8")
 
@@ -900,7 +900,7 @@ def test_batches_are_simulated_at_once(tmp_path, module):
         ),
         (
             "{module}:wave",
-            r"it returned complex numbers; return real ones, such as abs\(y\), or real and imaginary part",
+            r"answers none of 3 rows of the file. It returned complex numbers; return real ones, such as abs\(y\)",
         ),
         ("{module}:missing", "has no attribute 'missing'"),
         ("{python} -c 'import sys; sys.exit(\"no licence\")'", "ended with status 1. .*\nno licence"),
