@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Phase, Problem, Proposals
+from harness.settings import setting
 from methods.augmentation import Augmentation
 from methods.flows import build_flow
 from methods.levels import blurred, loosened
@@ -21,17 +22,15 @@ from methods.networks import REDRAWS, keep_inside, normal, repeat_targets
 class CINNOptions:
     """Options of the conditional INN."""
 
-    coupling: Literal["spline", "affine"] = "spline"
-    blocks: int = 8
-    bins: int = 8
-    depth: int = 2
-    rotate: bool = False
-    weight_decay: float = 1e-5
-    target_noise: float = 0.0
-    """Standard deviation of the noise added to y in training, in standardised y."""
-    inside: bool = True
-    """Draw a design again that falls outside the range of the training designs, up to ten times."""
-    augment: Literal["off", "surrogate"] = "off"
+    coupling: Literal["spline", "affine"] = setting("spline", help="rational-quadratic splines, or Real-NVP")
+    blocks: int = setting(8, help="couplings", least=1)
+    bins: int = setting(8, help="bins of a spline", least=2)
+    depth: int = setting(2, help="hidden layers of each coupling's network", least=1)
+    rotate: bool = setting(False, help="splines only: join pairs of blocks by fixed rotations, not by permutations")
+    weight_decay: float = setting(1e-5, help="of the optimiser", least=0)
+    target_noise: float = setting(0.0, help="deviation of the noise added to y in training, in standardised y", least=0)
+    inside: bool = setting(True, help="draw a design again that falls outside the range of the training designs")
+    augment: Literal["off", "surrogate"] = setting("off", help="train on prior draws that a surrogate labels")
 
 
 class CINN(Method):

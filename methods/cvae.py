@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from harness.contracts import Method, Phase, Problem, Proposals
+from harness.settings import setting
 from methods.augmentation import Augmentation
 from methods.levels import blurred, loosened
 from methods.mixture import Mixture
@@ -23,21 +24,22 @@ PRIOR_DEPTH = 2  # hidden layers of the network that gives a learned prior
 class CVAEOptions:
     """Options of the conditional VAE."""
 
-    z_dim: int = 4
-    depth: int = 3
-    components: int = 0
-    """Components of a learned prior p(z | y), a mixture of normals; 0: the standard normal for every y."""
-    kl_weight: float = 1.0
-    warm_up: float = 0.0
-    """Share of the training in which the weight of the KL term rises from 0, against a latent that is never used."""
-    y_weight: float = 1.0
-    """Factor on y beside x and z: where one y is an input among a thousand, networks learn it last."""
-    sample: Literal["mean", "full"] = "mean"
-    """Propose the decoder's mean, or a draw from the decoder with its learned scale."""
-    weight_decay: float = 0.0
-    inside: bool = True
-    """Draw a design again that falls outside the range of the training designs, up to ten times."""
-    augment: Literal["off", "surrogate"] = "off"
+    z_dim: int = setting(4, help="dimensions of the latent z", least=1)
+    depth: int = setting(3, help="hidden layers of encoder and decoder", least=1)
+    components: int = setting(0, help="normals in a learned prior p(z | y); 0: a standard normal for every y", least=0)
+    kl_weight: float = setting(1.0, help="weight of the KL term", least=0)
+    warm_up: float = setting(
+        0.0,
+        help="share of the training in which it rises from 0, against a latent that is never used",
+        least=0,
+    )
+    y_weight: float = setting(
+        1.0, help="factor on y beside x and z: where one y stands among a thousand inputs, it is learned last", above=0
+    )
+    sample: Literal["mean", "full"] = setting("mean", help="propose the decoder's mean, or a draw with its scale")
+    weight_decay: float = setting(0.0, help="of the optimiser", least=0)
+    inside: bool = setting(True, help="draw a design again that falls outside the range of the training designs")
+    augment: Literal["off", "surrogate"] = setting("off", help="train on prior draws that a surrogate labels")
 
 
 class Autoencoder(nn.Module):

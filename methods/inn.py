@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from harness.settings import setting
 from methods.augmentation import Augmentation
 from methods.flows import build_flow
 from methods.levels import blurred, loosened
@@ -23,36 +24,41 @@ MMD_WIDTHS = (0.2, 0.5, 1.0, 2.0)
 class BijectionOptions:
     """The invertible network that INN and iPage share."""
 
-    coupling: Literal["affine", "spline"] = "affine"
-    blocks: int = 8
-    bins: int = 8
-    depth: int = 2
-    rotate: bool = True
-    """Spline couplings only: join pairs of blocks by fixed rotations; off: by permutations, none in two dimensions."""
-    padding: int = 0
-    """Dimensions added to x. Where x_dim = y_dim + z_dim, f has no critical point; a forward model that has some needs
-    padding."""
-    padding_noise: float = 0.05
-    """Standard deviation of the padding in training."""
-    components: int = 0
-    """Principal components of y that the network maps to. 0 takes as many as x has dimensions, and y itself where it
-    has no more than that: a bijection of x with a spectrum of hundreds of points is one of padding with noise."""
-    weight_decay: float = 1e-5
+    coupling: Literal["affine", "spline"] = setting("affine", help="Real-NVP, or rational-quadratic splines")
+    blocks: int = setting(8, help="couplings", least=1)
+    bins: int = setting(8, help="bins of a spline", least=2)
+    depth: int = setting(2, help="hidden layers of each coupling's network", least=1)
+    rotate: bool = setting(True, help="splines only: join pairs of blocks by fixed rotations, not by permutations")
+    padding: int = setting(
+        0,
+        help="dimensions added to x: a forward model with critical points needs some, as none has any where x_dim = "
+        "y_dim + z_dim",
+        least=0,
+    )
+    padding_noise: float = setting(0.05, help="standard deviation of the padding in training", least=0)
+    components: int = setting(
+        0,
+        help="principal components of y that the network maps to; 0: as many as x has dimensions, or y itself where it "
+        "has no more; a bijection of x with hundreds of points is one of padding with noise",
+        least=0,
+    )
+    weight_decay: float = setting(1e-5, help="of the optimiser", least=0)
 
 
 @dataclass(frozen=True)
 class INNOptions(BijectionOptions):
     """Options of the INN."""
 
-    loss: Literal["likelihood", "mmd"] = "likelihood"
-    sigma: float = 0.05
-    """Maximum likelihood only: standard deviation of y around the network's prediction, in standardised y or its
-    components; 0 learns one for each of them, where some can be predicted well and others cannot."""
-    fit_weight: float = 10.0
-    """MMD only: weight of the squared error of y beside the two MMD terms."""
-    inside: bool = True
-    """Draw a design again that falls outside the range of the training designs, up to ten times."""
-    augment: Literal["off", "surrogate"] = "off"
+    loss: Literal["likelihood", "mmd"] = setting("likelihood", help="maximum likelihood, or MMD in both directions")
+    sigma: float = setting(
+        0.05,
+        help="likelihood only: deviation of y around the prediction, in standardised y or its components; 0 learns one "
+        "for each, where some can be predicted well and others cannot",
+        least=0,
+    )
+    fit_weight: float = setting(10.0, help="MMD only: weight of the squared error of y beside the MMD terms", least=0)
+    inside: bool = setting(True, help="draw a design again that falls outside the range of the training designs")
+    augment: Literal["off", "surrogate"] = setting("off", help="train on prior draws that a surrogate labels")
 
 
 class Bijection(nn.Module):

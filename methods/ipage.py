@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from harness.settings import setting
 from methods.inn import Bijection, BijectionOptions, bidirectional_loss
 from methods.latent import Sampling, latent_samples
 from methods.levels import nearest
@@ -32,41 +33,61 @@ from methods.straight_through import straight
 class IPageOptions(BijectionOptions):
     """Options of iPage."""
 
-    padding: int = 2
-    forward_share: float = 0.5
-    """Share of the network's training passes in which y alone is fitted; in the rest it is trained bidirectionally."""
-    screened: int = 1
-    """Latent samples drawn for each proposal; those whose designs f_y likes best are localised, as in the released
-    code."""
-    sampling: Sampling = "maximin"
-    """How the latent is sampled: simple random, Latin hypercube, maximin Latin hypercube, or Sobol."""
-    localise: Literal["adam", "lm"] = "adam"
-    steps: int = 10
-    rate: float = 0.1
-    boundary_weight: float = 0.1
-    restarts: int = 10
-    """Levenberg-Marquardt only: rounds in which rows that did not converge start from a new latent sample."""
-    tolerance: float = 1e-7
-    """Levenberg-Marquardt only: squared error, in standardised y, at which a row has converged; where y has more
-    dimensions than x, not less than the forward model's validation error."""
-    searches: int = 0
-    """Levenberg-Marquardt only: distinct searches for a target, which the proposals repeat; 0: one for each, or five
-    where y has more dimensions than x."""
-    surrogate: Literal["own", "mlp"] = "own"
-    """The forward model of the localisation: the INN's own f_y, or a network of its own within the same budget."""
-    surrogate_depth: int = 4
-    surrogate_share: float = 0.5
-    """Share of the training passes that fits the separate forward model."""
-    fit_floor: float = 0.05
-    """Smallest lambda_y, relative to its first value. With 0, as printed, the network unlearns y at the end."""
+    padding: int = setting(2, help="dimensions added to x, without which f_y has no critical point", least=0)
+    forward_share: float = setting(
+        0.75,
+        help="share of the network's passes that fits y alone; the rest is bidirectional",
+        above=0,
+        below=1,
+    )
+    sampling: Sampling = setting(
+        "maximin", help="of the latent: simple random, Latin hypercube, maximin Latin hypercube, or Sobol"
+    )
+    screened: int = setting(
+        2,
+        help="latent samples for each proposal; the one that the forward model likes best is localised",
+        least=1,
+    )
+    localise: Literal["adam", "lm"] = setting("adam", help="Adam, or Levenberg-Marquardt")
+    steps: int = setting(20, help="steps of the localisation", least=0)
+    rate: float = setting(0.2, help="Adam only: first step, in standardised x", above=0)
+    boundary_weight: float = setting(1.0, help="Adam only: weight of the boundary loss", least=0)
+    restarts: int = setting(
+        10, help="Levenberg-Marquardt only: rounds in which rows that did not converge start anew", least=0
+    )
+    tolerance: float = setting(
+        1e-7,
+        help="Levenberg-Marquardt only: squared error, in standardised y, at which a row has converged; where y has "
+        "more dimensions than x, not less than the forward model's validation error",
+        above=0,
+    )
+    searches: int = setting(
+        0,
+        help="Levenberg-Marquardt only: distinct searches for a target, which the proposals repeat; 0: one for each, "
+        "or five where y has more dimensions than x",
+        least=0,
+    )
+    surrogate: Literal["own", "mlp"] = setting(
+        "own", help="forward model of the localisation: the INN's own f_y, or a network of its own within the budget"
+    )
+    surrogate_depth: int = setting(4, help="hidden layers of the separate forward model", least=1)
+    surrogate_share: float = setting(
+        0.5, help="share of the passes that fits the separate forward model", above=0, below=1
+    )
+    fit_floor: float = setting(
+        0.05,
+        help="smallest lambda_y, relative to its first value; with 0, as printed, the network unlearns y at the end",
+        least=0,
+    )
 
 
 class IPage(Method):
     """iPage (Algorithm 1): dynamic bidirectional training, posterior samples, localisation through the forward model.
 
-    Training first fits y alone; then lambda_y falls as max(floor, exp(-5 r)) while lambda_z = lambda_x = r rise, r in
-    [0, 1]. The forward model is the network in the state of its best validated f_y. Latent samples give the starting
-    designs f^-1(y, z), which gradient steps move to f_y(x) = y.
+    Training first fits y alone, for `forward_share` of the passes; then lambda_y falls as max(floor, exp(-5 r)) while
+    lambda_z = lambda_x = r rise, r in [0, 1]. The forward model is the network in the state of its best validated f_y.
+    Latent samples give starting designs f^-1(y, z); gradient steps move those that f_y likes best (`screened`, as in
+    the released code) to f_y(x) = y.
 
     References: Bi, Fung, Zhang, "Accelerating inverse learning via intelligent localization with exploratory sampling",
     AAAI 2023, arXiv:2212.01016.
@@ -230,4 +251,10 @@ class IPageLM(IPage):
     """iPage with a forward network of its own and Levenberg-Marquardt, within the same parameter budget."""
 
     groups: ClassVar[tuple[str, ...]] = ("variants",)
-    defaults: ClassVar[dict[str, Any]] = {"surrogate": "mlp", "localise": "lm", "steps": 5}
+    defaults: ClassVar[dict[str, Any]] = {
+        "surrogate": "mlp",
+        "localise": "lm",
+        "steps": 5,
+        "forward_share": 0.5,
+        "screened": 1,
+    }

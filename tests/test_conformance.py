@@ -491,7 +491,7 @@ BROKEN_METHODS = [
     (NotAMethod, "declaration", "subclass harness.contracts.Method"),
     (IntegerDtype, "declaration", "torch.float32"),
     (DemandingOptions, "declaration", "have no default"),
-    (Coarse, "budget", "BudgetMissed"),
+    (Coarse, "budget", "Let `build` use the width"),
     (FalselyExempt, "budget", "trainable is False"),
     (Diverging, "training", "Diverged"),
     (Growing, "training", "trainable parameters now, more than it was built with"),

@@ -18,13 +18,11 @@ from harness.settings import setting
 from tests.plugins import install
 
 KINDS: tuple[Any, ...] = get_args(listing.Kind)
-UNWRITTEN = ("methods.inn", "methods.cinn", "methods.cvae", "methods.ipage")
-"""Modules of methods whose options do not have all meanings and bounds yet."""
 OWN = [
-    pytest.param(loaded.Options, id=f"{kind} {name}")
+    pytest.param(plugin.load().Options, id=f"{kind} {name}")
     for kind in KINDS
     for name, plugin in discover(kind).items()
-    if plugin.distribution == "inverse-harness" and (loaded := plugin.load()).Options.__module__ not in UNWRITTEN
+    if plugin.distribution == "inverse-harness"
 ]
 
 

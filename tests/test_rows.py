@@ -9,11 +9,10 @@ from toys import Mixed, Waves
 
 from harness import data as datasets
 from harness.answers import Asker
-from harness.conformance.findings import ViolationError
-from harness.conformance.rows import named_rows
 from harness.conformance.trial import Fold, Trial
 from harness.contracts import Proposals, Task
 from harness.data import draw, pose, standardised
+from harness.errors import ContractError
 from harness.fitting import lesson
 from harness.settings import DataSettings, Schedule
 from methods.baselines import Lookup, Prior
@@ -84,7 +83,7 @@ def test_the_baselines_name_the_rows_that_they_return(kind) -> None:
     trial = Trial(kind, Fold())
     trial.build()
     trial.fit()
-    named_rows(trial)
+    trial.check(trial.proposals, *trial.proposals.x.shape[:2])
     assert trial.proposals.rows is not None
 
 
@@ -106,5 +105,5 @@ def test_rows_that_are_wrong_are_found(change, message) -> None:
     trial = Trial(Wrong, Fold())
     trial.build()
     trial.fit()
-    with pytest.raises(ViolationError, match=message):
-        named_rows(trial)
+    with pytest.raises(ContractError, match=message):
+        trial.check(trial.proposals, *trial.proposals.x.shape[:2])

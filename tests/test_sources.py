@@ -121,7 +121,7 @@ def test_what_scores_are_computed_with_changes_scores_only(copy: Copy, edits) ->
 @pytest.mark.parametrize(
     ("file", "edit", "methods"),
     [
-        ("mdn", ("LOG_SCALE = 7.0", "LOG_SCALE = 8.0"), {"mdn"}),
+        ("mdn", ("FULL = 32", "FULL = 33"), {"mdn"}),
         ("flows", ("\ndef build_flow", "\nEDITED = 1\n\n\ndef build_flow"), {"inn", "cinn", "ipage", "ipage-lm"}),
     ],
     ids=["a method", "a helper of several"],
