@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-CHUNK = 256
+CHUNK, KNOWN = 256, 1 << 17  # designs, and known ones, that are compared at once: 270 MB
 ROUNDING = 1e-6  # of the width of the box: a design in float32 must not leave it by its rounding
 
 
@@ -19,10 +19,19 @@ def nearest_distance(x: Tensor, known: Tensor) -> Tensor:
     """Euclidean distance from each design `(n, x_dim)` to the nearest known one `(m, x_dim)`; NaN rows stay NaN."""
     if not len(x):
         return x.new_empty(0)
-    # |k|^2 - 2 x k finds the nearest, at half the cost of cdist; the small distances that tell copies it would lose.
-    squares = known.square().sum(1)
-    nearest = [torch.addmm(squares, part, known.T, alpha=-2).argmin(1) for part in x.split(CHUNK)]
-    return (x - known[torch.cat(nearest)]).norm(dim=1)
+    return torch.cat([(part - known[_nearest(part, known)]).norm(dim=1) for part in x.split(CHUNK)])
+
+
+def _nearest(x: Tensor, known: Tensor) -> Tensor:
+    """Which of the known designs is nearest to each design, the first of them where several are, `(n,)`."""
+    least, place = x.new_full((len(x),), torch.inf), torch.zeros(len(x), dtype=torch.int64, device=x.device)
+    for number, some in enumerate(known.split(KNOWN)):
+        # |k|^2 - 2 x k finds the nearest at half the cost of cdist; small distances, which tell copies, it would lose.
+        found = torch.addmm(some.square().sum(1), x, some.T, alpha=-2).min(1)
+        nearer = found.values < least
+        least = torch.where(nearer, found.values, least)
+        place = torch.where(nearer, found.indices + number * KNOWN, place)
+    return place
 
 
 def mean_pairwise_distance(x: Tensor, chosen: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 
-ROWS = 256  # targets compared with all training targets at once
+ROWS, PAIRS = 256, 1 << 17  # targets, and training targets, that are compared at once: 270 MB
 
 
 class _Stored(Method):
@@ -60,10 +60,14 @@ class Lookup(_Stored):
             targets, others = y, self.y
         else:
             targets, others = y[:, known], self.y[:, known]
-        # The fast form of cdist loses the small distances that tell the nearest from its neighbours.
-        distance = torch.cdist(targets, others, compute_mode="donot_use_mm_for_euclid_dist")
-        error = distance.square() / max(1, targets.shape[1])
-        values, rows = error.topk(min(n, len(self.y)), largest=False)
+        values, rows = y.new_empty(len(y), 0), torch.empty(len(y), 0, dtype=torch.int64, device=y.device)
+        for number, some in enumerate(others.split(PAIRS)):
+            # The fast form of cdist loses the small distances that tell the nearest from its neighbours.
+            distance = torch.cdist(targets, some, compute_mode="donot_use_mm_for_euclid_dist")
+            found = (distance.square() / max(1, targets.shape[1])).topk(min(n, len(some)), largest=False)
+            together = torch.cat([values, found.values], 1), torch.cat([rows, found.indices + number * PAIRS], 1)
+            values, kept = together[0].topk(min(n, together[0].shape[1]), largest=False)
+            rows = together[1].gather(1, kept)
         copies = -(-n // rows.shape[1])
         return values.repeat_interleave(copies, 1)[:, :n], rows.repeat_interleave(copies, 1)[:, :n]
 

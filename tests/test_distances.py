@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from harness import distances
 from harness.distances import distinct, inside, mean_pairwise_distance, nearest_distance
 from harness.protocols.novelty import COPY
 
@@ -23,6 +24,15 @@ def test_the_nearest_of_many_is_that_of_brute_force():
     brute = torch.stack([(known - row).norm(dim=1).min() for row in x])
     torch.testing.assert_close(nearest_distance(x, known), brute, rtol=1e-12, atol=0)
     assert nearest_distance(x[:0], known).shape == (0,)
+
+
+def test_the_nearest_does_not_depend_on_how_many_are_compared_at_once(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    x, known = (torch.randn(n, 3, dtype=torch.float64, generator=generator) for n in (300, 500))
+    whole = nearest_distance(x, known)
+    monkeypatch.setattr(distances, "KNOWN", 70)
+    monkeypatch.setattr(distances, "CHUNK", 7)
+    torch.testing.assert_close(nearest_distance(x, known), whole, rtol=1e-14, atol=0)
 
 
 def test_a_design_that_is_not_a_number_has_no_distance():

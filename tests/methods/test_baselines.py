@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch import Generator
 from toys import trained
 
 from harness.contracts import Pairs, Problem
+from methods import baselines
 from methods.baselines import Lookup
 
 
@@ -69,3 +71,15 @@ def test_the_prior_does_not_mind_what_is_hidden() -> None:
     hidden = made.targets.clone()
     hidden[:, 0] = math.nan
     assert torch.equal(made.propose(y=hidden).x, made.propose().x)
+
+
+def test_the_nearest_do_not_depend_on_how_many_are_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = Generator().manual_seed(0)
+    x, y, targets = (torch.randn(n, 2, generator=generator, dtype=torch.float64) for n in (500, 500, 40))
+    method = Lookup()
+    method.fit(Pairs(x, y), Pairs(x[:0], y[:0]), lambda phase: 0.0)
+    whole = method.propose(targets, 90, generator)
+    monkeypatch.setattr(baselines, "PAIRS", 70)
+    parts = method.propose(targets, 90, generator)
+    assert torch.equal(whole.rows, parts.rows) and torch.equal(whole.believed, parts.believed)
+    assert (parts.believed.diff(dim=1) >= 0).all()
