@@ -42,6 +42,12 @@ def record(job: Job, lost: Lost, store: Store) -> Done:
     return Done(lost.status, left.seconds, lost.error["message"])
 
 
+def forget(lost: Lost) -> None:
+    """Remove what a lost cell has left behind, without a record of it."""
+    if lost.left.folder is not None:
+        discard(lost.left.folder)
+
+
 def _rescue_texts(left: Left, folder: Path) -> str:
     """Move logs out of the folder that was worked in, and remove that; returns the end of what had been printed."""
     if left.folder is None:

@@ -54,17 +54,21 @@ def run_cells(
     store.prepare()
     git = provenance.git_state(Path(harness.__file__).parents[1])
     waiting = [Job(cell, store.root, work, git, timeout, runner) for cell, work in works.items()]
-    progress = Progress(list(works), jobs, quiet, costs or {})
-    run = _Run(waiting, engine or Processes(), store, progress, summary)
+    engine = engine or Processes()
+    progress = Progress(list(works), 0 if engine.queues else jobs, quiet, costs or {})
+    run = _Run(waiting, engine, store, progress, summary)
+    left = ""
     with signals_noted() as noted:
         try:
-            run.until_done(jobs, fail_fast, noted)
+            run.until_done(len(waiting) if engine.queues else jobs, fail_fast, noted)
+            if summary.signal is not None:
+                left = engine.leave()
         finally:
-            run.engine.stop()
+            engine.stop()
             progress.close()
     if summary.signal is not None:
         kept = f"{len(summary.outcomes)} of {len(works)} cells are finished and kept"
-        progress.note(f"Interrupted: {kept}, running ones are lost. The same command continues.")
+        progress.note(f"Interrupted: {kept}, {left}. The same command continues.")
     return summary
 
 
@@ -82,13 +86,19 @@ class _Run:
             if noted.number is not None:
                 self.summary.signal = noted.number
                 return
-            if self.waiting and len(self.running) < jobs:
+            while self.waiting and len(self.running) < jobs:
                 job = self.waiting.pop(0)
                 self.running[self.engine.submit(job)] = job
                 self.progress.start(job.cell)
             self.engine.listen(self.progress.update, POLL)
             for future in [future for future in self.running if future.done()]:
-                outcome = self._finish(future, self.running.pop(future))
+                job = self.running.pop(future)
+                if noted.number is not None and isinstance(lost := future.exception(), Lost):
+                    # What ended this process may have ended the cell's too, which says nothing of the cell.
+                    aftermath.forget(lost)
+                    self.summary.signal = noted.number
+                    continue
+                outcome = self._finish(future, job)
                 if fail_fast and outcome.status != "ok":
                     self.summary.stopped = True
                     return

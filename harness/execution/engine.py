@@ -73,6 +73,9 @@ Hear = Callable[["Cell", str, int, int, float | None], None]
 class Engine(ABC):
     """Runs cells. `harness.execution.worker.work` is what it must call, wherever that is."""
 
+    queues = False
+    """Whether cells wait in a queue of its own: then it is handed all of them at once, and they have no bars."""
+
     @abstractmethod
     def submit(self, job: Job) -> Future[Done]:
         """Start a cell at once.
@@ -88,3 +91,8 @@ class Engine(ABC):
     @abstractmethod
     def stop(self) -> None:
         """End all cells that still run, wait for their end, and leave nothing of them."""
+
+    def leave(self) -> str:
+        """What a signal to the run does; returns in a few words what becomes of the cells that still run."""
+        self.stop()
+        return "running ones are lost"

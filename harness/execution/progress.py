@@ -43,11 +43,11 @@ class Rest:
         pace = self.taken / self.estimated if self.estimated > 0 and self.taken > 0 else 1.0
         now = self.now()
         each = [max(0.0, pace * cost - (now - self.started.get(key, now))) for key, cost in self.left.items()]
-        return max([sum(each) / self.jobs, *each], default=0.0)
+        return max([sum(each) / max(self.jobs, 1), *each], default=0.0)
 
 
 class Progress:
-    """One bar for all cells and one for each running cell; nothing at all where `quiet`."""
+    """One bar for all cells and one for each running cell, up to `jobs`; nothing at all where `quiet`."""
 
     def __init__(self, cells: Sequence[Cell], jobs: int, quiet: bool, costs: Mapping[Cell, float]) -> None:
         self.total, self.finished, self.quiet = len(cells), 0, quiet
@@ -69,7 +69,7 @@ class Progress:
     def start(self, cell: Cell) -> None:
         """A cell has started."""
         self.rest.start(cell.key)
-        if self.live:
+        if self.live and self.free:
             self.bars[cell.key] = tqdm(
                 desc=name(cell),
                 total=1,
@@ -102,7 +102,7 @@ class Progress:
             self._say_rest()
 
     def _say_rest(self) -> None:
-        if self.overall is not None:
+        if self.overall is not None and self.rest.jobs:  # how many run at once in a queue is not known
             self.overall.set_postfix_str(
                 f"about {duration(self.rest.seconds())} left" if self.finished < self.total else ""
             )
