@@ -12,6 +12,9 @@ A run file holds flags by their names and the tables of a preset. Flags stand at
 
     [methods.na.sinewave]
     candidates = 100
+
+    [slurm]
+    partition = "gpu"
 """
 
 from __future__ import annotations
@@ -21,13 +24,15 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness import presets
+from harness.cluster import Resources
 from harness.errors import UsageError, unknown
-from harness.options import hints, value_of
+from harness.options import convert, hints, instantiate, value_of
 from harness.presets import Preset
 from harness.registry import Kind, discover
+from harness.selection import parse
 from harness.settings import check, setting
 
 TABLES = (*presets.PARTS, "protocols", "methods", "tasks")
@@ -57,6 +62,10 @@ class Settings:
     )
     device: str = setting("cpu", help="cpu, cuda or cuda:0")
     jobs: int | None = setting(None, help="cells that run at once; one per CPU core where omitted, on cuda 1", least=1)
+    engine: Literal["local", "slurm"] = setting("local", help="where cells run: local, or slurm, a cluster's queue")
+    slurm: Resources | None = setting(
+        None, help="with --engine slurm, what each array entry gets: partition=gpu,time=4h,mem=16G,gres=gpu:1"
+    )
     timeout: float | None = setting(None, help="time limit of one cell, such as 90s, 30m or 2h; none where omitted")
     out: Path | None = setting(None, help="result folder; results/PRESET where omitted")
     force: bool = setting(False, help="run cells again that have a record")
@@ -76,7 +85,12 @@ def load(flags: Mapping[str, Any], file: str | None = None) -> tuple[Settings, P
         UsageError: an unreadable file, an unknown setting, or a value that is not allowed.
     """
     plain, tables = read(file) if file else ({}, {})
-    settings = settings_from({**plain, **flags})
+    given = {**plain, **flags}
+    if "slurm" in flags and given.get("engine") != "slurm":
+        raise UsageError("--slurm belongs to --engine slurm, which was not given. Give both, or neither.")
+    if "slurm" in plain and "slurm" in flags:
+        given["slurm"] = {**as_table(plain["slurm"], "[slurm]"), **as_table(flags["slurm"], "--slurm")}
+    settings = settings_from(given)
     return settings, preset_from(settings, tables, Path(file).stem if file else "")
 
 
@@ -86,7 +100,7 @@ def read(file: str) -> tuple[dict[str, Any], dict[str, Any]]:
         content = tomllib.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"Run file {file!r} cannot be read: {error}") from error
-    tables = {key: value for key, value in content.items() if isinstance(value, dict) and key != "run"}
+    tables = {key: value for key, value in content.items() if isinstance(value, dict) and key not in ("run", "slurm")}
     plain = {key: value for key, value in content.items() if key not in {*tables, "run"}}
     within = content.get("run", {})
     if not isinstance(within, dict):
@@ -94,7 +108,7 @@ def read(file: str) -> tuple[dict[str, Any], dict[str, Any]]:
     flags = {key.replace("-", "_"): value for key, value in {**plain, **within}.items()}
     known = {item.name for item in fields(Settings)}
     for key in tables.keys() - set(TABLES):
-        raise unknown(f"table of run file {file!r}", key, {*TABLES, "run"})
+        raise unknown(f"table of run file {file!r}", key, {*TABLES, "run", "slurm"})
     for key in flags.keys() - known:
         raise unknown(f"setting of run file {file!r}", key, {*known, *TABLES})
     return flags, tables
@@ -102,7 +116,8 @@ def read(file: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
     """Settings from values that are text (flags) or typed (TOML)."""
-    settings = Settings(**{key: converted(key, value) for key, value in given.items()})
+    elsewhere = given.get("engine") == "slurm"  # this machine need not have what the cells run on
+    settings = Settings(**{key: converted(key, value, elsewhere=elsewhere) for key, value in given.items()})
     for name in given:  # one by one, so that the message names the flag
         check(settings, flag(name), only=name)
     return settings
@@ -113,9 +128,11 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def converted(name: str, value: Any) -> Any:
-    """One setting of the right type."""
-    special = {"seeds": numbers, "timeout": duration, "device": device, "part": part}
+def converted(name: str, value: Any, *, elsewhere: bool = False) -> Any:
+    """One setting of the right type; `elsewhere`, a device need not be one of this machine."""
+    special = {"seeds": numbers, "timeout": duration, "device": device, "part": part, "slurm": resources}
+    if name == "device" and elsewhere:
+        return value_of(value, Literal["cpu", "cuda"], flag(name))
     if name in special:
         return special[name](value, flag(name))
     if name in SELECTIONS:
@@ -157,6 +174,22 @@ def part(value: Any, name: str) -> tuple[int, int]:
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise UsageError(f"{name} = {value!r} is not allowed. Allowed: i/N with i from 1 to N, such as 1/8 to 8/8.")
     return int(match[1]), int(match[2])
+
+
+def as_table(value: Any, name: str) -> dict[str, Any]:
+    """The table that `partition=gpu,time=4h` stands for; a table as it is."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return dict(parse(f"{name}[{value_of(value, str, name)}]")[1])
+
+
+def resources(value: Any, name: str) -> Resources:
+    """What each entry of an array gets, from `partition=gpu,time=4h` or a table."""
+    table = as_table(value, name)
+    if "time" in table:
+        table["time"] = duration(table["time"], f"{name}[time]")
+    made: Resources = instantiate(Resources, convert(Resources, table, name), name)
+    return made
 
 
 def device(value: Any, name: str) -> str:

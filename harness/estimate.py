@@ -55,17 +55,21 @@ def describe(cells: Sequence[Cell], todo: Mapping[Cell, Work], store: Store, job
     return "\n".join([*lines, f"By {RULE}."] if guessed else lines)
 
 
-def costs(works: Mapping[Cell, Work], store: Store) -> dict[Cell, float]:
-    """Estimated seconds of the work of each cell."""
+def estimated(todo: Mapping[Cell, Work], store: Store) -> dict[Cell, float]:
+    """Seconds that each cell will take."""
     earlier = measured(store)
-    return {cell: cost(cell, work, earlier.get(signature(cell.declared(), cell.sizes))) for cell, work in works.items()}
+    return {cell: cost(cell, work, earlier.get(signature(cell.declared(), cell.sizes))) for cell, work in todo.items()}
 
 
 def cost(cell: Cell, work: Work, seconds: Sequence[Mapping[str, float]] | None) -> float:
-    """Seconds of the work of a cell: as its steps took before, or by the rule."""
-    if seconds:
-        return share(work, seconds)
-    return rule(cell) if work.train else REST
+    """Seconds of the work for a cell, as measured before or by rule."""
+    return share(work, seconds) if seconds else rule(cell) if work.train else REST
+
+
+def memory(store: Store) -> int:
+    """The most bytes that a method of an earlier record took; 0 where none says."""
+    records = store.records() if store.root.is_dir() else ()
+    return max((record.model.peak_memory_bytes or 0 for record in records if record.model), default=0)
 
 
 def verb(work: Work) -> str:

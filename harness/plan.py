@@ -63,6 +63,8 @@ class Cell:
     threads: int = 1
     refusal: str = ""
     """Why there can be no such cell; empty where there can."""
+    model: str = ""
+    """What the key says of the device, where that is not for this machine to tell; such as `cuda NVIDIA H100`."""
     made: Made | None = None
     """What a stored record was made from, for a cell that stands for it; None for one that is planned."""
 
@@ -76,7 +78,7 @@ class Cell:
             budget=self.budget,
             schedule=self.schedule,
             seed=self.seed,
-            device=device_kind(self.device),
+            device=self.model or device_kind(self.device),
         )
 
     @cached_property
@@ -162,6 +164,7 @@ class Wanted:
     seeds: Sequence[int]
     device: str = "cpu"
     threads: int = 1
+    model: str = ""
 
 
 def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
@@ -198,6 +201,7 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
                 scenario=scenario,
                 device=wanted.device,
                 threads=wanted.threads,
+                model=wanted.model,
                 refusal=refusal(method, scenario, built),
             )
             cells.setdefault(cell.key, cell)

@@ -8,7 +8,7 @@ from contextlib import nullcontext, redirect_stderr
 from io import StringIO
 from pathlib import Path
 
-from harness import config
+from harness import config, submitting
 from harness.cores import usable_cores
 from harness.durable import storage_errors, sweep_files, write_whole
 from harness.errors import UsageError
@@ -32,20 +32,25 @@ def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config
         if status == "failed":
             print(f"{cell.label}: failed before training: {why}", file=sys.stderr)
     works = {cell: work for cell, work in todo.items() if cell not in refused}
+    if settings.engine == "slurm":
+        submitting.sweep(store)
     if not works:
         return 0
     from harness import estimate
     from harness.execution import run_cells
 
+    works = {cell: works[cell] for cell in slow_first(list(works))}
+    engine = submitting.engine(works, store, settings) if settings.engine == "slurm" else None
     prepare(list(works), quiet=settings.quiet)
     summary = run_cells(
-        {cell: works[cell] for cell in slow_first(list(works))},
+        works,
         store,
+        engine=engine,
         jobs=jobs,
         timeout=settings.timeout,
         fail_fast=settings.fail_fast,
         quiet=settings.quiet,
-        costs=estimate.costs(works, store),
+        costs=estimate.estimated(works, store),
     )
     return 128 + summary.signal if summary.signal is not None else 0
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from harness import config, listing
+from harness import config, listing, submitting
 from harness.errors import UsageError, unknown
 from harness.plan import Wanted, part_of, plan, specification
 from harness.registry import Kind, Plugin, build_protocol, build_task, discover
@@ -31,7 +31,9 @@ def run(arguments: Namespace) -> int:
     settings, preset = config.load(flags, arguments.config)
     methods, tasks = select("methods", settings.methods), select("tasks", settings.tasks)
     scenarios, protocols = select("scenarios", settings.scenarios), select("protocols", settings.protocols)
-    cells = plan(Wanted(methods, tasks, scenarios, protocols, settings.seeds, settings.device), preset)
+    cluster = settings.engine == "slurm"
+    model = submitting.device_model(settings) if cluster else ""
+    cells = plan(Wanted(methods, tasks, scenarios, protocols, settings.seeds, settings.device, model=model), preset)
     if settings.part:
         planned, cells = len(cells), part_of(cells, settings.part)
         print(f"Part {settings.part[0]} of {settings.part[1]}: {len(cells)} of {planned} cells.")
@@ -39,10 +41,11 @@ def run(arguments: Namespace) -> int:
             return 0
     store = Store(settings.out or Path("results") / preset.name)
     todo = pending(cells, store, settings)
-    jobs = min(settings.jobs or default_jobs(settings.device), max(len(todo), 1))
+    usual = submitting.at_once(settings) if cluster else settings.jobs or default_jobs(settings.device)
+    jobs = min(usual, max(len(todo), 1))
     axes = [counted(methods, "method"), counted(tasks, "task"), counted(scenarios, "scenario")]
     current = f"{len(cells) - len(todo)} up to date"
-    to_do = in_words(todo.values()) + (f", {jobs} at a time" if todo else "")
+    to_do = in_words(todo.values()) + (f", {jobs} at a time{' in each array entry' * cluster}" if todo else "")
     print(
         f"{counted(cells, 'cell')} ({' × '.join([*axes, counted(settings.seeds, 'seed')])}), preset {preset.name}: "
         f"{current}; {to_do}."
@@ -52,6 +55,8 @@ def run(arguments: Namespace) -> int:
         from harness.estimate import describe
 
         print(describe(cells, todo, store, jobs))
+        if cluster:
+            print(submitting.describe(todo, store, settings))
         return 0
     for spec in dict.fromkeys(cell.task for cell in cells):
         for line in build_task(spec).report:

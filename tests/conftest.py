@@ -11,7 +11,16 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-SLOW = ("tasks/", "methods/", "test_processes", "test_execution", "test_task_extras", "test_conformance", "test_new")
+SLOW = (
+    "tasks/",
+    "methods/",
+    "test_processes",
+    "test_execution",
+    "test_cluster",
+    "test_task_extras",
+    "test_conformance",
+    "test_new",
+)
 SLOW += ("test_methods", "test_portrait")
 """What `make quick-test` leaves out: tests of physics and of trained methods, and those that start processes."""
 

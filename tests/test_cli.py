@@ -55,6 +55,9 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         ("run --jobs many", "--jobs = many is not allowed"),
         ("run --timeout soon", "--timeout = 'soon' is not allowed"),
         ("run --device tpu", "Allowed: cpu, cuda, cuda:0"),
+        ("run --engine slrum", "Did you mean slurm"),
+        ("run --slurm mem=4G", "--slurm belongs to --engine slurm"),
+        ("run --engine slurm --slurm mem=4", "mem = '4' is not allowed. Allowed: a number with K, M, G or T"),
         ("run --config nowhere.toml", "cannot be read"),
         ("run --epochs 0", "--epochs = 0 is not allowed"),
         ("table all --out nowhere", "Unknown result folder 'nowhere'"),
@@ -164,6 +167,17 @@ def test_cost_is_estimated_from_earlier_records(capsys: pytest.CaptureFixture[st
     assert "1 up to date; train 2, ask 2, score 2" in text
     assert text.count("about 10 min as measured before") == 2
     assert "Estimated: 20 min of work" in text
+
+
+@pytest.mark.usefixtures("never_run")
+def test_a_dry_run_tells_the_array_that_a_cluster_would_be_given(
+    capsys: pytest.CaptureFixture[str], elsewhere: Path
+) -> None:
+    commit(elsewhere / "here", cell_of(), seconds={"training": 590.0, "data": 10.0})
+    assert main([*RUN, "--seeds", "0-12", "--dry-run", "--engine", "slurm", "--jobs", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "score 12, 1 at a time in each array entry." in text
+    assert "On the cluster: 2 array entries of at most 4.2 h each." in text  # six times 10 min, with a margin of 4
 
 
 @pytest.mark.usefixtures("never_run")

@@ -13,6 +13,7 @@ from harness import presets
 from harness.errors import UsageError
 from harness.plan import Cell, Made, Wanted, harness_sources, plan, refusal, specification
 from harness.presets import Preset
+from harness.provenance import device_kind
 from harness.registry import PluginSpec
 from harness.running import slow_first
 from harness.selection import select
@@ -66,6 +67,7 @@ DECLARED: dict[str, Callable[[Cell], Cell]] = {
     "training pairs": lambda cell: replace(cell, data=replace(cell.data, n_train=100)),
     "seed": lambda cell: replace(cell, seed=1),
     "device": lambda cell: replace(cell, device="cuda"),
+    "model of the device": lambda cell: replace(cell, device="cuda", model="cuda NVIDIA Other Model"),
 }
 
 UNDECLARED: dict[str, Callable[[Cell], Cell]] = {
@@ -135,6 +137,11 @@ def test_the_sources_of_the_harness_reach_what_they_make(monkeypatch, source: st
 
 def test_two_gpus_are_one_kind_of_device() -> None:
     assert replace(BASE, device="cuda:1").key == replace(BASE, device="cuda:0").key
+
+
+def test_a_gpu_that_is_named_has_the_key_of_one_that_is_here() -> None:
+    there = replace(BASE, device="cuda", model=device_kind("cuda"))
+    assert there.key == replace(BASE, device="cuda").key != replace(there, model="cuda NVIDIA Other Model").key
 
 
 VALUES = st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text() | st.none()
