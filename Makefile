@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 ARGS ?=
 
-.PHONY: venv run test quick-test check bench clean
+.PHONY: venv run test quick-test test-slurm check bench clean
 
 venv: $(STAMP)
 
@@ -27,6 +27,10 @@ test: check
 # What takes less than a minute and a half: all but the tests that train, run the command line or compare with other code.
 quick-test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not slow" $(ARGS)
+
+# On a real SLURM of one node, which the tests start and stop by themselves. On Debian: apt-get install slurm-wlm munge.
+test-slurm: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slurm/on_slurm.py $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/python -m ruff check .

@@ -64,7 +64,7 @@ def importable(monkeypatch):
 
 def start(root: Path, signs: Path, said: Path) -> subprocess.Popen[str]:
     """Start a run that writes to a file: what it hands in holds its streams open for longer than it lives."""
-    with said.open("w") as stream:
+    with said.open("w", encoding="utf-8") as stream:
         return subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(root)],
             env={**os.environ, "SIGNS": str(signs)},
