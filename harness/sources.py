@@ -2,7 +2,8 @@
 
 Comments, docstrings, formatting, help texts and the texts of errors do not count, nor what is imported for type
 checking alone. Imports are followed through the modules of the plug-in's own distribution; `harness` is followed from
-its own modules only. A module that imports others in a way that cannot be read from its text (`importlib`,
+its own modules only, and not through `harness` itself, which holds the names for users and nothing that numbers come
+from. A module that imports others in a way that cannot be read from its text (`importlib`,
 `subprocess`, `exec`, ...) stands for the whole package that it is in. Files beside the modules, such as weights, count.
 """
 
@@ -15,6 +16,7 @@ from importlib.metadata import Distribution
 
 from harness import modules
 
+FRONT = "harness"
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -112,7 +114,7 @@ def closure(module: str, tops: frozenset[str] = frozenset()) -> frozenset[str]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in found or name == FRONT:
             continue
         found.add(name)
         waiting += [parent for parent in modules.parents(name) if parent not in found]

@@ -22,7 +22,7 @@ from harness.execution import Outcome, Summary, run_cells
 from harness.execution.failures import relative, status_of
 from harness.execution.progress import Rest, duration, line
 from harness.store import RECORD, Store
-from tests.runners import all_of, by_name, compute, make_cell, score
+from tests.runners import DATA, all_of, by_name, compute, make_cell, score, size
 
 TESTS = Path(__file__).parent
 SCRIPT = """
@@ -157,6 +157,7 @@ def kind_of_process(cell, folder, report):
     import multiprocessing
 
     process = type(multiprocessing.current_process()).__name__
+    yield {"data": DATA, "model": size(3)}
     yield {"scores": {"made-up": score(process=process, torch="torch" in sys.modules)}}
 
 
@@ -171,7 +172,7 @@ def test_warnings_and_prints_of_a_cell_are_kept_beside_its_record(tmp_path, capf
 def chatty(cell, folder, report):
     print("hello", folder)
     os.write(2, b"from C\n")
-    yield {}
+    yield {"data": DATA, "model": size(3)}
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path):

@@ -93,6 +93,8 @@ HARMLESS = {
     "harness/reporting/rows.py": ("import annotations\n", "import annotations\n\nEDITED = 1\n"),
     "harness/cli.py": ("def main", "EDITED = 1\n\n\ndef main"),
     "harness/__init__.py": ("__version__ = ", '__version__ = "99" + '),
+    "harness/api.py": ("\ndef fit(", "\nEDITED = 1\n\n\ndef fit("),
+    "harness/solver.py": ("NAMED = 3", "NAMED = 4"),
 }
 """What a table shows, a docstring, a comment, the text of an error, a help text, the command line, the release."""
 
