@@ -175,6 +175,22 @@ def chatty(cell, folder, report):
     yield {"data": DATA, "model": size(3)}
 
 
+def flooding(cell, folder, report):
+    print("the beginning")
+    for _ in range(300):
+        print("x" * 9999)
+    print("the end")
+    yield {"data": DATA, "model": size(3)}
+
+
+def test_of_a_flood_of_prints_the_beginning_and_the_end_are_kept(tmp_path):
+    run_cells(all_of(make_cell()), Store(tmp_path), quiet=True, runner=flooding)
+    text = (Store(tmp_path).path(make_cell()) / "console.txt").read_text()
+    assert text.startswith("the beginning\n") and text.endswith("the end\n")
+    assert "bytes are left out ..." in text and len(text) < 1.1 * 2**20
+    assert Store(tmp_path).verify() == []
+
+
 def test_fail_fast_stops_at_the_first_failure(tmp_path):
     cells = [make_cell("raises"), make_cell("sleeps"), make_cell()]
     summary = run_cells(all_of(*cells), Store(tmp_path), jobs=2, fail_fast=True, quiet=True, runner=by_name)

@@ -17,6 +17,7 @@ from harness.texts import clean
 
 CONSOLE = "console.txt"
 LONGEST = 20_000
+KEPT = 1 << 20  # bytes of the file, half of them its first and half its last
 
 
 @contextmanager
@@ -74,8 +75,17 @@ def last_words(folder: Path, private: Iterable[Path]) -> str:
 
 
 def told(path: Path, private: Iterable[Path]) -> str:
-    """What has been printed to a file, clean and without absolute paths."""
-    return relative(clean(path.read_text(encoding="utf-8", errors="replace")), private)
+    """What has been printed to a file, clean and without absolute paths; of very much, the beginning and the end."""
+    with path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        if size <= KEPT:
+            content = stream.read()
+        else:
+            first = stream.read(KEPT // 2)
+            stream.seek(size - KEPT // 2)
+            content = first + f"\n... {size - KEPT} bytes are left out ...\n".encode() + stream.read()
+    return relative(clean(content.decode("utf-8", errors="replace")), private)
 
 
 def _end(text: str) -> str:
