@@ -67,7 +67,7 @@ class Novelty(Protocol):
         some = data.x_scale.apply(designs[:DIVERSITY_TARGETS])
         accurate = nmse[:DIVERSITY_TARGETS] < ACCURATE
         return Scores(
-            nearest=float(nearest.median()) if len(nearest) else None,
+            nearest=float(np.median(nearest.numpy())) if len(nearest) else None,
             copies=float((nearest < COPY).double().mean()) if len(nearest) else None,
             diversity=float(mean_pairwise_distance(some, accurate).nanmean()),
             accurate=float(accurate.double().mean()),

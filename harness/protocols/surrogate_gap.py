@@ -52,10 +52,14 @@ class SurrogateGap(Protocol):
         answered = material.answers["targets"]
         if answered.answer.believed is None:
             return None
-        believed = answered.answer.believed[:, 0].double()
+        believed = answered.answer.believed[:, 0].double().numpy()
+        believed = believed[~np.isnan(believed)]  # of designs that could not be computed nothing is believed
         reached = answered.counted("nmse")[:, 0]
         return Scores(
-            float(believed.median()), float(believed.mean()), float(np.median(reached)), float(reached.mean())
+            believed_median=float(np.median(believed)) if len(believed) else None,
+            believed_mean=float(believed.mean()) if len(believed) else None,
+            resimulated_median=float(np.median(reached)),
+            resimulated_mean=float(reached.mean()),
         )
 
     def numbers(self, scores: Scores) -> Iterator[Number]:

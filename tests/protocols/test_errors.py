@@ -161,6 +161,21 @@ def test_the_surrogate_gap_is_that_of_first_proposals(toy):
     assert toy.score(SurrogateGap(), toy.shifted(shift)) is None
 
 
+def test_nothing_is_believed_of_designs_that_could_not_be_computed(toy):
+    def shift(exact: Tensor, n: int, generator: torch.Generator) -> Tensor:
+        lost = torch.arange(len(exact))[:, None] < 3
+        return torch.where(lost, math.nan, 2.0).double().expand(-1, n)
+
+    def believed(b: int, n: int) -> Tensor:
+        error = torch.arange(float(b))[:, None].repeat(1, n)
+        error[:3] = math.nan
+        return error
+
+    found = toy.score(SurrogateGap(), toy.shifted(shift, believed=believed))  # of 7 targets, believed 3, 4, 5, 6
+    assert (found.believed_mean, found.believed_median) == (pytest.approx(4.5), pytest.approx(4.5))
+    assert math.isfinite(found.resimulated_mean)
+
+
 def test_the_same_seed_gives_the_same_bits_whatever_the_global_random_state_is(toy):
     question = Question("targets", 12)
     first = toy.ask(toy.shifted(drawn), question)
