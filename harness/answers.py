@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from harness import outputs
 from harness.contracts import Method, Proposals
+from harness.errors import ContractError
 from harness.fitting import Lesson
 from harness.kinds import snap
 from harness.questions import Question
@@ -84,16 +85,18 @@ class Asker:
         candidates = outputs.candidates(self.method, n)
         chunk = max(1, ROWS_PER_CALL // candidates)
         y = self.given.scales[1].apply(targets).to(self.given.device, self.method.dtype)
-        parts = []
+        parts: list[Proposals] = []
         for done, rows in enumerate(y.split(chunk)):
             self.advance(done * chunk, len(y))
             part = self.method.propose(rows, n, generator)
             self._check(part, len(rows), n)
+            if parts and (part.ranked, part.believed is None) != (parts[0].ranked, parts[0].believed is None):
+                raise ContractError("ranked and believed change from call to call; give them always, or never.")
             believed = None if part.believed is None else part.believed.detach().cpu()
             generated = part.generated or len(rows) * candidates
-            parts.append(Proposals(self._physical(part), part.ranked, believed, generated))
+            parts.append(Proposals(self._physical(part), bool(part.ranked), believed, int(generated)))
         known = [part.believed for part in parts if part.believed is not None]
-        believed = torch.cat(known) if len(known) == len(parts) else None
+        believed = torch.cat(known) if known else None
         generated = sum(part.generated or 0 for part in parts)
         return Proposals(torch.cat([part.x for part in parts]), parts[0].ranked, believed, generated)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from harness import config, data, fitting
+from harness import adapter, config, data, fitting
 from harness.contracts import Method, Task
 from harness.errors import UsageError
 from harness.own_pairs import OwnPairs, pairs
@@ -62,6 +62,7 @@ def fit(
     >>> designs["target"].tolist()
     [0, 0, 0, 1, 1, 1]
     """
+    device = config.device(device, "device")
     built, task_name = _task(task)
     own = _preset(preset, budget, epochs).for_task(task_name, built.cost, built.n_train)
     name, create = _method(method, own, task_name)
@@ -98,15 +99,18 @@ def load(path: str | Path) -> Solver:
     given = fitting.lesson(
         task, dataset, budget=cell.budget, schedule=cell.schedule, seed=cell.seed, device=cell.device
     )
-    return Solver(
-        cell.method.label, fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL), given, task
-    )
+    method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)
+    if type(method).fit.__module__ == adapter.__name__:
+        raise UsageError(f"{cell.method.label} is a plain function, which keeps no state. Train it by harness.fit.")
+    return Solver(cell.method.label, method, given, task)
 
 
 def _task(task: str | Task) -> tuple[Task, str]:
     """The task, and the name that a preset knows it by."""
     if isinstance(task, Task):
         return task, ""
+    if not isinstance(task, str):
+        raise UsageError(f"{type(task).__name__} is no task. Give a name, or your own pairs by harness.pairs(x, y).")
     selection = _single("tasks", task)
     return build_task(specification(selection)), selection.plugin.name
 
@@ -114,6 +118,8 @@ def _task(task: str | Task) -> tuple[Task, str]:
 def _method(method: str | type[Method], preset: Preset, task: str) -> tuple[str, Callable[[], Method]]:
     """What the method is called, and what gives a fresh one."""
     if not isinstance(method, str):
+        if not (isinstance(method, type) and issubclass(method, Method)):
+            raise UsageError(f"{method!r} is no method. Give a name, such as those of `list methods`, or a class.")
         return method.__name__, lambda: method(method.Options(**method.defaults))
     selection = _single("methods", method)
     spec = specification(selection, preset.method_options(selection.plugin.name, task))

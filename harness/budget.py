@@ -164,12 +164,12 @@ def changes() -> Iterator[Callable[[], int]]:
 
     def count(optimiser: Optimizer, *_: Any) -> None:
         nonlocal total
-        groups = optimiser.param_groups
-        size = sum(len(group["params"]) for group in groups)
-        if known.get(optimiser) == size:
+        parameters = [item for group in optimiser.param_groups for item in group["params"]]
+        these = tuple(map(id, parameters))
+        if known.get(optimiser) == these:
             return
-        known[optimiser] = size
-        for parameter in (item for group in groups for item in group["params"]):
+        known[optimiser] = these
+        for parameter in parameters:
             if isinstance(parameter, nn.Parameter) and parameter not in seen:
                 seen[parameter] = True
                 total += parameter.numel()
@@ -203,7 +203,8 @@ def recount(method: Method, budget: int, changed: int = 0) -> None:
     if changed > allowed:
         raise BudgetMissed(
             f"The training of {name} changes {changed} parameters; {why}. Create every network in `build`, leave its "
-            "parameters trainable there, so that they count, and set trainable = True."
+            "parameters trainable there, so that they count, and set trainable = True. A restart loads the first state "
+            "into the same network; a design that is optimised is a tensor, not a Parameter."
         )
 
 

@@ -223,7 +223,8 @@ def preset_from(settings: Settings, tables: Mapping[str, Any], stem: str) -> Pre
         changes[kind] = known_only(kind, tables.get(kind, {}))
     parts = [stem if tables else base.name, *(f"{name}{value}" for name, value in flags.items())]
     preset = presets.from_table("-".join(parts + ["validation"] * settings.validation), changes)
-    return replace(preset, tasks={task: _without(table, flags) for task, table in preset.tasks.items()})
+    literal = {*flags, *(["steps"] if "epochs" in flags else [])}
+    return replace(preset, tasks={task: _without(table, literal) for task, table in preset.tasks.items()})
 
 
 def _without(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ Create = Callable[[], Method]
 """Gives a fresh method: not built, not trained."""
 After = Callable[[Phase, PhaseLog], None]
 ROUNDING = 1e-6  # of shares that are to add up to one
+MORE = 4  # passes beyond the schedule's, as each phase takes a whole number and one at least
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,18 @@ def fit(
     shares: list[float] = []
 
     def run(phase: Phase) -> float:
+        if not isinstance(phase.share, int | float) or not 0 <= phase.share < math.inf:
+            raise ContractError(f"The share of phase {phase.name!r} is {phase.share!r}; give a number from 0 to 1.")
         shares.append(phase.share)
         if sum(shares) > 1 + ROUNDING:
             raise ContractError(
                 f"The phases take {sum(shares):.3g} times the schedule's passes over the data; "
                 "let their shares add up to one."
+            )
+        if sum(log.epochs for log in logs) >= given.schedule.epochs + MORE:
+            raise ContractError(
+                f"The phases before {phase.name!r} have taken all {given.schedule.epochs} passes and more; each takes "
+                "one at least, so give fewer."
             )
         logs.append(train(method, phase, train_part, valid_part, given.schedule, given.seed, report))
         after(phase, logs[-1])

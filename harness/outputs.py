@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -23,9 +24,9 @@ def candidates(method: Method, n: int) -> int:
         ContractError: it says fewer than n, or no whole number.
     """
     found = method.candidates(n)
-    if isinstance(found, bool) or not isinstance(found, int) or found < n:
+    if isinstance(found, bool) or not isinstance(found, Integral) or found < n:
         raise ContractError(f"candidates({n}) is {found!r}; count every candidate, at least the {n} returned.")
-    return found
+    return int(found)
 
 
 def check(
@@ -53,7 +54,7 @@ def check(
         raise ContractError(f"proposals are {proposals.x.dtype}; return the method's dtype, {dtype}.")
     if proposals.x.requires_grad:
         raise ContractError("proposals carry a gradient; detach them or decorate with no_grad.")
-    if not isinstance(proposals.ranked, bool):
+    if type(proposals.ranked).__name__ not in ("bool", "bool_"):  # numpy's is none of Python's
         raise ContractError(f"ranked is {proposals.ranked!r}; give True or False.")
     if proposals.believed is not None:
         _tensor(f"believed of {asked}", proposals.believed, (targets, n))
@@ -111,8 +112,8 @@ def _rows(rows: Tensor, x: Tensor, known: int, designs: RowsOf) -> None:
 
 
 def _generated(generated: int, x: Tensor) -> None:
-    if isinstance(generated, bool) or not isinstance(generated, int) or generated > MOST:
-        said = f"{generated!r}" if not isinstance(generated, int) or generated <= MOST else "too great to be true"
+    if isinstance(generated, bool) or not isinstance(generated, Integral) or generated > MOST:
+        said = f"{generated!r}" if not isinstance(generated, Integral) or generated <= MOST else "too great to be true"
         raise ContractError(f"generated is {said}; give a whole number, of all candidates for the batch.")
     if generated < x.shape[0] * x.shape[1] and generated < (found := distinct(x)):
         raise ContractError(

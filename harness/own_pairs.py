@@ -62,7 +62,7 @@ class OwnPairs(Task):
         """
         if self.forward_model is None:
             return x.new_full((len(x), self.y_dim), math.nan)
-        y = np.asarray(self.forward_model(x.numpy()), dtype=float)
+        y = _real("what simulate gave", self.forward_model(x.numpy().copy()))
         if y.shape == (len(x),) and self.y_dim == 1:
             y = y[:, None]
         if y.shape != (len(x), self.y_dim):
@@ -97,6 +97,11 @@ def pairs(
     designs, reached = _matrix("x", x), _matrix("y", y)
     if len(designs) != len(reached):
         raise UsageError(f"x has {len(designs)} rows and y has {len(reached)}. Give a row of y for each design.")
+    indices = getattr(x, "index", None), getattr(y, "index", None)
+    if all(hasattr(index, "equals") for index in indices) and not indices[0].equals(indices[1]):  # type: ignore[union-attr]
+        raise UsageError("x and y are data frames whose rows have other indices. Give them in one order, or arrays.")
+    if simulate is not None and not callable(simulate):
+        raise UsageError(f"simulate = {simulate!r} cannot be called. Give a function of designs (m, x_dim).")
     if len(designs) < LEAST:
         raise UsageError(f"There are {len(designs)} pairs. Give {LEAST} or more; methods want some hundreds.")
     if not bool(designs.isfinite().all()):
@@ -105,26 +110,65 @@ def pairs(
     if bool(reached.isinf().any()) or bool(reached.isnan().all(0).any()):
         raise UsageError("y has infinite values, or a column without any. Give numbers, and NaN where y is not known.")
     own = names or (_labels("x", x, designs), _labels("y", y, reached))
+    if len(own) != 2 or any(isinstance(given, str) for given in own):
+        raise UsageError(f"names = {names!r} is not allowed. Give a pair, names of x and names of y: (['a'], ['b']).")
     for given, of, rows in zip(own, ("x", "y"), (designs, reached), strict=True):
         if len(set(given)) != rows.shape[1]:
             raise UsageError(f"{of} has {rows.shape[1]} columns, and its names are {list(given)}. Give one name each.")
-    return OwnPairs(designs, reached, (tuple(own[0]), tuple(own[1])), kinds or _detect(designs), simulate)
+    return OwnPairs(
+        designs,
+        reached,
+        (tuple(own[0]), tuple(own[1])),
+        _checked(kinds, designs) if kinds else _detect(designs),
+        simulate,
+    )
+
+
+def _checked(given: Sequence[Kind], x: Tensor) -> tuple[Kind, ...]:
+    """Kinds that the designs are of.
+
+    Raises:
+        UsageError: they are not.
+    """
+    if isinstance(given, str) or not all(isinstance(kind, Kind) for kind in given):
+        raise UsageError(f"kinds = {given!r} is not allowed. Give Kind objects, such as (Kind('integer'),).")
+    try:
+        bounds = torch.stack([x.min(0).values, x.max(0).values])
+        other = (kinds.snap(x, given, bounds) != x).any(0).nonzero()[:, 0].tolist()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if other:
+        raise UsageError(
+            f"Column {other[0]} of x, counted from 0, holds values that its kind cannot have. Allowed: whole numbers "
+            "in an integer column, one 1 and else 0 in a categorical group."
+        )
+    return tuple(given)
 
 
 def _detect(x: Tensor) -> tuple[Kind, ...]:
     return kinds.detect(x)
 
 
-def _matrix(name: str, values: Any) -> Tensor:
+def _real(name: str, values: Any) -> Any:
+    """A numpy array of floats."""
     try:
-        array = np.asarray(values, dtype=float)
+        array = np.asarray(values)
+        if np.iscomplexobj(array):
+            raise UsageError(f"{name} is complex. Give real numbers, such as absolute values.")
+        return np.array(array, dtype=float)
     except (TypeError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
         raise UsageError(f"{name} holds something that is no number ({error}). Give real numbers.") from error
+
+
+def _matrix(name: str, values: Any) -> Tensor:
+    array = _real(name, values)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or not array.shape[1]:
         raise UsageError(f"{name} has shape {array.shape}. Give (rows, columns).")
-    return torch.from_numpy(array.copy())
+    return torch.from_numpy(array)
 
 
 def _labels(name: str, values: Any, rows: Tensor) -> list[str]:

@@ -39,6 +39,18 @@ def proposals(cell: str, target: str | None, targets: str | None, n: int, seed: 
     return "\n".join([*_lines(solver, designs), *remarks]), designs
 
 
+def writable(path: Path) -> None:
+    """See, before anything is computed, that a new file can be written there.
+
+    Raises:
+        UsageError: there is such a file, or no such folder.
+    """
+    if path.exists():
+        raise UsageError(f"{str(path)!r} exists and is left as it is. Give --out another name, or remove it.")
+    if not path.parent.is_dir():
+        raise UsageError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}.")
+
+
 def written(designs: pandas.DataFrame, path: Path) -> str:
     """Write all designs with all columns; says so.
 
@@ -46,17 +58,14 @@ def written(designs: pandas.DataFrame, path: Path) -> str:
         UsageError: the file cannot be written.
     """
     with storage_errors(path):
-        try:
-            write_whole(path, designs.to_csv(index=False))
-        except FileNotFoundError as error:
-            raise UsageError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}.") from error
+        write_whole(path, designs.to_csv(index=False))
     return f"{len(designs)} designs: {path}"
 
 
-def _numbers(text: str) -> list[float]:
+def _numbers(text: str) -> list[list[float]]:
     """One target from `1.2` or `0.5,0.1`."""
     try:
-        return [math.nan if part.strip() == "" else float(part) for part in text.split(",")]
+        return [[math.nan if part.strip() == "" else float(part) for part in text.split(",")]]
     except ValueError as error:
         raise UsageError(
             f"--target {text!r} is not allowed. Allowed: a number for each y, such as 1.2 or 0.5,0.1."
@@ -75,8 +84,7 @@ def _file(path: str) -> pandas.DataFrame:
 
 
 def _lines(solver: Solver, designs: pandas.DataFrame) -> Iterator[str]:
-    named = {name: f"x: {name}" if f"x: {name}" in designs else name for name in solver.x_names}
-    x = [named[name] for name in solver.x_names][: COLUMNS["x"]]
+    x = solver.columns[: COLUMNS["x"]]
     y = [f"{name} {what}" for name in solver.y_names[: COLUMNS["y"]] for what in ("wanted", "reached")]
     y = [name for name in y if name in designs]
     rest = [name for name in ("believed_nmse", "nmse", "inside", "nearest") if name in designs]

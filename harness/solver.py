@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 RESERVED = ("target", "believed_nmse", "nmse", "inside", "nearest")
 """Columns of the answer; a column of x of such a name gets `x: ` before it."""
-NAMED = 3  # targets outside the training range that a warning names
+NAMED = 3  # targets outside the training range, and entries of y in which they are, that a warning names
+FEW = 8  # names of columns in an error
 
 
 class OutsideRange(UserWarning):
@@ -58,6 +60,11 @@ class Solver:
         """Names of the entries of y."""
         return list(self.task.y_labels) or [f"y{i + 1}" for i in range(self.task.y_dim)]
 
+    @property
+    def conditions(self) -> int:
+        """How many of the last entries of y are given with a target, and not to be reached."""
+        return self.given.problem.condition_dim
+
     def propose(self, targets: Any, n: int = 10, *, seed: int = 0) -> pandas.DataFrame:
         """Designs for targets, n for each, in physical units.
 
@@ -85,8 +92,7 @@ class Solver:
         import pandas
 
         wanted = self._wanted(targets)
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise UsageError(f"n = {n!r} is not allowed. Allowed: whole numbers from 1.")
+        n, seed = _whole("n", n, 1), _whole("seed", seed, 0)
         for line in outside_range(self.given, wanted, self.y_names):
             warnings.warn(line, OutsideRange, stacklevel=2)
         with seeded("solver", seed):
@@ -97,33 +103,53 @@ class Solver:
             x, believed = x.gather(1, order[..., None].expand_as(x)), believed.gather(1, order)
         flat = x.flatten(0, 1)
         columns: dict[str, Any] = {"target": np.repeat(np.arange(len(wanted)), n)}
-        for name, values in zip(self.x_names, flat.T.numpy(), strict=True):
-            columns[f"x: {name}" if name in RESERVED else name] = values
+        columns |= dict(zip(self.columns, flat.T.numpy().copy(), strict=True))
         columns["believed_nmse"] = np.nan if believed is None else believed.flatten().numpy()
         columns |= self._reached(x, wanted)
         columns["inside"] = inside(flat, self.task.bounds).numpy()
         columns["nearest"] = self._nearest(flat).numpy()
         return pandas.DataFrame(columns)
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns of a design in the answer: its names, with `x: ` before those that another column has."""
+        taken = {*RESERVED, *(f"{name} {what}" for name in self.y_names for what in ("wanted", "reached"))}
+        found: list[str] = []
+        for name in self.x_names:
+            while name in taken:
+                name = f"x: {name}"
+            taken.add(name)
+            found.append(name)
+        return found
+
     def _wanted(self, targets: Any) -> Tensor:
         """Targets `(m, y_dim)`, float64."""
         names, y_dim = self.y_names, self.task.y_dim
+        if hasattr(targets, "index") and hasattr(targets, "to_frame") and targets.index.dtype == object:
+            targets = targets.to_frame().T  # a series whose index names the entries of one target
         if hasattr(targets, "columns"):
             targets = targets[[_column(name, names, list(targets.columns)) for name in names]]
         try:
             array = np.array(targets, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"The targets hold something that is no number ({error}).") from error
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"The targets hold something that is no number ({error}). Give numbers, an array or a data frame."
+            ) from error
         if array.ndim == 0 or (array.ndim == 1 and y_dim > 1):
             array = array[None]
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or array.shape[1] != y_dim or not len(array):
             raise UsageError(
                 f"The targets have shape {np.shape(targets)}. Allowed: {y_dim} number{'s' * (y_dim > 1)} "
-                f"({', '.join(names[:NAMED])}{', …' * (y_dim > NAMED)}), or an array (targets, {y_dim})."
+                f"({_few(names)}), or an array (targets, {y_dim})."
             )
         if np.isinf(array).any():
             raise UsageError("The targets hold infinite values. Give finite ones.")
+        if self.conditions and np.isnan(array[:, -self.conditions :]).any():
+            raise UsageError(
+                f"The targets have NaN in {', '.join(names[-self.conditions :])}, which is given with a target and not "
+                "searched for. Give a value."
+            )
         if np.isnan(array).any() and "gaps" not in self.method.handles:
             raise UsageError(
                 f"The targets have gaps (NaN), which {self.name} does not handle. Give every entry, or take a method "
@@ -136,8 +162,10 @@ class Solver:
         if isinstance(self.task, OwnPairs) and self.task.forward_model is None:
             return {}
         reached = resimulate(self.task, x, wanted)
-        variance = self.given.scales[1].scale.square()
-        nmse = errors(METRICS["nmse"], reached, wanted[:, None], variance)
+        scored = wanted.clone()
+        if self.conditions:  # they are given and not to be reached
+            scored[:, -self.conditions :] = torch.nan
+        nmse = errors(METRICS["nmse"], reached, scored[:, None], self.given.scales[1].scale.square())
         each = zip(self.y_names, wanted[:, None].expand_as(reached).flatten(0, 1).T, strict=True)
         columns = {f"{name} wanted": values.numpy() for name, values in each}
         columns |= {f"{name} reached": y.numpy() for name, y in zip(self.y_names, reached.flatten(0, 1).T, strict=True)}
@@ -148,21 +176,35 @@ class Solver:
         return nearest_distance(scale.apply(x), scale.apply(known[known.isfinite().all(1)]))
 
 
-def _column(name: str, names: list[str], columns: list[str]) -> str:
+def _column(name: str, names: list[str], columns: list[Any]) -> Any:
     """The column of a data frame that holds an entry of y; its unit in brackets may be left out."""
+    texts = [str(column) for column in columns]
     for known in (name, name.partition(" [")[0]):
-        if columns.count(known) == 1:
-            return known
-    raise UsageError(
-        f"The targets have the columns {', '.join(map(str, columns))}. Give one column for each y: {', '.join(names)}."
-    )
+        if texts.count(known) == 1:
+            return columns[texts.index(known)]
+    raise UsageError(f"The targets have the columns {_few(texts)}. Give one column for each y: {_few(names)}.")
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Integral) or value < least:
+        raise UsageError(f"{name} = {value!r} is not allowed. Allowed: whole numbers from {least}.")
+    return int(value)
 
 
 def outside_range(given: Lesson, targets: Tensor, names: list[str]) -> Iterator[str]:
     """A line for each entry of y of which targets lie outside the training range."""
     low, high = extent(torch.cat([given.train.y, given.valid.y]))
-    for entry, name in enumerate(names):
-        outside = ((targets[:, entry] < low[entry]) | (targets[:, entry] > high[entry])).nonzero()[:, 0].tolist()
+    beyond = (targets < low) | (targets > high)
+    entries = beyond.any(0).nonzero()[:, 0].tolist()
+    if len(entries) > NAMED:
+        names = [f"{name} and {len(entries) - 1} more entries of y" for name in names]
+        entries = entries[:1]
+    for entry in entries:
+        outside, name = beyond[:, entry].nonzero()[:, 0].tolist(), names[entry]
         if outside:
             values = ", ".join(f"{targets[row, entry]:.6g} (target {row})" for row in outside[:NAMED])
             more = f" and {len(outside) - NAMED} more" if len(outside) > NAMED else ""

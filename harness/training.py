@@ -18,6 +18,7 @@ from torch import Generator, Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from harness.contracts import Method, Pairs, Phase
+from harness.errors import ContractError
 from harness.seeds import derive
 
 if TYPE_CHECKING:
@@ -124,6 +125,11 @@ class _Loop:
         self.shuffle = Generator().manual_seed(derive("shuffle", phase.name, seed))
         self.noise_seed = derive("validation", phase.name, seed)
         self.parameters = [parameter for parameter in phase.module.parameters() if parameter.requires_grad]
+        if not self.parameters:
+            raise ContractError(
+                f"Phase {phase.name!r} of {type(method).__name__} has no parameters to train. Create them in `build`, "
+                "or write a `fit` that trains none."
+            )
         self.optimiser = _optimiser(self.parameters, schedule, phase.weight_decay)
         halved = schedule.decay == "plateau" and phase.stationary
         self.plateau = (

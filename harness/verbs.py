@@ -121,10 +121,12 @@ def new(arguments: Namespace) -> int:
 
 def propose(arguments: Namespace) -> int:
     """Propose designs for your targets with a trained method of a result folder."""
-    from harness.proposing import proposals, written
+    from harness.proposing import proposals, writable, written
 
     if (arguments.target is None) == (arguments.targets is None):
         raise UsageError("Give the wanted y: either --target 1.2, a number for each y, or --targets FILE.csv.")
+    if arguments.out is not None:
+        writable(Path(arguments.out))
     text, designs = proposals(arguments.cell, arguments.target, arguments.targets, arguments.n, arguments.seed)
     print(text)
     if arguments.out is not None:

@@ -67,6 +67,7 @@ class Kernel(Method):
         Raises:
             ArithmeticError: no pair of the grid gives a positive definite kernel matrix.
         """
+        train, valid = _complete(train), _complete(valid)
         few, all_centres = min(COARSE, len(train.x)), min(self.options.centres, len(train.x))
         coarse = list(itertools.product(LENGTHS, RIDGES))
         _, length, ridge = self._choose(train, valid, few, coarse)
@@ -131,6 +132,12 @@ class Kernel(Method):
             reached = known_error(self.linearised(x)[0], targets)
         x, reached = repeated(x.view(len(y), pool, -1), n), repeated(reached.view(len(y), pool), n)
         return Proposals(x, believed=reached, generated=searches)
+
+
+def _complete(pairs: Pairs) -> Pairs:
+    """The pairs of which all of x and y is known."""
+    rows = ~(pairs.x.isnan().any(1) | pairs.y.isnan().any(1))
+    return Pairs(pairs.x[rows], pairs.y[rows])
 
 
 def _solve(matrix: Tensor, y: Tensor, ridge: float) -> Tensor | None:

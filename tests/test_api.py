@@ -157,6 +157,7 @@ def test_gaps_are_for_methods_that_handle_them() -> None:
         (lambda: harness.fit("mdn,na", "sinewave"), "'mdn,na' names 2 methods. Give one."),
         (lambda: harness.fit("mdn", "sinewave", preset="fast"), "Unknown preset 'fast'"),
         (lambda: harness.fit("mdn", "sinewave", epochs=0), r"--epochs = 0 is not allowed\. Allowed: 1 or more"),
+        (lambda: harness.fit("mdn", "sinewave", device="cuda:99"), "device = 'cuda:99': torch finds . CUDA devices"),
         (lambda: harness.load("nowhere"), "There is no record in 'nowhere'. Name the folder of a cell"),
     ],
 )

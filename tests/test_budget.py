@@ -12,6 +12,7 @@ from torch import nn
 
 from harness import fitting
 from harness.budget import BudgetMissed, build_to_budget, changes, find_width, predict, recount, trainable_parameters
+from harness.config import Settings
 from harness.contracts import Method, Phase, Problem
 from harness.data import draw
 from harness.errors import ContractError
@@ -241,7 +242,7 @@ def test_a_cell_that_cannot_meet_its_budget_fails_without_a_process(tmp_path: Pa
     assert "components does not help" in text
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr("harness.execution.run_cells")
-        assert execute(todo, store, 1, None) == 0
+        assert execute(todo, store, 1, Settings()) == 0
     (record,) = store.records()
     assert record.status == "failed" and "BudgetMissed" in record.error.type
     assert due(next(iter(todo)), record) == Work()

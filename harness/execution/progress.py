@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.plan import Cell
 
 
+SAY_EVERY = 1.0  # seconds
 OVERALL = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {elapsed}{postfix}"
 
 
@@ -52,6 +53,7 @@ class Progress:
     def __init__(self, cells: Sequence[Cell], jobs: int, quiet: bool, costs: Mapping[Cell, float]) -> None:
         self.total, self.finished, self.quiet = len(cells), 0, quiet
         self.rest = Rest({cell.key: costs.get(cell, 1.0) for cell in cells}, jobs)
+        self.said = time.monotonic()
         self.stream = sys.stderr
         self.live = not quiet and self.stream.isatty()
         self.free = list(range(1, jobs + 1))
@@ -89,6 +91,8 @@ class Progress:
         bar.set_description_str(f"{name(cell)} {phase}", refresh=False)
         bar.set_postfix_str("" if loss is None else f"loss {loss:.3g}", refresh=False)
         bar.refresh()
+        if time.monotonic() > self.said + SAY_EVERY:
+            self._say_rest()
 
     def finish(self, outcome: Outcome) -> None:
         """A cell has ended; it is printed where there are no bars or where it failed."""
@@ -102,6 +106,7 @@ class Progress:
             self._say_rest()
 
     def _say_rest(self) -> None:
+        self.said = time.monotonic()
         if self.overall is not None and self.rest.jobs:  # how many run at once in a queue is not known
             self.overall.set_postfix_str(
                 f"about {duration(self.rest.seconds())} left" if self.finished < self.total else ""
