@@ -125,7 +125,7 @@ class Solver:
     def _wanted(self, targets: Any) -> Tensor:
         """Targets `(m, y_dim)`, float64."""
         names, y_dim = self.y_names, self.task.y_dim
-        if hasattr(targets, "index") and hasattr(targets, "to_frame") and targets.index.dtype == object:
+        if hasattr(targets, "to_frame") and all(isinstance(label, str) for label in targets.index):
             targets = targets.to_frame().T  # a series whose index names the entries of one target
         if hasattr(targets, "columns"):
             targets = targets[[_column(name, names, list(targets.columns)) for name in names]]

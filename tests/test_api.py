@@ -21,6 +21,7 @@ from harness.errors import UsageError
 from harness.outputs import ContractError
 from harness.store import cell_folders
 from methods.mdn import MDN
+from tests.plugins import install
 from tests.toys import Waves, same, snapshot
 
 BOX = np.random.default_rng(0).uniform([0, 0, 5], [1, 2, 6], (300, 3))
@@ -153,6 +154,14 @@ def test_gaps_are_for_methods_that_handle_them() -> None:
         (lambda: harness.pairs([["a"]] * 20, BOX[:20]), "x holds something that is no number"),
         (lambda: harness.pairs(BOX[None], BOX), r"x has shape \(1, 300, 3\)\. Give \(rows, columns\)"),
         (lambda: harness.pairs(BOX, BOX, names=(["a", "a", "b"], ["c", "d", "e"])), "x has 3 columns, and its names"),
+        (lambda: harness.pairs(BOX * 1j, BOX), "x is complex. Give real numbers"),
+        (lambda: harness.pairs(BOX, BOX, names=("a", "b", "c")), "names = .* Give a pair"),
+        (lambda: harness.pairs(BOX, BOX, simulate="truth:f"), "simulate = 'truth:f' cannot be called"),
+        (lambda: harness.pairs(BOX, BOX, kinds=(harness.Kind("integer", 3),)), "Column 0 of x, .* its kind cannot"),
+        (lambda: harness.pairs(BOX, BOX, kinds="integer"), "kinds = 'integer' is not allowed"),
+        (lambda: harness.pairs(BOX, BOX, kinds=(harness.Kind("integer"),)), "kinds are of 1 columns, but x has 3"),
+        (lambda: harness.fit("mdn", (BOX, BOX)), "tuple is no task. Give a name, or your own pairs"),
+        (lambda: harness.fit(3, "sinewave"), "3 is no method"),
         (lambda: harness.fit("mdm", "sinewave"), "Unknown method 'mdm'. Did you mean mdn"),
         (lambda: harness.fit("mdn,na", "sinewave"), "'mdn,na' names 2 methods. Give one."),
         (lambda: harness.fit("mdn", "sinewave", preset="fast"), "Unknown preset 'fast'"),
@@ -206,6 +215,92 @@ def test_a_model_that_is_not_stored_or_not_the_only_one_is_named(place: Path, tm
         harness.load(both)
 
 
+class Conditioned(Waves):
+    """A force and the temperature at which it is wanted."""
+
+    conditions = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+
+    def __init__(self) -> None:
+        super().__init__(2, 1)
+        self.y_dim, self.fixed_target = 2, (0.3, 0.5)
+
+    def simulate(self, x, conditions):
+        return super().simulate(x) + conditions
+
+
+def test_conditions_are_given_and_not_scored() -> None:
+    solver = harness.fit("lookup", Conditioned(), preset="smoke")
+    found = solver.propose([0.5, 0.2], n=3)
+    variance = float(solver.given.train.y[:, 0].var())
+    np.testing.assert_allclose(found["nmse"], (found["y1 reached"] - 0.5) ** 2 / variance, rtol=1e-9)
+    assert (found["y2 reached"] == 0.2).all()
+    with pytest.raises(UsageError, match=r"NaN in y2, which is given with a target and not searched for"):
+        solver.propose([0.5, math.nan])
+
+
+def test_designs_are_those_that_were_proposed_whatever_the_forward_model_does_to_them() -> None:
+    def spoiling(x: np.ndarray) -> np.ndarray:
+        y = forward(x)
+        x[:] = 0
+        return y
+
+    found = [
+        harness.fit("lookup", harness.pairs(BOX, forward(BOX), simulate=f), preset="smoke").propose([1.0, 2.0], 3)
+        for f in (forward, spoiling)
+    ]
+    pandas.testing.assert_frame_equal(*found)
+    assert (found[0][["x1", "x2", "x3"]] != 0).all(axis=None)
+
+
+def test_names_decide_which_number_is_which() -> None:
+    y = pandas.DataFrame(forward(BOX), columns=["u", "v"])
+    solver = harness.fit("lookup", harness.pairs(BOX, y, simulate=forward), preset="smoke")
+    frame = pandas.DataFrame({"v": [3.0], "u": [1.0]})
+    wanted = [solver.propose(given, 1) for given in ([1.0, 3.0], frame, frame.iloc[0])]
+    assert all(found.equals(wanted[0]) for found in wanted)
+    numbered = harness.fit(
+        "lookup", harness.pairs(pandas.DataFrame(BOX), pandas.DataFrame(forward(BOX))), preset="smoke"
+    )
+    assert len(numbered.propose(pandas.DataFrame([[1.0, 3.0]]), 2)) == 2
+    with pytest.raises(UsageError, match="other indices"):
+        harness.pairs(pandas.DataFrame(BOX), y.sample(frac=1, random_state=0))
+
+
+def test_no_column_of_the_answer_takes_the_place_of_another() -> None:
+    x = pandas.DataFrame(BOX, columns=["target", "x: target", "gap reached"])
+    y = pandas.Series(forward(BOX)[:, 0], name="gap")
+    found = harness.fit("lookup", harness.pairs(x, y, simulate=lambda x: forward(x)[:, 0]), preset="smoke").propose(
+        1.0, 4
+    )
+    assert list(found.columns[1:4]) == ["x: target", "x: x: target", "x: gap reached"]
+    reached = forward(found.iloc[:, 1:4].to_numpy())[:, 0]
+    np.testing.assert_allclose(found["gap reached"], reached)
+
+
+def test_a_curve_outside_the_range_is_one_warning() -> None:
+    y = np.repeat(forward(BOX)[:, :1], 40, axis=1) * np.linspace(1, 2, 40)
+    solver = harness.fit("lookup", harness.pairs(BOX, y), preset="smoke")
+    with pytest.warns(harness.OutsideRange) as caught:
+        solver.propose(np.full(40, 99.0), 1)
+    assert len(caught) == 1 and "y1 and 39 more entries of y = 99 (target 0)" in str(caught[0].message)
+
+
+def test_a_plain_function_is_told_to_keep_no_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "def first(x, y):\n    return lambda y, n, generator: x[:n].expand(len(y), -1, -1)\n"
+    install(monkeypatch, tmp_path, source, methods={"first": "first"})
+    arguments = ["--preset", "smoke", "--methods", "first", "--tasks", "sinewave", "--out", str(tmp_path / "out")]
+    assert main(["run", *arguments, "--quiet", "--protocols", "multi-target"]) == 0
+    with pytest.raises(UsageError, match=r"first is a plain function, which keeps no state. Train it by harness.fit"):
+        harness.load(tmp_path / "out/sinewave/first")
+
+
+def test_a_kernel_learns_from_the_pairs_of_which_all_is_known() -> None:
+    y = forward(BOX)
+    y[::3, 1] = math.nan
+    solver = harness.fit("kernel", harness.pairs(BOX, y, simulate=forward), preset="smoke")
+    assert solver.propose([1.0, 3.0], 1)["nmse"].max() < 0.01
+
+
 def test_a_broken_answer_is_an_error_of_its_own() -> None:
     class Broken(MDN):
         def propose(self, y, n, generator):
@@ -240,6 +335,9 @@ def test_the_verb_prints_designs_and_writes_all_of_them(place: Path, tmp_path: P
         (["--target", "1,b"], "--target '1,b' is not allowed. Allowed: a number for each y"),
         (["--targets", "a.csv"], "--targets 'a.csv' cannot be read"),
         (["--target", "1,0.5", "--out", "no/such/folder.csv"], "there is no folder 'no/such'"),
+        (["--target", "1,0.5", "--out", "README.md"], "'README.md' exists and is left as it is"),
+        (["--target", "1,0.5,3"], r"have shape (1, 3). Allowed: 2 numbers"),
+        (["--target", "1,0.5", "--n", "0"], "n = 0 is not allowed"),
     ],
 )
 def test_what_the_verb_cannot_use_is_named(place: Path, capsys, arguments: list[str], message: str) -> None:

@@ -217,6 +217,37 @@ def test_a_method_with_a_network_is_not_exempt() -> None:
         predict(Exempt, 2, 1, 10_000)
 
 
+class Shares(Hidden):
+    """Runs a phase for each of these shares."""
+
+    shares: ClassVar[tuple[object, ...]] = ()
+
+    def fit(self, train, valid, run) -> None:
+        for share in self.shares:
+            run(Phase("small", self.small, lambda x, y, _: self.small(y).square().mean(), share=share))
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ((-4.0, 5.0), "The share of phase 'small' is -4.0; give a number from 0 to 1"),
+        ((float("nan"),), "is nan; give"),
+        (("1",), "is '1'; give"),
+        ((0.0,) * 30, "have taken all 2 passes and more; each takes one at least, so give fewer"),
+        ((0.05,) * 20, "have taken all 2 passes and more"),
+    ],
+)
+def test_phases_cannot_take_more_passes_than_there_are(shares: tuple[object, ...], message: str) -> None:
+    class Odd(Shares):
+        pass
+
+    Odd.shares = shares
+    given = lesson(Odd)
+    method, _ = fitting.build(given, Odd)
+    with pytest.raises(ContractError, match=message):
+        fitting.fit(given, method)
+
+
 def test_the_passes_over_the_data_are_those_of_the_schedule() -> None:
     given = lesson(Again)
     method, _ = fitting.build(given, Again)

@@ -175,6 +175,8 @@ def test_epochs_that_a_user_gives_are_taken_as_they_are(tmp_path: Path) -> None:
     _, preset = config.load({}, run_file(tmp_path, "[tasks.crystal]\nsteps = 9000"))
     assert preset.for_task("crystal", 0.0, 50).schedule.epochs == 9000
     assert preset.for_task("my-task", 0.0, 50).schedule.epochs == 4000
+    _, preset = config.load({"epochs": "3"}, run_file(tmp_path, "[tasks.crystal]\nsteps = 9000"))
+    assert preset.for_task("crystal", 0.0, 50).schedule.epochs == 3
     with pytest.raises(UsageError, match="steps = -1 is not allowed"):
         config.load({}, run_file(tmp_path, "[tasks.crystal]\nsteps = -1"))
 
