@@ -124,9 +124,12 @@ class Solver:
 
     def _wanted(self, targets: Any) -> Tensor:
         """Targets `(m, y_dim)`, float64."""
+        import pandas
+
         names, y_dim = self.y_names, self.task.y_dim
-        if hasattr(targets, "to_frame") and all(isinstance(label, str) for label in targets.index):
-            targets = targets.to_frame().T  # a series whose index names the entries of one target
+        named = isinstance(targets, pandas.Series) and all(isinstance(label, str) for label in targets.index)
+        if named and y_dim > 1:  # one target, whose entries the index names
+            targets = targets.to_frame().T
         if hasattr(targets, "columns"):
             targets = targets[[_column(name, names, list(targets.columns)) for name in names]]
         try:

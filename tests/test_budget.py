@@ -151,8 +151,12 @@ def test_every_parameter_that_an_optimiser_changes_is_counted_once() -> None:
         design.grad = torch.ones(7)
         torch.optim.Adam([design], 0.1).step()  # a design is no parameter
         assert changed() == 41
+        other = nn.Linear(2, 2)
+        optimiser.param_groups[0]["params"] = list(other.parameters())  # as many in place of others
+        descend(optimiser, other, second)
+        assert changed() == 47
     descend(torch.optim.SGD(nn.Linear(9, 9).parameters(), 0.1))
-    assert changed() == 41, "and nothing after the block"
+    assert changed() == 47, "and nothing after the block"
 
 
 class Hidden(Method):
@@ -245,6 +249,19 @@ def test_phases_cannot_take_more_passes_than_there_are(shares: tuple[object, ...
     given = lesson(Odd)
     method, _ = fitting.build(given, Odd)
     with pytest.raises(ContractError, match=message):
+        fitting.fit(given, method)
+
+
+class Empty(Method):
+    """Has nothing to train, and does not say so."""
+
+    trainable: ClassVar[bool] = False
+
+
+def test_a_phase_without_parameters_is_named() -> None:
+    given = lesson(Empty)
+    method, _ = fitting.build(given, Empty)
+    with pytest.raises(ContractError, match="Phase 'training' of Empty has no parameters to train"):
         fitting.fit(given, method)
 
 

@@ -5,9 +5,11 @@ import math
 import pytest
 import torch
 
+import harness
 from harness.contracts import Method, Proposals
 from harness.errors import ContractError
 from harness.outputs import candidates, check, distinct
+from tests.toys import Waves
 
 X = torch.arange(12.0).view(2, 3, 2)
 ROWS = torch.tensor([[0, 1, 2], [2, 3, 9]])
@@ -103,3 +105,33 @@ def test_a_method_counts_at_least_the_candidates_that_it_returns(said: object) -
 def test_distinct_designs_are_counted_exactly(dtype: torch.dtype) -> None:
     x = torch.randint(3, (4, 50, 2), generator=torch.Generator().manual_seed(0)).to(dtype)
     assert distinct(x) == sum(len(rows.unique(dim=0)) for rows in x)
+
+
+class Fickle(Method):
+    """Ranks its proposals in every other call, and believes something in every other."""
+
+    trainable = False
+
+    def fit(self, train, valid, run) -> None:
+        self.calls = 0
+
+    def candidates(self, n: int) -> int:
+        return 20_000
+
+    def propose(self, y, n, generator) -> Proposals:
+        self.calls += 1
+        believed = torch.zeros(len(y), n) if self.what == "believed" and self.calls % 2 else None
+        x = torch.zeros(len(y), n, 2)
+        return Proposals(x, ranked=self.what == "ranked" and bool(self.calls % 2), believed=believed)
+
+
+@pytest.mark.parametrize("what", ["ranked", "believed"])
+def test_what_a_method_gives_does_not_change_from_call_to_call(what: str) -> None:
+    class Chosen(Fickle):
+        pass
+
+    Chosen.what = what
+    solver = harness.fit(Chosen, Waves(2, 1), preset="smoke")
+    assert len(solver.propose(0.1, 3)) == 3
+    with pytest.raises(ContractError, match="ranked and believed change from call to call"):
+        solver.propose([0.1, 0.2], 3)

@@ -207,47 +207,39 @@ def test_what_a_method_does_to_its_process_is_the_failure_of_its_cell_alone(tmp_
     assert found["prior"].status == "ok", found["prior"].error
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(0.0, "ok"), (600.0, "timeout")])
-def test_what_a_method_starts_in_a_session_of_its_own_ends_with_its_cell(tmp_path, monkeypatch, seconds, status):
+def runaway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> subprocess.Popen[str]:
+    """A run of a method that starts a process in a session of its own, and then takes its time."""
     install(monkeypatch, tmp_path, RUNAWAY, methods={"runaway": "Runaway"})
-    monkeypatch.setenv("SIGNS", str(tmp_path))
     script = (
         "from tests.runners import all_of; from tests.test_processes import cells\n"
         "from harness.execution import run_cells; from harness.store import Store\n"
         "if __name__ == '__main__':\n"
         f"    works = all_of(*cells('runaway[seconds={seconds}]'))\n"
-        f"    print([outcome.status for outcome in run_cells(works, Store({str(tmp_path / 'out')!r}), "
-        "quiet=True, timeout=8).outcomes], flush=True)\n"
+        f"    done = run_cells(works, Store({str(tmp_path / 'out')!r}), quiet=True, timeout=8)\n"
+        "    print([outcome.status for outcome in done.outcomes], flush=True)\n"
         "    input()"
     )
     path = os.pathsep.join([str(TESTS.parent), *sys.path])
-    with subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", script],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "SIGNS": str(tmp_path)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as process:
-        assert process.stdout is not None and process.stdin is not None
-        assert status in process.stdout.readline()
+    )
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0.0, "ok"), (600.0, "timeout")])
+def test_what_a_method_starts_in_a_session_of_its_own_ends_with_its_cell(tmp_path, monkeypatch, seconds, status):
+    with runaway(tmp_path, monkeypatch, seconds) as process:
+        assert process.stdout is not None and status in process.stdout.readline()
         (sleeper,) = pids(tmp_path)
         wait_for(lambda: not alive(sleeper))
         process.communicate("\n", timeout=60)
 
 
 def test_what_a_method_starts_in_a_session_of_its_own_ends_with_a_killed_run(tmp_path, monkeypatch):
-    install(monkeypatch, tmp_path, RUNAWAY, methods={"runaway": "Runaway"})
-    monkeypatch.setenv("SIGNS", str(tmp_path))
-    script = (
-        "from tests.runners import all_of; from tests.test_processes import cells\n"
-        "from harness.execution import run_cells; from harness.store import Store\n"
-        "if __name__ == '__main__':\n"
-        f"    run_cells(all_of(*cells('runaway[seconds=600]')), Store({str(tmp_path / 'out')!r}), quiet=True)"
-    )
-    path = os.pathsep.join([str(TESTS.parent), *sys.path])
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", script], env={**os.environ, "PYTHONPATH": path}
-    ) as process:
+    with runaway(tmp_path, monkeypatch, 600.0) as process:
         wait_for(lambda: len(pids(tmp_path)) == 1)
         (sleeper,) = pids(tmp_path)
         assert alive(sleeper)
