@@ -22,7 +22,7 @@ RECORDS = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 PRINTED = re.compile(r"`docs/examples/([\w./-]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
-LIMITS = {"gaussian_inverse": 30, "cantilever_task": 25, "largest_error": 63, "few_pairs": 40}
+LIMITS = {"gaussian_inverse": 30, "cantilever_task": 25, "largest_error": 60, "few_pairs": 40}
 IN_README = ("gaussian_inverse", "cantilever_task")
 READ = {"method": 120, "task": 160, "protocol": 250, "scenario": 250}
 """The most lines that one must read before adding each."""

@@ -22,10 +22,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a record keeps."""
+    """What a record keeps: the mean over the targets of the largest error among the proposals, by metric."""
 
     largest: dict[str, float]
-    """Mean over the targets of the largest error among the proposals, by metric."""
 
 
 class LargestError(Protocol):
@@ -56,8 +55,6 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 def _table(group: Group, metric: str) -> Table:
     floor = group.floor(metric)
     columns = [Column(f"largest {metric}", lambda raw: number(raw["largest"]), best="largest", floor=floor)]
-    rows = [
-        {**base(row), "largest": row.mean(lambda scores: scores.largest[metric], LargestError)} for row in group.rows
-    ]
+    rows = [{**base(row), "largest": row.mean(lambda own: own.largest[metric], LargestError)} for row in group.rows]
     extra = [METRICS[metric].words, notes.INVALID]
     return table("largest-error", "The largest error of some proposals", group, columns, rows, extra, metric)
