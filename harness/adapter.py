@@ -32,6 +32,7 @@ def from_function(function: Callable[..., Propose], name: str) -> type[Method]:
     class FunctionMethod(Method):
         __doc__ = function.__doc__
         trainable: ClassVar[bool] = False
+        restorable: ClassVar[bool] = False
         Options: ClassVar[type] = options
 
         def build(self, problem: Problem, width: int) -> None:

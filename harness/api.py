@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from harness import adapter, config, data, fitting
+from harness import config, data, fitting
 from harness.contracts import Method, Task
 from harness.errors import UsageError
 from harness.own_pairs import OwnPairs, pairs
@@ -88,7 +88,10 @@ def load(path: str | Path) -> Solver:
     if record.status != "ok":
         raise UsageError(f"The cell in {str(folder)!r} is {record.status}. Run it again, or load another.")
     if MODEL not in record.files:
-        raise UsageError(f"No model is stored in {str(folder)!r}, as in published results. Run the cell to have it.")
+        raise UsageError(
+            f"No model is stored in {str(folder)!r}, as in published results or of a plain function. Run the cell to "
+            "have it, or train it by harness.fit."
+        )
     for problem in problems(folder):
         raise UsageError(f"{problem}. Run the same command again to replace it.")
     cell = cell_of(record)
@@ -100,8 +103,6 @@ def load(path: str | Path) -> Solver:
         task, dataset, budget=cell.budget, schedule=cell.schedule, seed=cell.seed, device=cell.device
     )
     method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)
-    if type(method).fit.__module__ == adapter.__name__:
-        raise UsageError(f"{cell.method.label} is a plain function, which keeps no state. Train it by harness.fit.")
     return Solver(cell.method.label, method, given, task)
 
 
@@ -146,7 +147,8 @@ def _record_folder(path: Path) -> Path:
     """
     if path.joinpath(RECORD).is_file():
         return path
-    folders = [folder for folder in sorted(path.glob("*")) if folder.joinpath(RECORD).is_file()]
+    inside = (folder for folder in sorted(path.glob("*")) if not folder.name.startswith("."))
+    folders = [folder for folder in inside if folder.joinpath(RECORD).is_file()]
     if not folders:
         raise UsageError(
             f"There is no record in {str(path)!r}. Name the folder of a cell, such as results/quick/TASK/METHOD."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,19 @@ import torch
 from harness import answers, budget, fitting
 from harness.contracts import Method
 from harness.durable import storage_errors
+from harness.errors import ContractError
 from harness.fitting import Lesson
 from harness.questions import Question
 from harness.registry import PluginSpec, build_method, build_protocol
-from harness.seeds import seeded
+from harness.seeds import derive, seeded
 from harness.timing import Stopwatch
 from harness.training import PhaseLog, Report
 from harness.work import MODEL, answer_name
 
 LOG = "log.txt"
+COMPARED = 4  # targets whose designs the stored model has to propose again
+SAME_DESIGN = 1e-3  # in standardised x
+SAME_DESIGNS = 0.5  # share: rounding may lead a search elsewhere
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def learn(order: Order, given: Lesson, folder: Path, report: Report) -> Iterator
 def _prepared(
     order: Order, given: Lesson, folder: Path, report: Report, watch: Stopwatch
 ) -> Generator[tuple[str, Any], None, tuple[Method, int | None, list[PhaseLog]]]:
-    """The trained method, its width, and what its training did."""
+    """The method that its stored state gives back, its width, and what its training did."""
 
     def create() -> Method:
         return build_method(order.method)
@@ -91,11 +95,36 @@ def _prepared(
     with watch("training"):
         logs = fitting.fit(given, method, report)
     with watch("writing"), storage_errors(folder):
-        fitting.store(method, folder / MODEL)
+        if method.restorable:
+            fitting.store(method, folder / MODEL)
         lines = [f"{log.name}: epoch {e} training {t:.6g} validation {v:.6g}" for log in logs for e, t, v in log.curve]
         (folder / LOG).write_text("\n".join(lines) + "\n", encoding="utf-8")
     yield "model", _model(order, method, width, given, logs, folder)
+    if method.restorable:
+        with watch("build"):
+            method = _restored(method, create, given, folder)
     return method, width, logs
+
+
+def _restored(trained: Method, create: Callable[[], Method], given: Lesson, folder: Path) -> Method:
+    """The stored model, which answers from the start, so that later questions are not put to another.
+
+    Raises:
+        ContractError: it proposes other designs than the method that was trained.
+    """
+    restored = fitting.rebuild(given, create, folder / MODEL)
+    y, found = given.shown["targets"][:COMPARED], []
+    for method in (trained, restored):
+        with seeded("propose", given.seed):
+            generator = torch.Generator().manual_seed(derive("propose", "restored", given.seed))
+            found.append(given.scales[0].apply(answers.Asker(method, given).propose(y, 1, generator).x))
+    same = torch.isclose(*found, rtol=0, atol=SAME_DESIGN, equal_nan=True).all(-1)
+    if float(same.double().mean()) < SAME_DESIGNS:
+        raise ContractError(
+            f"With its stored state {type(trained).__name__} proposes other designs than after training. Keep all that "
+            "training finds in parameters or registered buffers, or set restorable = False."
+        )
+    return restored
 
 
 def _asker(method: Method, given: Lesson, report: Report) -> answers.Asker:

@@ -15,7 +15,7 @@ from harness import presets
 from harness.meanings import bounds_of, meanings
 from harness.options import describe, hints, resolve, text_of
 from harness.registry import Kind, Plugin, discover
-from harness.store import RECORD, Store
+from harness.store import Store, record_files
 
 WIDTH = 100  # columns of a line where there is no terminal
 WIDEST = 120
@@ -100,7 +100,7 @@ def results(root: Path) -> str:
     """The result folders below a folder, or that folder itself, with how many records have which status."""
     lines = ["Results"]
     for folder in [root, *sorted(path for path in root.glob("*/") if not path.name.startswith("."))]:
-        if any(folder.glob(f"*/*/*/{RECORD}")):
+        if record_files(folder):
             states = Counter(record.status for record in Store(folder).records())
             lines.append(f"  {folder}  " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())))
     return "\n".join(lines if len(lines) > 1 else [*lines, f"  none below {root}"]) + "\n"

@@ -196,6 +196,11 @@ def cell_folders(root: Path) -> list[Path]:
     return sorted(path for path in found if not any(part.startswith(".") for part in path.parts[-3:]))
 
 
+def record_files(root: Path) -> list[Path]:
+    """The record files below a root, sorted, intact or not; what a run is writing is not among them."""
+    return [path for folder in cell_folders(root) if (path := folder / RECORD).is_file()]
+
+
 def folder_name(name: str) -> str:
     """A plug-in's name as one part of a path."""
     return re.sub(r"^\.|[^\w.+-]", "_", name)

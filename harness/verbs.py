@@ -17,7 +17,7 @@ from harness.plan import Wanted, part_of, plan, specification
 from harness.registry import Kind, Plugin, build_protocol, build_task, discover
 from harness.running import default_jobs, execute, finish, pending, write_tables
 from harness.selection import named, select, split
-from harness.store import Store, verify
+from harness.store import Store, record_files, verify
 from harness.work import in_words
 
 DEFAULT_OUT = Path("results") / "quick"
@@ -189,7 +189,7 @@ def verify_(arguments: Namespace) -> int:
     problems = verify(root)
     for problem in problems:
         print(problem)
-    count = sum(1 for _ in root.glob("*/*/*/record.json"))
+    count = len(record_files(root))
     print(f"{count} records, {len(problems)} problems." if problems else f"{count} records, all intact.")
     return 1 if problems else 0
 
@@ -245,7 +245,7 @@ def export(arguments: Namespace) -> int:
         raise UsageError(f"There are no intact records below {arguments.out!r}, so there is nothing to export.")
     store.export(target, arguments.largest * 1024)
     write_tables(target, echo=False)
-    print(f"{sum(1 for _ in target.glob('*/*/*/record.json'))} records in {target}")
+    print(f"{len(record_files(target))} records in {target}")
     return 0
 
 

@@ -290,7 +290,9 @@ def test_a_plain_function_is_told_to_keep_no_state(tmp_path: Path, monkeypatch: 
     install(monkeypatch, tmp_path, source, methods={"first": "first"})
     arguments = ["--preset", "smoke", "--methods", "first", "--tasks", "sinewave", "--out", str(tmp_path / "out")]
     assert main(["run", *arguments, "--quiet", "--protocols", "multi-target"]) == 0
-    with pytest.raises(UsageError, match=r"first is a plain function, which keeps no state. Train it by harness.fit"):
+    with pytest.raises(
+        UsageError, match=r"No model is stored in .* or of a plain function. Run the cell to have it, or train it by"
+    ):
         harness.load(tmp_path / "out/sinewave/first")
 
 

@@ -17,7 +17,7 @@ from harness.records import plain
 from harness.reporting import render
 from harness.reporting.frame import frame
 from harness.schema import Record, Status
-from harness.store import Store
+from harness.store import Store, record_files
 from tests.plugins import MISBEHAVING, write
 
 pytestmark = pytest.mark.slow
@@ -142,7 +142,7 @@ def test_neither_jobs_nor_the_environment_change_designs_or_scores(place, whole)
 def test_kill_9_in_the_middle_and_the_same_command_give_the_same_tables(place, whole):
     killed = place.start(*place.command("killed", SOME, "--jobs", "1"))
     end = time.monotonic() + 120
-    while not (finished := list((place.folder / "killed").glob("*/*/*/record.json"))) and time.monotonic() < end:
+    while not (finished := record_files(place.folder / "killed")) and time.monotonic() < end:
         time.sleep(0.005)
     killed.kill()
     killed.communicate()

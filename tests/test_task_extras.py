@@ -11,6 +11,7 @@ import pytest
 from harness.cli import main
 from harness.records import plain, read
 from harness.schema import Record
+from harness.store import record_files
 from tests.plugins import install
 
 SOURCE = """
@@ -56,7 +57,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def records(place: Path) -> dict[str, Record]:
-    found = [read(path) for path in sorted((place / "here").glob("*/*/*/record.json"))]
+    found = [read(path) for path in record_files(place / "here")]
     return {record.label.method: record for record in found}
 
 
@@ -102,9 +103,9 @@ def test_what_a_task_reads_is_part_of_the_key(place: Path, monkeypatch: pytest.M
     for content in ("", "one", "other"):
         monkeypatch.setenv("PROXIED", content)
         assert main([*RUN, "--methods", "prior"]) == 0
-        keys |= {path.parent.name for path in (place / "here").glob("*/*/*/record.json")}
+        keys |= {path.parent.name for path in record_files(place / "here")}
     assert len(keys) == 3
-    declared = [json.loads(path.read_text())["declared"] for path in (place / "here").glob("*/*/*/record.json")]
+    declared = [json.loads(path.read_text())["declared"] for path in record_files(place / "here")]
     assert sorted(item["task"].get("fingerprint", "") for item in declared) == ["", "one", "other"]
 
 

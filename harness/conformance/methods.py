@@ -9,7 +9,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from harness import adapter
 from harness.budget import stored_numbers
 from harness.conformance.findings import Finding, ViolationError, examine, require, require_options
 from harness.conformance.trial import PROPOSALS, TARGETS, Fold, Trial, Valley, difference, trainable_tensors
@@ -181,8 +180,8 @@ def _other_targets(trial: Trial) -> None:
 
 
 def _state(trial: Trial) -> None:
-    if type(trial.method).fit.__module__ == adapter.__name__:
-        return  # a plain function keeps its answer in memory, and the adapter says so
+    if not trial.method.restorable:
+        return
     fresh = trial.fresh(1)
     restore(fresh, {name: tensor.clone() for name, tensor in trial.method.state_dict().items()})
     other = trial.propose(fresh.eval(), trial.targets, PROPOSALS)

@@ -106,6 +106,8 @@ class Method(nn.Module):
     alone), `conditions`. A scenario that needs what a method does not handle leaves it out."""
     trainable: ClassVar[bool] = True
     """False exempts a method without trainable parameters from the parameter budget."""
+    restorable: ClassVar[bool] = True
+    """False where what training finds lives in memory alone: no state is stored, and a later question trains anew."""
     finer: ClassVar[tuple[str, ...]] = ()
     """Options, whole numbers, that the harness may lower where no width comes near enough to the budget."""
 

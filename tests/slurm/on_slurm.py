@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.execution.ledger import FOLDER
-from harness.store import Store
+from harness.store import Store, record_files
 from tests.slurm.node import PROGRAMS, Node, said, wait_until
 from tests.test_run import Place, designs, scores, tables
 
@@ -69,7 +69,7 @@ def running() -> list[str]:
 
 
 def finished(place: Place, out: str) -> int:
-    return len(list((place.folder / out).glob("*/*/*/record.json")))
+    return len(record_files(place.folder / out))
 
 
 def test_an_array_leaves_what_a_local_run_leaves(place, local):
@@ -93,7 +93,7 @@ def test_a_killed_run_a_requeue_and_the_same_command_leave_what_a_local_run_leav
     assert entries, "all was done before anything could be requeued"
     for name in entries:
         subprocess.run(["scontrol", "requeue", name], check=True)
-    before = {path: path.stat().st_mtime_ns for path in (place.folder / "killed").glob("*/*/*/record.json")}
+    before = {path: path.stat().st_mtime_ns for path in record_files(place.folder / "killed")}
     out, errors = place.run("killed", SOME, *on_slurm(2))
     assert "cells of an earlier run are in the queue" in errors and "Job " not in errors
     assert f"{len(before)} up to date" in out and same(place, local, "killed")
