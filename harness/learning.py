@@ -113,12 +113,14 @@ def _restored(trained: Method, create: Callable[[], Method], given: Lesson, fold
         ContractError: it proposes other designs than the method that was trained.
     """
     restored = fitting.rebuild(given, create, folder / MODEL)
-    y, found = given.shown["targets"][:COMPARED], []
-    for method in (trained, restored):
+    y = given.shown["targets"][:COMPARED]
+
+    def designs(method: Method) -> torch.Tensor:
         with seeded("propose", given.seed):
             generator = torch.Generator().manual_seed(derive("propose", "restored", given.seed))
-            found.append(given.scales[0].apply(answers.Asker(method, given).propose(y, 1, generator).x))
-    same = torch.isclose(*found, rtol=0, atol=SAME_DESIGN, equal_nan=True).all(-1)
+            return given.scales[0].apply(answers.Asker(method, given).propose(y, 1, generator).x)
+
+    same = torch.isclose(designs(trained), designs(restored), rtol=0, atol=SAME_DESIGN, equal_nan=True).all(-1)
     if float(same.double().mean()) < SAME_DESIGNS:
         raise ContractError(
             f"With its stored state {type(trained).__name__} proposes other designs than after training. Keep all that "
