@@ -19,7 +19,8 @@ from harness.kinds import snap
 from harness.questions import Question
 from harness.seeds import derive
 
-ROWS_PER_CALL = 20_000
+ROWS_PER_CALL = {"cpu": 20_000}
+ROWS_ELSEWHERE = 2**17  # candidates; a GPU is idle with fewer
 STREAMS = {"targets": "multi-target", "fixed": "fixed target"}
 """The random stream of each kind of target."""
 
@@ -83,8 +84,8 @@ class Asker:
             ContractError: the method's answer has a wrong shape, type or count.
         """
         candidates = outputs.candidates(self.method, n)
-        chunk = max(1, ROWS_PER_CALL // candidates)
         y = self.given.scales[1].apply(targets).to(self.given.device, self.method.dtype)
+        chunk = max(1, ROWS_PER_CALL.get(y.device.type, ROWS_ELSEWHERE) // candidates)
         parts: list[Proposals] = []
         for done, rows in enumerate(y.split(chunk)):
             self.advance(done * chunk, len(y))

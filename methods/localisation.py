@@ -19,7 +19,8 @@ Forward = Callable[[Tensor], Tensor]
 Linearised = Callable[[Tensor], tuple[Tensor, Tensor]]
 """x `(n, x_dim)` to f(x) `(n, y_dim)` and its Jacobian `(n, y_dim, x_dim)`."""
 
-CHUNK = 1024  # rows; on CPU a seventh to a third faster than 4096
+ROWS_AT_ONCE = {"cpu": 2**10}  # a seventh to a third faster there than 4096
+ROWS_ELSEWHERE = 2**15  # a GPU is idle below; the Jacobians of a spectrum take some 200 MB
 BETAS = 0.5, 0.8  # Adam's memory, far shorter than in training: gradients are exact here, and a search has few steps
 STEP = 0.5  # longest Levenberg-Marquardt step, in standardised x
 FEW = 5  # distinct searches for a target of more dimensions than x, unless told otherwise
@@ -60,9 +61,14 @@ def adam(
             value = value + boundary * boundary_loss(x, bounds)
         return value + stay * (x - origin).square().sum(-1) if stay else value
 
-    chunks = zip(y.split(CHUNK), start.detach().split(CHUNK), strict=True)
+    chunks = zip(_chunks(y), _chunks(start.detach()), strict=True)
     parts = [_descend(partial(objective, targets=rows, origin=x), x, steps, rate) for rows, x in chunks]
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def _chunks(rows: Tensor) -> tuple[Tensor, ...]:
+    """Rows that are searched together."""
+    return rows.split(ROWS_AT_ONCE.get(rows.device.type, ROWS_ELSEWHERE))
 
 
 def _descend(objective: Forward, start: Tensor, steps: int, rate: float) -> tuple[Tensor, Tensor]:
@@ -102,7 +108,7 @@ def levenberg_marquardt(
     Returns:
         x `(n, x_dim)` and the squared error there, mean over y, `(n,)`.
     """
-    chunks = zip(y.split(CHUNK), start.split(CHUNK), strict=True)
+    chunks = zip(_chunks(y), _chunks(start), strict=True)
     parts = [_levenberg_marquardt(linearised, targets, x, bounds, steps, tolerance) for targets, x in chunks]
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
