@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import presets
+from harness.kept import kept
 from harness.meanings import bounds_of, meanings
 from harness.options import describe, hints, resolve, text_of
 from harness.registry import Kind, Plugin, discover
+from harness.registry import broken as broken_ones
 from harness.store import Store, record_files
 
 WIDTH = 100  # columns of a line where there is no terminal
@@ -24,6 +26,15 @@ INDENT = "    "
 
 def plugins(kind: Kind) -> str:
     """All plug-ins of a kind: version, distribution, groups, options with meanings, references; broken ones too."""
+    return kept("lists", [kind, columns()], lambda: _plugins(kind), good=lambda: not broken_ones())
+
+
+def columns() -> int:
+    """How wide a line may be."""
+    return max(min(shutil.get_terminal_size((WIDTH, 0)).columns, WIDEST), 30 + len(INDENT))
+
+
+def _plugins(kind: Kind) -> str:
     lines, shown = [kind.capitalize()], dict[type, Plugin]()
     for plugin in discover(kind).values():
         lines += [f"  {line}" for line in (broken(plugin) if plugin.error else described(plugin, shown))]
@@ -62,10 +73,9 @@ def options(loaded: Any, values: Mapping[str, Any], names: Sequence[str]) -> Ite
 
 def folded(text: str) -> list[str]:
     """A text as lines that fit the terminal below the name of its plug-in, further ones set in."""
-    width = min(shutil.get_terminal_size((WIDTH, 0)).columns, WIDEST) - len(INDENT)
     return textwrap.wrap(
         text,
-        max(width, 30),
+        columns() - len(INDENT),
         initial_indent=INDENT,
         subsequent_indent=2 * INDENT,
         break_on_hyphens=False,

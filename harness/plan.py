@@ -13,17 +13,28 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from harness import schema, sources
+from harness.kept import kept
 from harness.labels import labels
 from harness.options import identity, resolve
 from harness.presets import Preset
 from harness.provenance import device_kind
 from harness.questions import Question
 from harness.records import content_key
-from harness.registry import PluginSpec, build_method, build_protocol, build_scenario, build_task, require_scorable
-from harness.selection import Selection
+from harness.registry import (
+    Kind,
+    PluginSpec,
+    broken,
+    build_method,
+    build_protocol,
+    build_scenario,
+    build_task,
+    require_scorable,
+)
+from harness.selection import Selection, select
 from harness.settings import DataSettings, Schedule, Sizes
 
 if TYPE_CHECKING:
+    from harness.config import Settings
     from harness.contracts import Task
 
 SOURCES = {
@@ -167,6 +178,52 @@ class Wanted:
     model: str = ""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a run."""
+
+    cells: list[Cell]
+    axes: tuple[int, int, int]
+    """How many methods, tasks and scenarios."""
+    remarks: tuple[str, ...]
+    """What the tasks say of their data."""
+
+
+def planned(settings: Settings, preset: Preset, model: str = "") -> Plan:
+    """The plan that a user's settings describe, kept for the next time unless a task reads files of the user's.
+
+    Raises:
+        UsageError: as `select` and `plan`.
+    """
+    texts = settings.methods, settings.tasks, settings.scenarios, settings.protocols
+
+    def work() -> Plan:
+        kinds: tuple[Kind, ...] = ("methods", "tasks", "scenarios", "protocols")
+        methods, tasks, scenarios, protocols = (select(kind, text) for kind, text in zip(kinds, texts, strict=True))
+        chosen.extend(tasks)
+        wanted = Wanted(methods, tasks, scenarios, protocols, settings.seeds, settings.device, model=model)
+        cells = plan(wanted, preset)
+        for cell in cells:  # what is worked out from sources is kept with the plan
+            assert cell.key and cell.digests and cell.questions is not None
+        tasks_of = dict.fromkeys(cell.task for cell in cells)
+        remarks = tuple(f"{spec.label}: {line}" for spec in tasks_of for line in build_task(spec).report)
+        return Plan(cells, (len(methods), len(tasks), len(scenarios)), remarks)
+
+    chosen: list[Selection] = []
+    arguments = [*texts, settings.seeds, settings.device, model, preset]
+    if settings.device != "cpu":  # the key names the model of the GPU that is there
+        return work()
+    return kept("plans", arguments, work, good=lambda: not broken() and not any(map(_reads_files, chosen)))
+
+
+def _reads_files(task: Selection) -> bool:
+    """Whether what a task is depends on more than its source."""
+    from harness.contracts import Task
+
+    loaded: Any = task.plugin.load()
+    return any(getattr(loaded, name) is not getattr(Task, name) for name in ("fingerprint", "report"))
+
+
 def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
     """All cells, task by task, scenario by scenario, then method by method, then seed by seed; none twice.
 
@@ -241,6 +298,12 @@ def refusal(method: Selection, scenario: PluginSpec | None, task: Task) -> str:
 
 def misfits(cells: Iterable[Cell]) -> dict[Cell, str]:
     """The cells whose method comes near enough to the budget at no size, and why; no data, nothing is trained."""
+    by_key = {cell.key: cell for cell in cells}
+    found = kept("misfits", sorted(by_key), lambda: _misfits(by_key.values())) if by_key else {}
+    return {by_key[key]: why for key, why in found.items()}
+
+
+def _misfits(cells: Iterable[Cell]) -> dict[str, str]:
     from harness.budget import BudgetMissed, predict
 
     tasks = {spec: build_task(spec) for spec in {cell.task for cell in cells}}
@@ -261,7 +324,7 @@ def misfits(cells: Iterable[Cell]) -> dict[Cell, str]:
             except Exception:  # whatever a stranger's `build` raises is told by its cell
                 continue
         if known[key]:
-            found[cell] = known[key]
+            found[cell.key] = known[key]
     return found
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.settings import Sizes
 
 Kind = Literal["methods", "tasks", "scenarios", "protocols"]
-BASES = {
+BASES: dict[Kind, tuple[str, str]] = {
     "methods": ("harness.contracts", "Method"),
     "tasks": ("harness.contracts", "Task"),
     "scenarios": ("harness.scenarios.contract", "Scenario"),
@@ -209,6 +209,12 @@ def _discovered(kind: Kind, path: tuple[str, ...]) -> dict[str, Plugin]:
         if count > 1
     }
     return {entry.name: Plugin(kind, entry, rivals.get(entry.name, ())) for entry in found}
+
+
+def broken() -> list[Plugin]:
+    """The plug-ins that cannot be used, of those that were imported so far."""
+    seen = [plugin for kind in BASES for plugin in discover(kind).values()]
+    return [plugin for plugin in seen if "_loaded" in vars(plugin) and plugin.error]
 
 
 def get(kind: Kind, name: str) -> Plugin:

@@ -33,6 +33,7 @@ def of_module(module: str, tops: frozenset[str] = frozenset()) -> str:
     return _digest({name: modules.text(name) for name in members}, modules.files_of(members))
 
 
+@cache
 def tops_of(distribution: Distribution | None) -> frozenset[str]:
     """The top-level packages of a plug-in's distribution, as far as it names them; never `harness`."""
     if distribution is None:

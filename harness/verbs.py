@@ -6,15 +6,15 @@ What needs torch is imported inside the verbs that need it: `table`, `verify` an
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from harness import config, listing, submitting
 from harness.errors import UsageError, unknown
-from harness.plan import Wanted, part_of, plan, specification
-from harness.registry import Kind, Plugin, build_protocol, build_task, discover
+from harness.plan import part_of, planned, specification
+from harness.registry import Kind, Plugin, build_protocol, discover
 from harness.running import default_jobs, execute, finish, pending, write_tables
 from harness.selection import named, select, split
 from harness.store import Store, record_files, verify
@@ -29,27 +29,24 @@ def run(arguments: Namespace) -> int:
     """Run methods on tasks, and print the comparison tables."""
     flags = {key: value for key, value in vars(arguments).items() if key not in ("verb", "config")}
     settings, preset = config.load(flags, arguments.config)
-    methods, tasks = select("methods", settings.methods), select("tasks", settings.tasks)
-    scenarios, protocols = select("scenarios", settings.scenarios), select("protocols", settings.protocols)
     cluster = settings.engine == "slurm"
     model = submitting.device_model(settings) if cluster else ""
-    cells = plan(Wanted(methods, tasks, scenarios, protocols, settings.seeds, settings.device, model=model), preset)
+    plan = planned(settings, preset, model)
+    cells = plan.cells
     if settings.part:
-        planned, cells = len(cells), part_of(cells, settings.part)
-        print(f"Part {settings.part[0]} of {settings.part[1]}: {len(cells)} of {planned} cells.")
+        cells = part_of(cells, settings.part)
+        print(f"Part {settings.part[0]} of {settings.part[1]}: {len(cells)} of {len(plan.cells)} cells.")
         if not cells:
             return 0
     store = Store(settings.out or Path("results") / preset.name)
     todo = pending(cells, store, settings)
     usual = submitting.at_once(settings) if cluster else settings.jobs or default_jobs(settings.device)
     jobs = min(usual, max(len(todo), 1))
-    axes = [counted(methods, "method"), counted(tasks, "task"), counted(scenarios, "scenario")]
+    nouns = ("method", "task", "scenario", "seed")
+    axes = [counted(count, noun) for count, noun in zip((*plan.axes, len(settings.seeds)), nouns, strict=True)]
     current = f"{len(cells) - len(todo)} up to date"
     to_do = in_words(todo.values()) + (f", {jobs} at a time{' in each array entry' * cluster}" if todo else "")
-    print(
-        f"{counted(cells, 'cell')} ({' × '.join([*axes, counted(settings.seeds, 'seed')])}), preset {preset.name}: "
-        f"{current}; {to_do}."
-    )
+    print(f"{counted(len(cells), 'cell')} ({' × '.join(axes)}), preset {preset.name}: {current}; {to_do}.")
     print(f"Results: {store.root}", flush=True)
     if settings.dry_run:
         from harness.estimate import describe
@@ -58,15 +55,14 @@ def run(arguments: Namespace) -> int:
         if cluster:
             print(submitting.describe(todo, store, settings))
         return 0
-    for spec in dict.fromkeys(cell.task for cell in cells):
-        for line in build_task(spec).report:
-            print(f"{spec.label}: {line}", flush=True)
+    for remark in plan.remarks:
+        print(remark, flush=True)
     return execute(todo, store, jobs, settings) or finish(cells, store)
 
 
-def counted(things: Sequence[object], noun: str) -> str:
+def counted(count: int, noun: str) -> str:
     """How many there are, in words."""
-    return f"{len(things)} {noun}" + "s" * (len(things) != 1)
+    return f"{count} {noun}" + "s" * (count != 1)
 
 
 def list_(arguments: Namespace) -> int:
@@ -146,9 +142,8 @@ def check(arguments: Namespace) -> int:
     for plugin in plugins:
         findings = findings_of(plugin)
         broken += len(findings)
-        print(
-            f"{plugin.kind.removesuffix('s')} {plugin.name}: {counted(findings, 'finding') if findings else 'conforms'}"
-        )
+        result = counted(len(findings), "finding") if findings else "conforms"
+        print(f"{plugin.kind.removesuffix('s')} {plugin.name}: {result}")
         for finding in findings:
             print(f"  {finding}")
     return 1 if broken else 0

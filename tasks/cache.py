@@ -7,24 +7,21 @@ second waits for the first, and a damaged file is made again, with a warning.
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
-from platformdirs import user_cache_dir
 
+from harness.cache_folder import VARIABLE, root
 from harness.durable import write_whole
 from harness.errors import UsageError
-
-VARIABLE = "INVERSE_HARNESS_CACHE"
 
 
 def folder(task: str) -> Path:
     """Where a task's part of the cache is."""
-    return Path(os.environ.get(VARIABLE) or user_cache_dir("inverse-harness", appauthor=False)) / task
+    return root() / task
 
 
 @contextmanager

@@ -245,7 +245,7 @@ def test_ctrl_c_while_planning_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.verbs.plan", interrupt)
+    monkeypatch.setattr("harness.verbs.planned", interrupt)
     assert main(RUN) == 130
 
 

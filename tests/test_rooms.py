@@ -17,6 +17,7 @@ ROOMS = (
     ("harness", "harness.errors", "harness.no_options", "harness.questions", "harness.seeds", "harness.split"),
     (
         "harness.allocator",
+        "harness.cache_folder",
         "harness.cores",
         "harness.texts",
         "harness.distances",
@@ -45,7 +46,7 @@ ROOMS = (
         "harness.selection",
         "harness.labels",
     ),
-    ("harness.schema", "harness.records", "harness.durable", "harness.store", "harness.provenance"),
+    ("harness.schema", "harness.records", "harness.durable", "harness.kept", "harness.store", "harness.provenance"),
     ("harness.data", "harness.resimulation"),
     ("harness.training", "harness.budget", "harness.fitting", "harness.answers"),
     ("harness.scenarios.*",),

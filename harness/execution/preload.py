@@ -19,7 +19,7 @@ from harness.registry import BASES, discover
 __all__ = ["harness", "scipy", "torch"]
 
 for kind in BASES:
-    discover(kind)  # type: ignore[arg-type]
+    discover(kind)
 harness_sources()
 wake_when_orphaned()
 adopt()
