@@ -10,7 +10,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from harness import answers, data, fitting
+from harness import answers, by_target, data, fitting
 from harness.contracts import Task
 from harness.data import Dataset
 from harness.learning import Order
@@ -67,7 +67,7 @@ def update(
                 return resimulate(task, x, targets, advance=advance)
 
         with watch("scoring"):
-            scores = update.scored(task, dataset, update.answered(task, dataset, folder, simulate))
+            scores = update.scored(task, dataset, update.answered(task, dataset, folder, simulate), folder)
         watch.seconds["scoring"] -= watch.seconds["resimulation"]
         yield scores
     yield update.took(watch.seconds)
@@ -153,15 +153,19 @@ class _Update:
             found[question] = Answered(question, answer, targets, dataset, simulate)
         return found
 
-    def scored(self, task: Task, dataset: Dataset, answered: Mapping[Question, Answered]) -> dict[str, Any]:
-        """The scores, those that are not new included."""
+    def scored(
+        self, task: Task, dataset: Dataset, answered: Mapping[Question, Answered], folder: Path
+    ) -> dict[str, Any]:
+        """The scores, those that are not new included; what is known of each target is written to the folder."""
         seed = derive("score", self.cell.data.data_seed)
         for spec in self.cell.protocols:
             protocol = build_protocol(spec)
             if spec.name in self.work.score and not protocol.measures:
                 questions = self.cell.questions[spec.name]
                 own = {name: answered[question] for name, question in questions.items()}
-                self._score(spec.name, protocol.score(Material(task, dataset, own, self.cell.sizes, seed)))
+                material = Material(task, dataset, own, self.cell.sizes, seed)
+                self._score(spec.name, protocol.score(material))
+                by_target.write(folder, spec.name, protocol.by_target(material))
         return {"scores": self.parts["scores"]}
 
     def took(self, seconds: Mapping[str, float]) -> dict[str, Any]:

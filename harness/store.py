@@ -53,6 +53,11 @@ class Store:
         """The final folder of a cell."""
         return self.root / folder_name(cell.task.name) / folder_name(cell.method.name) / cell.key[:KEY_DIGITS]
 
+    def folder(self, record: Record) -> Path:
+        """The folder of a record."""
+        names = [folder_name(plugin.name) for plugin in (record.declared.task, record.declared.method)]
+        return Path(self.root, *names, record.key[:KEY_DIGITS])
+
     def prepare(self) -> None:
         """Create the root, make sure that it can be written, and clean up after killed runs.
 

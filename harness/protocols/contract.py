@@ -128,6 +128,13 @@ class Protocol(ABC):
         """The scores, a `score_type`, from answers, re-simulation and data alone; None where there are none."""
         return None
 
+    def by_target(self, material: Material) -> Mapping[str, Array]:
+        """Numbers of each target `(targets,)` by name, such as a metric's: kept in a file beside the record.
+
+        None where nothing is scored; NaN where a number is not known.
+        """
+        return {}
+
     def measure(self, method: Method, y: Tensor, seed: int, exclusive: bool) -> Any:
         """The scores, a `score_type`, of a trained method itself, such as times.
 

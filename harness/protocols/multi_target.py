@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from harness.metrics import METRICS
 from harness.protocols.contract import Material, Number, Protocol, Question, Shown
 from harness.protocols.novelty import Novelty
-from harness.protocols.shared import ALL, ErrorScores, error_numbers, error_scores, error_table, many
+from harness.protocols.shared import ALL, ErrorScores, error_numbers, error_scores, error_table, expected, many
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
 from harness.reporting.table import Block, Column
 from harness.settings import Sizes
+from harness.statistics import Array
 
 NOVELTY = (
     "novelty: median distance of a design to the nearest training design, standardised x; copies: share of designs "
@@ -32,6 +34,11 @@ class MultiTarget(Protocol):
 
     def score(self, material: Material) -> ErrorScores:
         return error_scores(material, material.answers["targets"], fixed=False)
+
+    def by_target(self, material: Material) -> Mapping[str, Array]:
+        """The error of each target, its mean over proposals; the mean over the targets is the score's."""
+        answered = material.answers["targets"]
+        return {name: expected(answered.counted(name), answered, material.sizes) for name in METRICS}
 
     def numbers(self, scores: ErrorScores) -> Iterator[Number]:
         return error_numbers(scores)

@@ -83,10 +83,18 @@ def multi_repeats(errors: Array, answered: Answered, sizes: Sizes, seed: int) ->
     if answered.answer.pooled:
         pool = HalfPool(n, 1)
         best = pool.best((sizes.repeats, targets), seed)
-        return pool.corrected(summary(errors[np.arange(targets), best]), float((errors @ pool.weights()).mean()))
+        exact = float(expected(errors, answered, sizes).mean())
+        return pool.corrected(summary(errors[np.arange(targets), best]), exact)
     if answered.answer.ranked:
         return summary(np.repeat(errors[None, :, 0], sizes.repeats, 0))
     return summary(errors[:, : sizes.repeats].T)
+
+
+def expected(errors: Array, answered: Answered, sizes: Sizes) -> Array:
+    """The error of one proposal for each target, its mean over repeats `(targets,)`, from errors `(targets, n)`."""
+    if answered.answer.pooled:
+        return errors @ HalfPool(errors.shape[1], 1).weights()
+    return errors[:, 0] if answered.answer.ranked else errors[:, : sizes.repeats].mean(1)
 
 
 def fixed_repeats(errors: Array, answered: Answered, sizes: Sizes, seed: int) -> Summary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -20,6 +20,7 @@ from harness.reporting.rows import Row
 from harness.reporting.table import Block, Column, Raw, Table
 from harness.schema import Record
 from harness.settings import Sizes
+from harness.statistics import Array
 
 EXTRA = (
     "believed: error of a proposal by the method's own surrogate; resimulated: by the true forward model; gap: ratio "
@@ -52,15 +53,22 @@ class SurrogateGap(Protocol):
         answered = material.answers["targets"]
         if answered.answer.believed is None:
             return None
-        believed = answered.answer.believed[:, 0].double().numpy()
+        believed, reached = self.by_target(material).values()
         believed = believed[~np.isnan(believed)]  # of designs that could not be computed nothing is believed
-        reached = answered.counted("nmse")[:, 0]
         return Scores(
             believed_median=float(np.median(believed)) if len(believed) else None,
             believed_mean=float(believed.mean()) if len(believed) else None,
             resimulated_median=float(np.median(reached)),
             resimulated_mean=float(reached.mean()),
         )
+
+    def by_target(self, material: Material) -> Mapping[str, Array]:
+        """The nmse of the first proposal for each target, by the method's surrogate and re-simulated."""
+        answered = material.answers["targets"]
+        believed = answered.answer.believed
+        if believed is None:
+            return {}
+        return {"believed": believed[:, 0].double().numpy(), "nmse": answered.counted("nmse")[:, 0]}
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
         return (("nmse", name, value) for name, value in asdict(scores).items())

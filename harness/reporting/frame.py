@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from harness.by_target import read
 from harness.errors import UsageError
 from harness.protocols.contract import Protocol
 from harness.reporting import protocols
@@ -21,9 +22,10 @@ Cell: TypeAlias = tuple[Any, ...]
 
 KEYS = ("task", "method", "scenario", "label", "preset", "budget", "seed", "status")
 COLUMNS = (*KEYS, "protocol", "metric", "statistic", "T", "value", "key")
+OF_TARGETS = (*KEYS, "protocol", "metric", "target", "value", "key")
 
 
-def frame(root: str | Path) -> pandas.DataFrame:
+def frame(root: str | Path, *, by_target: bool = False) -> pandas.DataFrame:
     """All numbers of a result folder in tidy form: one row for each protocol, metric and statistic of each record.
 
     Columns: `task`, `method`, `scenario` and `label` (the method with the options that the user gave), `preset`,
@@ -32,17 +34,35 @@ def frame(root: str | Path) -> pandas.DataFrame:
     record's `key`. A record without scores has the rows of
     its known costs, and one row without a value where there are none.
 
+    With `by_target`, the numbers of each target instead, one a row: `protocol`, `metric` (or another name, such as
+    `believed`), `target` (its number from 0, the same target for all methods of a task) and `value`.
+
     Raises:
         UsageError: there are no records below the root.
     """
     import pandas
 
-    known = protocols()
-    rows = [{**_keys(record), **row} for record in Store(root).records() for row in _rows(record, known)]
-    if not rows:
+    store, known = Store(root), protocols()
+    found = list(store.records())
+    if not found:
         raise UsageError(f"There are no records below {str(root)!r}. Give the folder of a run.")
+    if by_target:
+        parts = [part for record in found for part in _of_targets(record, store.folder(record), known)]
+        return pandas.concat(parts) if parts else pandas.DataFrame(columns=list(OF_TARGETS))
+    rows = [{**_keys(record), **row} for record in found for row in _rows(record, known)]
     table = pandas.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"value": float, "T": "Int64"})
+
+
+def _of_targets(record: Record, folder: Path, known: Iterable[str]) -> Iterator[pandas.DataFrame]:
+    import pandas
+
+    for protocol in known:
+        if record.scores.get(protocol) is None:
+            continue
+        for metric, values in read(folder, protocol).items():
+            each = {"protocol": protocol, "metric": metric, "target": range(len(values)), "value": values}
+            yield pandas.DataFrame({**_keys(record), **each}, columns=list(OF_TARGETS))
 
 
 def _keys(record: Record) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.reporting import protocols, render
-from harness.reporting.frame import COLUMNS, frame
+from harness.reporting.frame import COLUMNS, OF_TARGETS, frame
 from tests import results
 
 README = Path(__file__).parents[2] / "README.md"
@@ -48,6 +48,31 @@ def test_the_curve_of_best_of_t_has_its_t_in_a_column(ran):
     for _, one in curve.groupby("key"):
         assert one["T"].is_monotonic_increasing and one["T"].iloc[0] == 1
     assert frame(ran).query("protocol == 'multi-target'")["T"].isna().all()
+
+
+def test_the_errors_of_the_targets_have_the_mean_of_the_score(ran):
+    each = frame(ran, by_target=True)
+    assert tuple(each.columns) == OF_TARGETS
+    errors = each.query("protocol == 'multi-target'").groupby(["key", "metric"])
+    whole = frame(ran).query("protocol == 'multi-target' and statistic == 'mean'").set_index(["key", "metric"])
+    records = results.load(ran).values()
+    assert len(errors) == len(whole) == 3 * sum("multi-target" in record.scores for record in records)
+    for name, values in errors["value"]:
+        assert values.mean() == pytest.approx(whole["value"][name], rel=1e-5)
+    assert (
+        each.groupby(["key", "protocol", "metric"])["target"].agg(list).map(lambda n: n == list(range(len(n))))
+    ).all()
+
+
+def test_what_a_method_believed_of_each_target_has_the_median_of_the_gap(ran):
+    each = frame(ran, by_target=True).query("protocol == 'surrogate-gap'").groupby(["label", "metric"])
+    whole = frame(ran).query("protocol == 'surrogate-gap'")
+    for label, found in whole.groupby("label"):
+        medians = found.query("task == 'sinewave' and scenario == 'base' and seed == 0").set_index("statistic")["value"]
+        for metric, name in (("believed", "believed_median"), ("nmse", "resimulated_median")):
+            own = each.get_group((label, metric)).query("task == 'sinewave' and scenario == 'base' and seed == 0")
+            assert own["value"].median() == pytest.approx(medians[name], rel=1e-5)
+    assert not whole.empty
 
 
 @pytest.mark.parametrize("metric", ["sse", "mse", "nmse"])

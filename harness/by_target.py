@@ -1,0 +1,49 @@
+"""Files of the numbers that a protocol has of each target, one for a protocol, beside the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.durable import storage_errors
+
+if TYPE_CHECKING:
+    from harness.statistics import Array
+
+PREFIX = "by-target-"
+
+
+def file_name(protocol: str) -> str:
+    """The name of a protocol's file."""
+    return f"{PREFIX}{protocol}.npz"
+
+
+def write(folder: Path, protocol: str, numbers: Mapping[str, Array]) -> None:
+    """Write numbers `(targets,)` by name, in single precision, in place of an earlier file; none where there are none.
+
+    Raises:
+        ValueError: they are not one number for each target.
+    """
+    import numpy as np
+
+    arrays: dict[str, Any] = {name: np.asarray(values, np.float32) for name, values in numbers.items()}
+    shapes = {values.shape for values in arrays.values()}
+    if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
+        raise ValueError(f"by_target of {protocol} gives arrays of shapes {sorted(shapes)}; give one number a target")
+    path = folder / file_name(protocol)
+    with storage_errors(folder):
+        path.unlink(missing_ok=True)  # it may be a link to that of the record as it is
+        if arrays:
+            np.savez_compressed(path, **arrays)
+
+
+def read(folder: Path, protocol: str) -> dict[str, Array]:
+    """The numbers of each target by name, float64; none where there is no file."""
+    import numpy as np
+
+    try:
+        with np.load(folder / file_name(protocol), allow_pickle=False) as stored:
+            return {name: stored[name].astype(float) for name in stored}
+    except FileNotFoundError:
+        return {}
