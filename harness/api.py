@@ -136,7 +136,7 @@ def _single(kind: Kind, text: str) -> Selection:
 
 def _preset(name: str, budget: int | None, epochs: int | None) -> Preset:
     flags = {key: value for key, value in (("budget", budget), ("epochs", epochs)) if value is not None}
-    return config.preset_from(config.settings_from({"preset": name, **flags}), {}, "")
+    return config.preset_from(config.settings_from({"preset": name, **flags}, spelt=str), {}, "")
 
 
 def _record_folder(path: Path) -> Path:

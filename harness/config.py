@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -36,7 +36,7 @@ from harness.selection import parse
 from harness.settings import check, setting
 
 TABLES = (*presets.PARTS, "protocols", "methods", "tasks")
-SIZES = {"budget": "", "epochs": "schedule", "targets": "data", "repeats": "sizes"}
+SIZES = {"budget": "", "steps": "", "epochs": "schedule", "targets": "data", "repeats": "sizes"}
 """The settings of a preset that have a flag, with the table that they stand in."""
 SELECTIONS = ("methods", "tasks", "scenarios", "protocols")
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
@@ -55,6 +55,9 @@ class Settings:
     preset: str = setting("quick", help="smoke, quick, paper, or a TOML file")
     budget: int | None = setting(None, help="trainable parameters of each method, instead of the preset's", least=1)
     epochs: int | None = setting(None, help="passes over the training data, instead of the preset's", least=1)
+    steps: int | None = setting(
+        None, help="least optimiser steps of a training, for which few pairs are passed over more often", least=0
+    )
     targets: int | None = setting(None, help="number of targets, instead of the preset's", least=1)
     repeats: int | None = setting(None, help="how often proposals are drawn anew, instead of the preset's", least=1)
     validation: bool = setting(
@@ -114,32 +117,32 @@ def read(file: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return flags, tables
 
 
-def settings_from(given: Mapping[str, Any]) -> Settings:
-    """Settings from values that are text (flags) or typed (TOML)."""
-    elsewhere = given.get("engine") == "slurm"  # this machine need not have what the cells run on
-    settings = Settings(**{key: converted(key, value, elsewhere=elsewhere) for key, value in given.items()})
-    for name in given:  # one by one, so that the message names the flag
-        check(settings, flag(name), only=name)
-    return settings
-
-
 def flag(name: str) -> str:
     """A setting as it is written on the command line."""
     return "--" + name.replace("_", "-")
 
 
-def converted(name: str, value: Any, *, elsewhere: bool = False) -> Any:
-    """One setting of the right type; `elsewhere`, a device need not be one of this machine."""
+def settings_from(given: Mapping[str, Any], spelt: Callable[[str], str] = flag) -> Settings:
+    """Settings from values that are text (flags) or typed (TOML); `spelt` is how errors name one."""
+    elsewhere = given.get("engine") == "slurm"  # this machine need not have what the cells run on
+    settings = Settings(**{key: converted(key, value, spelt(key), elsewhere=elsewhere) for key, value in given.items()})
+    for name in given:  # one by one, so that the message names it
+        check(settings, spelt(name), only=name)
+    return settings
+
+
+def converted(name: str, value: Any, shown: str, *, elsewhere: bool = False) -> Any:
+    """One setting of the right type; `elsewhere`, a device need not be one of this machine. `shown` is its name."""
     special = {"seeds": numbers, "timeout": duration, "device": device, "part": part, "slurm": resources}
     if name == "device" and elsewhere:
-        return value_of(value, Literal["cpu", "cuda"], flag(name))
+        return value_of(value, Literal["cpu", "cuda"], shown)
     if name in special:
-        return special[name](value, flag(name))
+        return special[name](value, shown)
     if name in SELECTIONS:
-        return ",".join(value_of(item, str, flag(name)) for item in (value if isinstance(value, list) else [value]))
+        return ",".join(value_of(item, str, shown) for item in (value if isinstance(value, list) else [value]))
     if name == "out":
-        return Path(value_of(value, str, flag(name)))
-    return value_of(value, hints(Settings)[name], flag(name))
+        return Path(value_of(value, str, shown))
+    return value_of(value, hints(Settings)[name], shown)
 
 
 def numbers(value: Any, name: str) -> tuple[int, ...]:
@@ -214,6 +217,7 @@ def preset_from(settings: Settings, tables: Mapping[str, Any], stem: str) -> Pre
     if not (flags or tables or settings.validation):
         return base
     changes = {"preset": settings.preset, "budget": flags.get("budget", base.budget)}
+    changes |= {"steps": flags["steps"]} if "steps" in flags else {}
     for part in presets.PARTS:
         above = {name: flags[name] for name, table in SIZES.items() if table == part and name in flags}
         changes[part] = {**tables.get(part, {}), **above}
@@ -223,7 +227,7 @@ def preset_from(settings: Settings, tables: Mapping[str, Any], stem: str) -> Pre
         changes[kind] = known_only(kind, tables.get(kind, {}))
     parts = [stem if tables else base.name, *(f"{name}{value}" for name, value in flags.items())]
     preset = presets.from_table("-".join(parts + ["validation"] * settings.validation), changes)
-    literal = {*flags, *(["steps"] if "epochs" in flags else [])}
+    literal = {*flags, *(["steps"] if "epochs" in flags and "steps" not in flags else [])}
     return replace(preset, tasks={task: _without(table, literal) for task, table in preset.tasks.items()})
 
 

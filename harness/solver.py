@@ -148,6 +148,12 @@ class Solver:
             )
         if np.isinf(array).any():
             raise UsageError("The targets hold infinite values. Give finite ones.")
+        standardised = self.given.scales[1].apply(torch.from_numpy(array)).to(self.method.dtype)
+        if standardised.isinf().any():
+            raise UsageError(
+                f"The targets hold {np.nanmax(np.abs(array)):g}, which is beyond the numbers that {self.name} computes "
+                "with. Give targets near those that it learned from."
+            )
         if self.conditions and np.isnan(array[:, -self.conditions :]).any():
             raise UsageError(
                 f"The targets have NaN in {', '.join(names[-self.conditions :])}, which is given with a target and not "

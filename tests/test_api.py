@@ -165,7 +165,7 @@ def test_gaps_are_for_methods_that_handle_them() -> None:
         (lambda: harness.fit("mdm", "sinewave"), "Unknown method 'mdm'. Did you mean mdn"),
         (lambda: harness.fit("mdn,na", "sinewave"), "'mdn,na' names 2 methods. Give one."),
         (lambda: harness.fit("mdn", "sinewave", preset="fast"), "Unknown preset 'fast'"),
-        (lambda: harness.fit("mdn", "sinewave", epochs=0), r"--epochs = 0 is not allowed\. Allowed: 1 or more"),
+        (lambda: harness.fit("mdn", "sinewave", epochs=0), r"^epochs = 0 is not allowed\. Allowed: 1 or more"),
         (lambda: harness.fit("mdn", "sinewave", device="cuda:99"), "device = 'cuda:99': torch finds . CUDA devices"),
         (lambda: harness.load("nowhere"), "There is no record in 'nowhere'. Name the folder of a cell"),
     ],
@@ -183,6 +183,7 @@ def test_what_cannot_be_used_is_named(call, message: str) -> None:
         ([[1.0, 2.0, 3.0]], r"shape \(1, 3\)"),
         ([["one", "two"]], "no number"),
         ([1.0, math.inf], "infinite values"),
+        ([1.0, 1e300], r"The targets hold 1e\+300, which is beyond the numbers that mdn computes with"),
         (pandas.DataFrame({"horizontal": [1.0]}), "have the columns horizontal. Give one column for each y: hor"),
     ],
 )

@@ -177,6 +177,13 @@ def test_epochs_that_a_user_gives_are_taken_as_they_are(tmp_path: Path) -> None:
     assert preset.for_task("my-task", 0.0, 50).schedule.epochs == 4000
     _, preset = config.load({"epochs": "3"}, run_file(tmp_path, "[tasks.crystal]\nsteps = 9000"))
     assert preset.for_task("crystal", 0.0, 50).schedule.epochs == 3
+    _, preset = config.load({}, run_file(tmp_path, "[schedule]\nbatch = 4096"))
+    assert preset.for_task("my-task", 0.0, 4000).schedule.epochs == 140, "large batches are not few pairs"
+    for settings in ({"steps": "800"}, {"steps": "800", "epochs": "5"}):
+        _, preset = config.load(settings)
+        assert preset.for_task("my-task", 0.0, 50).schedule.epochs == 800
+    _, preset = config.load({}, run_file(tmp_path, "steps = 800"))
+    assert preset.for_task("my-task", 0.0, 50).schedule.epochs == 800
     with pytest.raises(UsageError, match="steps = -1 is not allowed"):
         config.load({}, run_file(tmp_path, "[tasks.crystal]\nsteps = -1"))
 

@@ -118,7 +118,7 @@ def _override(base: Preset, table: Mapping[str, Any], owner: str, settings: Coll
     for key in table:
         if key not in (*settings, *PARTS):
             raise unknown(f"setting of {owner}", key, {*settings, *PARTS})
-    if "epochs" in table.get("schedule", {}):
+    if {"epochs", "batch"} & table.get("schedule", {}).keys():  # the passes are then meant as they are written
         table = {"steps": 0, **table}
     single: dict[str, Any] = {key: value_of(table[key], NUMBERS[key], key) for key in NUMBERS if key in table}
     parts: dict[str, Any] = {name: override(getattr(base, name), table.get(name, {}), name) for name in PARTS}
