@@ -127,11 +127,12 @@ class Store:
         The contents of the files beside a record are not read.
         """
         for folder in cell_folders(self.root):
-            damage = next(problems(folder, contents=False), None)
-            if damage is None:
-                yield read(folder / RECORD)
-            else:
+            found = _read(folder)
+            damage = found if isinstance(found, Problem) else next(_problems(folder, found, contents=False), None)
+            if damage is not None:
                 logger.warning("%s. Left out; `verify` names all damage.", damage)
+            elif isinstance(found, Record):
+                yield found
 
     def export(self, target: str | os.PathLike[str], largest: int) -> None:
         """Copy all intact cells to another root without the files of more than `largest` bytes.
@@ -211,14 +212,27 @@ def folder_name(name: str) -> str:
     return re.sub(r"^\.|[^\w.+-]", "_", name)
 
 
-def problems(folder: Path, *, contents: bool = True) -> Iterator[Problem]:
-    """What is damaged in the folder of one cell; of the files, only whether they are there where not `contents`."""
+def problems(folder: Path) -> Iterator[Problem]:
+    """What is damaged in the folder of one cell."""
+    found = _read(folder)
+    if isinstance(found, Problem):
+        yield found
+    else:
+        yield from _problems(folder, found)
+
+
+def _read(folder: Path) -> Record | Problem:
+    """The record in the folder of a cell, or what is wrong with it."""
     path = folder / RECORD
     try:
-        record = read(path)
+        return read(path)
     except Damaged as error:
-        yield Problem(path, str(error))
-        return
+        return Problem(path, str(error))
+
+
+def _problems(folder: Path, record: Record, *, contents: bool = True) -> Iterator[Problem]:
+    """What does not go with a record; of the files beside it, only whether they are there where not `contents`."""
+    path = folder / RECORD
     declared = record.declared
     if content_key(declared) != record.key:
         yield Problem(path, f"has the key {record.key[:KEY_DIGITS]}, which does not match its declared inputs")

@@ -12,6 +12,7 @@ from harness.metrics import METRICS
 from harness.registry import discover
 from harness.reporting.formats import FORMATS
 from harness.reporting.groups import Group, by_options, group
+from harness.reporting.lean import lean
 from harness.reporting.table import Block, Table
 from harness.schema import Record
 
@@ -105,7 +106,7 @@ def _read(root: Path) -> list[Record]:
 
     if not root.is_dir():
         raise UsageError(f"There is no result folder {str(root)!r}. Give the folder of a run.")
-    records = list(Store(root).records())
+    records = list(lean(Store(root).records()))
     if not records:
         raise UsageError(
             f"There are no records below {str(root)!r}. Give the folder of a run with --out, or start one with "

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 PAPER, BASELINES = "paper", "baselines"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """One method on one task: a record for each seed."""
 
@@ -59,8 +59,7 @@ class Row:
 
     def scores(self, protocol: type[Protocol]) -> list[Any]:
         """What a protocol found, one for each seed that has it."""
-        found = (scores_of(record, protocol) for record in self.done)
-        return [scores for scores in found if scores is not None]
+        return _scores(self, protocol)
 
     def values(self, read: Read, protocol: type[Protocol] | None = None) -> list[float]:
         """A number of each seed's record, or of a protocol's scores there, where it is finite."""
@@ -79,6 +78,12 @@ class Row:
         return stdev(values) if len(values) > 1 else None
 
 
+@lru_cache(maxsize=16)  # a table reads many numbers of one row, then those of the next
+def _scores(row: Row, protocol: type[Protocol]) -> list[Any]:
+    found = (scores_of(record, protocol) for record in row.done)
+    return [scores for scores in found if scores is not None]
+
+
 def scores_of(record: Record, protocol: type[Protocol]) -> Any:
     """What a protocol found in a record; None where it was not scored or does not apply.
 
@@ -87,8 +92,11 @@ def scores_of(record: Record, protocol: type[Protocol]) -> Any:
     score = record.scores.get(protocol.name)
     if score is None or score.values is None:
         return None
+    values: Any = score.values
     try:
-        return msgspec.convert(score.values, protocol.score_type)
+        if isinstance(values, msgspec.Raw):
+            return msgspec.json.decode(values, type=protocol.score_type)
+        return msgspec.convert(values, protocol.score_type)
     except msgspec.ValidationError as error:
         _left_out(protocol, str(error))
         return None

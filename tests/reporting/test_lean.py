@@ -1,0 +1,34 @@
+"""Records with less in them say the same in every table."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.reporting import protocols
+from harness.reporting.groups import group
+from harness.reporting.lean import lean
+from harness.reporting.rows import scores_of
+from harness.store import Store
+
+
+def test_the_tables_of_lean_records_are_those_of_the_records(ran):
+    whole = list(Store(ran).records())
+    for protocol in protocols().values():
+        for name, shown in protocol.tables().items():
+            tables = [shown.build(group(records), next(iter(shown.metrics), None), True) for records in (whole, lean(whole))]
+            assert [str(block) for block in tables[0]] == [str(block) for block in tables[1]], name
+
+
+def test_scores_are_read_when_a_protocol_asks_for_them(ran):
+    for one, other in zip(Store(ran).records(), lean(Store(ran).records()), strict=True):
+        assert one.key == other.key and one.declared == other.declared and one.data == other.data
+        for protocol in protocols().values():
+            assert scores_of(one, type(protocol)) == scores_of(other, type(protocol))
+        assert all(isinstance(score.values, msgspec.Raw | None) for score in other.scores.values())
+
+
+def test_what_is_equal_is_kept_once(ran):
+    found = list(lean(Store(ran).records()))
+    for name in ("data", "sizes", "groups"):
+        kept = {id(getattr(record, name)) for record in found}
+        assert len(kept) == len({str(getattr(record, name)) for record in found})
