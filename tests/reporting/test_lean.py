@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
-from harness.reporting import protocols
-from harness.reporting.groups import group
+from harness.reporting import protocols, render
 from harness.reporting.lean import lean
 from harness.reporting.rows import scores_of
 from harness.store import Store
 
 
-def test_the_tables_of_lean_records_are_those_of_the_records(ran):
-    whole = list(Store(ran).records())
-    for protocol in protocols().values():
-        for name, shown in protocol.tables().items():
-            tables = [shown.build(group(records), next(iter(shown.metrics), None), True) for records in (whole, lean(whole))]
-            assert [str(block) for block in tables[0]] == [str(block) for block in tables[1]], name
+@pytest.mark.parametrize("form", ["markdown", "json"])
+def test_the_tables_of_lean_records_are_those_of_the_records(ran, monkeypatch, form):
+    found = render("all", ran, format=form)
+    monkeypatch.setattr("harness.reporting.lean", lambda records: records)
+    assert render("all", ran, format=form) == found
 
 
 def test_scores_are_read_when_a_protocol_asks_for_them(ran):
