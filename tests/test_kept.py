@@ -113,3 +113,15 @@ def test_what_is_kept_is_given_without_torch(cache: Path) -> None:
     ]
     assert found[0].returncode == 1 and "AssertionError" in found[0].stderr
     assert found[1].returncode == 0 and found[1].stdout == found[0].stdout and "ipage" in found[1].stdout
+
+
+@pytest.mark.slow
+def test_a_run_that_has_nothing_to_do_needs_no_torch(cache: Path, tmp_path: Path) -> None:
+    run = ["run", "--preset", "smoke", "--methods", "prior,lookup", "--tasks", "sinewave", "--quiet"]
+    code = f"import sys; from harness.cli import main; print(main({run})); print('torch' in sys.modules)"
+    found = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path).stdout.splitlines()
+        for _ in range(2)
+    ]
+    assert [lines[-2:] for lines in found] == [["0", "True"], ["0", "False"]]
+    assert "train 2" in found[0][0] and "2 up to date" in found[1][0]

@@ -62,7 +62,8 @@ def _table(groups: Sequence[Group], metric: str, published: bool) -> Table:
     below = [note for group in groups for note in notes.floor(group, metric)]
     closing = [*notes.partial(rows), *notes.code(rows, "r_T"), *notes.failures(rows), notes.BEST, *below]
     closing += notes.settings(groups)
-    return Table("summary", f"Summary ({groups[0].heading})", facts, columns, raws, (*extra, *closing))
+    title = f"Summary of {', '.join(group.task for group in groups)} ({groups[0].heading})"
+    return Table("summary", title, facts, columns, raws, (*extra, *closing))
 
 
 def ends(group: Group) -> tuple[int, ...]:
