@@ -61,9 +61,10 @@ def state() -> Iterator[str]:
         spec = find_spec(top)
         for place in (spec.submodule_search_locations or [str(spec.origin)]) if spec else ():
             yield from _files(Path(place))
-    for folder in sys.path:  # changes with every package that is installed or removed
+    for folder in sys.path:  # changes with every package that is installed or removed, and the current one with results
         with suppress(OSError):
-            yield f"{folder} {os.stat(folder or '.').st_mtime_ns}"
+            if not Path(folder).samefile("."):
+                yield f"{folder} {os.stat(folder).st_mtime_ns}"
 
 
 def _files(place: Path) -> Iterator[str]:
