@@ -24,6 +24,7 @@ ROOMS = (
         "harness.metrics",
         "harness.operations",
         "harness.sectors",
+        "harness.comparing",
         "harness.statistics",
     ),
     ("harness.options", "harness.settings", "harness.timing"),

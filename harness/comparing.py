@@ -1,0 +1,116 @@
+"""Two methods on the same targets: the ratio of their errors, how sure it is, and how often one beats the other.
+
+A ratio is a mean over targets of log10 ratios, so that a few targets with large errors do not decide. Its interval is
+of a two-level bootstrap: seeds are resampled, of each method its own, and targets, for both methods the same. There are
+no p-values: an interval that reaches over 0 says that the difference is not known.
+
+In simulations (`tests/test_comparing.py`) the 95 % interval of one training each holds the truth in 92 to 94 % of
+the cases. With several it is too wide where trainings do not differ as a whole (100 %), and too narrow where they differ
+as much as targets do: it holds the truth in 89 % with three trainings, 92 % with five, 94 % with ten.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.statistics import Array
+
+LEAST = 1e-30
+"""Errors below count as this one: a training design that is returned may have an error of exactly 0."""
+SAME = 1e-6
+"""Log ratios below are taken for none at all."""
+SEEDS = 3
+"""Trainings from which on an interval says anything of other trainings."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the errors of a method A compare with those of B."""
+
+    log_ratio: float
+    """Mean over seeds and targets of log10 of A's error over B's; negative where A is better."""
+    low: float
+    high: float
+    """Its 95 % interval."""
+    beats: float
+    """The probability that A's error is less than B's on a target, for trainings of each; ties count half."""
+    seeds: tuple[int, int]
+    """Trainings of A and of B."""
+    targets: int
+
+    @property
+    def separated(self) -> bool:
+        """Whether the interval leaves no doubt which of the two is better."""
+        return self.low > 0 or self.high < 0
+
+    @property
+    def of_targets_only(self) -> bool:
+        """Whether there are too few trainings for the interval to speak of others."""
+        return min(self.seeds) < SEEDS
+
+    @property
+    def targets_needed(self) -> int | None:
+        """How many targets would separate the two, if the ratio stays and targets alone are added; None if none do.
+
+        The half-width of an interval falls with the root of the number of targets.
+        """
+        if self.separated:
+            return self.targets
+        if abs(self.log_ratio) < SAME:
+            return None
+        return math.ceil(self.targets * ((self.high - self.low) / 2 / abs(self.log_ratio)) ** 2)
+
+
+def compare(a: Array, b: Array, *, resamples: int = 2000, seed: int = 0) -> Comparison:
+    """Compare errors of A `(seeds of A, targets)` and of B `(seeds of B, targets)`, of the same targets in one order.
+
+    Args:
+        a: finite errors, zero or more.
+        b: the same of B.
+        resamples: of the bootstrap.
+        seed: of the bootstrap; the targets that are drawn depend on it and on their number alone.
+
+    Raises:
+        ValueError: the numbers of targets differ, or there are none.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or 0 in (*a.shape, *b.shape):
+        raise ValueError(f"Errors {a.shape} and {b.shape} are not of the same targets; give (seeds, targets) of each.")
+    logs = [np.log10(np.maximum(errors, LEAST)) for errors in (a, b)]
+    generator = np.random.default_rng(seed)
+    targets = _weights(generator, resamples, a.shape[1])  # first, so that they are the same for all pairs of methods
+    means = [_means_over_seeds(generator, resamples, each) for each in logs]
+    ratios = ((means[0] - means[1]) * targets).sum(1)
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    difference = logs[0][:, None] - logs[1][None]
+    beats = float(np.mean((difference < 0) + 0.5 * (difference == 0)))
+    return Comparison(float(difference.mean()), float(low), float(high), beats, (len(a), len(b)), a.shape[1])
+
+
+def _means_over_seeds(generator: np.random.Generator, resamples: int, logs: Array) -> Array:
+    """The means over resampled seeds `(resamples, targets)` of `(seeds, targets)`.
+
+    A resample of n varies n / (n - 1) times too little: its deviation from the mean is made larger by the root of it.
+    """
+    seeds, mean = len(logs), logs.mean(0)
+    larger = math.sqrt(seeds / (seeds - 1)) if seeds > 1 else 0.0
+    return mean + larger * (_weights(generator, resamples, seeds) @ logs - mean)
+
+
+def _weights(generator: np.random.Generator, resamples: int, count: int) -> Array:
+    """How often each of so many things is drawn, as shares: `(resamples, count)`."""
+    return generator.multinomial(count, np.full(count, 1 / count), size=resamples) / count
+
+
+def profile(errors: Array, thresholds: Array) -> Array:
+    """The share of errors `(...)` that are at most each of the thresholds `(k,)`: `(k,)`."""
+    ordered = np.sort(errors, axis=None)
+    return np.searchsorted(ordered, thresholds, side="right") / ordered.size
+
+
+def relative(errors: Array, reference: Array) -> float:
+    """The geometric mean over tasks of errors `(tasks,)` relative to a reference's, such as those of `prior`."""
+    logs = np.log(np.maximum(errors, LEAST)) - np.log(np.maximum(reference, LEAST))
+    return float(np.exp(logs.mean()))
