@@ -5,8 +5,8 @@ of a two-level bootstrap: seeds are resampled, of each method its own, and targe
 no p-values: an interval that reaches over 0 says that the difference is not known.
 
 In simulations (`tests/test_comparing.py`) the 95 % interval of one training each holds the truth in 92 to 94 % of
-the cases. With several it is too wide where trainings do not differ as a whole (100 %), and too narrow where they differ
-as much as targets do: it holds the truth in 89 % with three trainings, 92 % with five, 94 % with ten.
+the cases. With several it is too wide where trainings do not differ as a whole (100 %), and too narrow where they
+differ as much as targets do: it holds the truth in 89 % with three trainings, 92 % with five, 94 % with ten.
 """
 
 from __future__ import annotations
