@@ -105,7 +105,8 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     made.add_argument("--folder", metavar="DIR", help="the folder to write, which must not exist (default: NAME)")
     each["check"].add_argument("names", nargs="+", help="plug-ins: names, groups, globs or all")
     table = each["table"]
-    table.add_argument("name", help="a table, or all")
+    table.add_argument("name", help="a table, or all; or compare, for two methods on the same targets")
+    table.add_argument("pair", nargs="*", help="with compare: the two methods, by their labels", metavar="METHOD")
     table.add_argument("--format", default="markdown", help="markdown, latex, csv or json (default: markdown)")
     table.add_argument("--metric", default=None, help=f"{', '.join(METRICS)} (default: the table's own)")
     beside = "show the papers' values beside ours, or leave them out (default: show)"

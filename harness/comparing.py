@@ -12,7 +12,8 @@ differ as much as targets do: it holds the truth in 89 % with three trainings, 9
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class Comparison:
     seeds: tuple[int, int]
     """Trainings of A and of B."""
     targets: int
+    drawn: Array = field(repr=False, compare=False)
+    """The log ratio in each resample `(resamples,)`."""
 
     @property
     def separated(self) -> bool:
@@ -86,7 +89,16 @@ def compare(a: Array, b: Array, *, resamples: int = 2000, seed: int = 0) -> Comp
     low, high = np.percentile(ratios, [2.5, 97.5])
     difference = logs[0][:, None] - logs[1][None]
     beats = float(np.mean((difference < 0) + 0.5 * (difference == 0)))
-    return Comparison(float(difference.mean()), float(low), float(high), beats, (len(a), len(b)), a.shape[1])
+    return Comparison(float(difference.mean()), float(low), float(high), beats, (len(a), len(b)), a.shape[1], ratios)
+
+
+def overall(comparisons: Sequence[Comparison]) -> Comparison:
+    """The comparison over several tasks, each with the same weight; tasks are fixed and not resampled."""
+    drawn = np.mean([item.drawn for item in comparisons], 0)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    ratio, beats = (float(np.mean([getattr(item, name) for item in comparisons])) for name in ("log_ratio", "beats"))
+    fewest = min(item.seeds[0] for item in comparisons), min(item.seeds[1] for item in comparisons)
+    return Comparison(ratio, float(low), float(high), beats, fewest, min(item.targets for item in comparisons), drawn)
 
 
 def _means_over_seeds(generator: np.random.Generator, resamples: int, logs: Array) -> Array:

@@ -163,15 +163,19 @@ def of_any_kind(name: str) -> list[Plugin]:
 
 def table(arguments: Namespace) -> int:
     """Print a table made from records."""
-    from harness.reporting import render
+    from harness.reporting import COMPARE, render
 
+    if arguments.pair and arguments.name != COMPARE:
+        raise UsageError(f"{arguments.pair[0]!r} belongs to no table. Only compare takes methods.")
+    if arguments.name == COMPARE and arguments.methods is not None:
+        raise UsageError("compare takes its methods without a flag. Write: table compare METHOD METHOD.")
     text = render(
         arguments.name,
         existing(arguments.out),
         format=arguments.format,
         metric=arguments.metric,
         published=arguments.published,
-        methods=arguments.methods,
+        methods=arguments.pair if arguments.name == COMPARE else arguments.methods,
         tasks=arguments.tasks,
     )
     print(text.rstrip("\n"))

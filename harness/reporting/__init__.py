@@ -15,11 +15,12 @@ from harness.reporting.groups import Group, by_options, group
 from harness.reporting.lean import lean
 from harness.reporting.table import Block, Table
 from harness.schema import Record
+from harness.selection import split
 
 if TYPE_CHECKING:
     from harness.protocols.contract import Protocol, Shown
 
-ALL = "all"
+ALL, COMPARE = "all", "compare"
 
 
 def protocols() -> dict[str, Protocol]:
@@ -51,7 +52,7 @@ def render(
     """A comparison table, or all of them, from the records below a folder.
 
     Args:
-        name: of a table, or `all`.
+        name: of a table, or `all`; or `compare`, for which `methods` names two by their labels.
         root: the folder of a run.
         format: `markdown`, `latex`, `csv` or `json`.
         metric: `sse`, `mse` or `nmse`; None takes each table's own. Of `all`, the tables that can show it do.
@@ -63,9 +64,14 @@ def render(
         UsageError: an unknown name, format, metric, method or task; a metric that the table cannot show; no records;
             two records of one cell.
     """
-    chosen = _chosen(name, metric)
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
+    if name == COMPARE:
+        from harness.reporting.compare import comparison
+
+        pair = split(methods) if isinstance(methods, str) else list(methods or ())
+        return FORMATS[format](comparison(Path(root), _selected(_read(Path(root)), None, tasks), pair, metric))
+    chosen = _chosen(name, metric)
     groups = group(_selected(_read(Path(root)), methods, tasks))
     blocks = [block for owner, shown in chosen for block in _blocks(owner, shown, groups, metric, published)]
     if not blocks:
@@ -89,7 +95,7 @@ def _chosen(name: str, metric: str | None) -> list[tuple[str, Shown]]:
         return list(known.values())
     alike = {_folded(other): other for other in known}
     if _folded(name) not in alike:
-        raise unknown("table", name, (*known, ALL))
+        raise unknown("table", name, (*known, ALL, COMPARE))
     owner, shown = known[alike[_folded(name)]]
     if metric is not None and metric not in shown.metrics:
         allowed = ", ".join(shown.metrics) or "none, for it shows no error"
@@ -120,8 +126,6 @@ def _selected(
 ) -> Sequence[Record]:
     for kind, wanted in (("method", methods), ("task", tasks)):
         if isinstance(wanted, str):
-            from harness.selection import split
-
             text, wanted = wanted, split(wanted)
             if not wanted:
                 raise UsageError(f"The selection {text!r} names no {kind}. Write names, or leave it out to show all.")

@@ -1,0 +1,135 @@
+"""Two methods beside each other: which has the smaller error on the same targets, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.by_target import read
+from harness.comparing import LEAST, SEEDS, Comparison, compare, overall
+from harness.errors import UsageError, unknown
+from harness.metrics import METRICS
+from harness.reporting import notes
+from harness.reporting.build import several
+from harness.reporting.groups import Group, group
+from harness.reporting.numbers import interval, share
+from harness.reporting.rows import Row
+from harness.reporting.table import Column, Raw, Table
+from harness.schema import Record
+from harness.statistics import Array
+from harness.store import Store
+
+PROTOCOL = "multi-target"
+"""Whose errors of the targets are compared: those of one proposal each."""
+ALL_TASKS = "all of these"
+
+
+def comparison(root: Path, records: Sequence[Record], pair: Sequence[str], metric: str | None) -> list[Table]:
+    """Tables of two methods, one for the tasks that share their settings.
+
+    Args:
+        root: the result folder, in which the errors of the targets lie beside the records.
+        records: those of the tasks to compare on.
+        pair: the labels of the two methods.
+        metric: whose errors; nmse where None.
+
+    Raises:
+        UsageError: not two methods, an unknown one, or none of the targets' errors of both on any task.
+    """
+    metric = metric or "nmse"
+    if metric not in METRICS:
+        raise unknown("metric", metric, METRICS)
+    labels = list(dict.fromkeys(record.label.method for record in records))
+    if len(pair) != 2 or pair[0] == pair[1]:
+        raise UsageError(
+            f"compare takes two methods, not {', '.join(pair) or 'none'}. Write: table compare METHOD METHOD."
+        )
+    for label in pair:
+        if label not in labels:
+            raise unknown("method", label, labels)
+    tables = [table for together in several(group(records)) for table in _tables(root, together, pair, metric)]
+    if not tables:
+        raise UsageError(
+            f"No task below {str(root)!r} has the errors of its targets of both {pair[0]} and {pair[1]}. Older records "
+            "do not have them: `python -m harness rescore` makes them where the answers are stored."
+        )
+    return tables
+
+
+def _tables(root: Path, groups: Sequence[Group], pair: Sequence[str], metric: str) -> Iterator[Table]:
+    """The table of groups that share their settings; none where no task has both methods."""
+    found: dict[str, Comparison] = {}
+    used = []
+    for item in groups:
+        errors = [_errors(root, row, metric) for label in pair for row in item.rows if row.label == label]
+        if len(errors) == 2 and all(len(each) for each in errors):
+            found[item.task] = compare(*errors)
+            used.append(item)
+    if not found:
+        return
+    rows = [_raw(task, one, pair) for task, one in found.items()]
+    if len(found) > 1:
+        rows.append(_raw(ALL_TASKS, overall(list(found.values())), pair))
+    title = f"{pair[0]} and {pair[1]} on the same targets ({groups[0].heading})"
+    facts = {**notes.facts(used[0], metric), "title": "Comparison", "task": None, "split": None, "targets": None}
+    closing = [*_notes(list(found.values()), pair, metric), *notes.settings(used)]
+    yield Table("compare", title, facts, _columns(pair), tuple(rows), tuple(closing))
+
+
+def _errors(root: Path, row: Row, metric: str) -> Array:
+    """The errors of the targets `(seeds, targets)`, of the seeds that have them."""
+    store = Store(root)
+    every = [read(store.folder(record), PROTOCOL).get(metric) for record in row.done]
+    known = [errors for errors in every if errors is not None]
+    return np.stack(known) if known else np.empty((0, 0))
+
+
+def _columns(pair: Sequence[str]) -> tuple[Column, ...]:
+    return (
+        Column("task", lambda raw: str(raw["task"]), status=None),
+        Column(f"{pair[0]} / {pair[1]}", _ratio, status=None),
+        Column(f"{pair[0]} beats {pair[1]}", lambda raw: share(raw["beats"]), status=None),
+        Column("smaller error", lambda raw: str(raw["better"] or "not known"), status=None),
+        Column("to know it", _needed, status=None),
+    )
+
+
+def _raw(task: str, found: Comparison, pair: Sequence[str]) -> dict[str, Any]:
+    better = (pair[0] if found.log_ratio < 0 else pair[1]) if found.separated else None
+    needed = found.targets_needed if task != ALL_TASKS else None
+    return {
+        **{"task": task, "ratio": 10**found.log_ratio, "low": 10**found.low, "high": 10**found.high},
+        **{"beats": found.beats, "better": better, "seeds": list(found.seeds), "target_count": found.targets},
+        "targets_needed": None if found.separated else needed,
+    }
+
+
+def _ratio(raw: Raw) -> str:
+    return interval(raw["ratio"], raw["low"], raw["high"])
+
+
+def _needed(raw: Raw) -> str:
+    if raw["better"]:
+        return ""
+    return f"some {raw['targets_needed']:,} targets".replace(",", " ") if raw["targets_needed"] else "–"
+
+
+def _notes(found: Sequence[Comparison], pair: Sequence[str], metric: str) -> Iterator[str]:
+    yield (
+        f"{pair[0]} / {pair[1]}: geometric mean over targets of the ratio of their {metric} (95 % interval); below 1 "
+        f"{pair[0]} has the smaller error. Errors below {LEAST:g} count as that"
+    )
+    yield METRICS[metric].words
+    yield f"{pair[0]} beats {pair[1]}: how often its error on a target is the smaller one; ties count half"
+    yield (
+        "smaller error: where the interval leaves no doubt; to know it: how many targets would leave none, if the "
+        "ratio stays as it is"
+    )
+    if any(item.of_targets_only for item in found):
+        yield (
+            f"The intervals speak of other targets only, not of other trainings: for that, run {SEEDS} seeds or more "
+            "of each method (--seeds 0-2)"
+        )
