@@ -102,7 +102,8 @@ class CVAE(Method):
     The learned decoder scale balances reconstruction against the KL term, for which the published code has a hand-set
     weight per task.
 
-    References: Sohn et al. 2015; Ma et al., "Probabilistic representation and inverse design of metamaterials", 2019.
+    References: Sohn et al. 2015; Ma et al., "Probabilistic representation and inverse design of metamaterials based on
+    a deep generative model with semi-supervised learning strategy", 2019.
     """
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)

@@ -27,7 +27,7 @@ from tasks.metamaterial.rcwa import D4RCWA
 
 SEED = 20251120  # chunk c is drawn from numpy.random.default_rng([SEED, c])
 SIZE = 100  # spectra of a chunk
-HEIGHTS, RADII = (30.0, 55.0), (42.0, 52.0)  # um, uniform (Nadell et al. 2019: on a grid of 13 values each)
+HEIGHTS, RADII = (30.0, 55.0), (42.0, 52.0)  # um, uniform (the authors' data: on a grid of 13 values each)
 LIMIT = 1.001  # largest T that is no failure: energy bounds it by 1, single precision errs by 1e-5
 
 
