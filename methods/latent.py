@@ -34,7 +34,7 @@ def latin_hypercube(n: int, dim: int, generator: Generator) -> Tensor:
 
 
 def maximin_latin_hypercube(n: int, dim: int, generator: Generator) -> Tensor:
-    """The Latin hypercube, of `TRIES`, with the largest smallest distance between two points (criterion: Johnson et al. 1990)."""
+    """The Latin hypercube, of `TRIES`, with the largest smallest distance between points (Johnson et al. 1990)."""
     designs = [latin_hypercube(n, dim, generator) for _ in range(TRIES)]
     return max(designs, key=smallest_distance)
 
