@@ -1,4 +1,4 @@
-"""Progress on standard error: bars on a terminal, one line per finished cell elsewhere."""
+"""Progress on standard error: one line per finished cell, and on a terminal bars below."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ class Progress:
             self._say_rest()
 
     def finish(self, outcome: Outcome) -> None:
-        """A cell has ended; it is printed where there are no bars or where it failed."""
+        """A cell has ended."""
         self.finished += 1
         self.rest.finish(outcome.cell.key, outcome.seconds)
         self._close_bar(outcome.cell)
-        if not self.quiet and (not self.live or outcome.status != "ok"):
+        if not self.quiet:
             self._print(line(outcome, self.finished, self.total))
         if self.overall is not None:
             self.overall.update()
