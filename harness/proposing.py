@@ -13,6 +13,7 @@ from tabulate import tabulate
 from harness.api import load
 from harness.durable import storage_errors, write_whole
 from harness.errors import UsageError
+from harness.reporting.notes import FEW_STEPS
 from harness.reporting.numbers import MISSING, number
 from harness.solver import OutsideRange, Solver
 
@@ -36,7 +37,18 @@ def proposals(cell: str, target: str | None, targets: str | None, n: int, seed: 
         warnings.simplefilter("always", OutsideRange)
         designs = solver.propose(wanted, n, seed=seed)
     remarks = [f"Mind: {item.message}" for item in caught if issubclass(item.category, OutsideRange)]
-    return "\n".join([*_lines(solver, designs), *remarks]), designs
+    return "\n".join([*_lines(solver, designs), *remarks, *_untrained(solver)]), designs
+
+
+def _untrained(solver: Solver) -> Iterator[str]:
+    """A remark on a model that was trained for a moment only."""
+    schedule, rows = solver.given.schedule, len(solver.given.train.x)
+    steps = schedule.epochs * max(1, rows // schedule.batch)
+    if solver.method.trainable and steps < FEW_STEPS:
+        yield (
+            f"Mind: {solver.name} was trained for {steps} steps, as in the preset smoke, which is too little to learn "
+            "much. Train it longer, as in the preset quick."
+        )
 
 
 def writable(path: Path) -> None:

@@ -320,7 +320,7 @@ def test_the_verb_prints_designs_and_writes_all_of_them(place: Path, tmp_path: P
     assert main(["propose", cell, "--targets", str(wanted), "--n", "3", "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "na, trained on" in said and f"24 designs: {out}" in said and "Not shown: 4 more designs;" in said
-    assert "lies outside" not in said
+    assert "lies outside" not in said and "was trained for 24 steps, as in the preset smoke" in said
     read = pandas.read_csv(out)
     frame = harness.load(cell).propose(pandas.read_csv(wanted), 3)
     pandas.testing.assert_frame_equal(read, frame, check_dtype=False)
