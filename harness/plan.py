@@ -321,7 +321,7 @@ def _misfits(cells: Iterable[Cell]) -> dict[str, str]:
                 predict(method, *dims, kinds=task.kinds, condition_dim=conditions)
             except BudgetMissed as error:
                 known[key] = str(error)
-            except Exception:  # whatever a stranger's `build` raises is told by its cell
+            except (Exception, SystemExit):  # whatever a stranger's `build` raises is told by its cell
                 continue
         if known[key]:
             found[cell.key] = known[key]

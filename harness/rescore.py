@@ -61,7 +61,7 @@ def _each(root: Path, plan: Callable[[Cell, Record], tuple[Cell, Work]]) -> Iter
         place = folder.relative_to(root)
         try:
             yield f"{place}: {_revise(root, folder, plan)}"
-        except Exception as error:  # whatever one cell's files, task or method lead to, the others are still done
+        except (Exception, SystemExit) as error:  # whatever a cell's files, task or method lead to
             kind = "" if isinstance(error, Unusable | UsageError | Damaged) else f"{type(error).__name__}: "
             yield f"{place}: {LEFT}{kind}{error}"
 

@@ -79,7 +79,7 @@ def prepare(todo: Sequence[Cell], *, quiet: bool) -> None:
         try:
             with redirect_stderr(StringIO()) if quiet else nullcontext():  # where progress bars go
                 data.prepare(build_task(task), settings)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             print(f"{task.label}: its data could not be prepared: {error}", file=sys.stderr)
 
 

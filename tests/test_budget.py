@@ -12,6 +12,7 @@ from torch import nn
 
 from harness import fitting
 from harness.budget import BudgetMissed, build_to_budget, changes, find_width, predict, recount, trainable_parameters
+from harness.cli import main
 from harness.config import Settings
 from harness.contracts import Method, Phase, Problem
 from harness.data import draw
@@ -25,6 +26,7 @@ from harness.selection import select
 from harness.settings import DataSettings, Schedule
 from harness.store import Store
 from harness.work import Work, due
+from tests.plugins import install
 from tests.toys import Waves
 
 CHOSEN = [("methods", "mdn,prior"), ("tasks", "sinewave"), ("scenarios", "base"), ("protocols", "multi-target")]
@@ -294,3 +296,29 @@ def test_a_cell_that_cannot_meet_its_budget_fails_without_a_process(tmp_path: Pa
     (record,) = store.records()
     assert record.status == "failed" and "BudgetMissed" in record.error.type
     assert due(next(iter(todo)), record) == Work()
+
+
+EXITS = """
+import sys
+
+from harness.contracts import Method
+
+
+class Exits(Method):
+    def build(self, problem, width):
+        sys.exit(3)
+"""
+
+
+def test_a_method_that_ends_the_process_while_it_is_counted_ends_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(monkeypatch, tmp_path, EXITS, methods={"exits": "Exits"})
+    arguments = ["--preset", "smoke", "--methods", "exits,prior", "--tasks", "sinewave", "--out", str(tmp_path / "out")]
+    assert main(["run", *arguments, "--dry-run"]) == 0
+    assert "Train 2" in capsys.readouterr().out
+    assert main(["run", *arguments, "--quiet"]) == 1
+    found = {record.label.method: record for record in Store(tmp_path / "out").records()}
+    assert found["prior"].status == "ok" and found["exits"].status == "failed"
+    assert main(["check", "exits"]) == 1
+    assert "SystemExit: 3" in capsys.readouterr().out

@@ -53,7 +53,7 @@ def check_here(plugin: Plugin) -> list[Finding]:
         findings = check_task(create()) if plugin.kind == "tasks" else check_method(create)
         if plugin.kind == "methods":
             findings.append(forbidden_imports(plugin))
-    except Exception as error:  # whatever a stranger's module raises is a finding, not a crash
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises is a finding, not a crash
         findings = [Finding("loading", False, f"{type(error).__name__}: {error}")]
     return [finding for finding in findings if not finding.ok]
 

@@ -44,7 +44,7 @@ def examine(name: str, holds: Callable[[Subject], None], subjects: Iterable[Subj
             holds(subject)
     except (ViolationError, ContractError) as violation:
         return Finding(name, False, str(violation))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{frame.name}, line {frame.lineno}"
         return Finding(name, False, f"{type(error).__name__}: {error} (in {place}). Make it work on this input.")

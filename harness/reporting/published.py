@@ -54,7 +54,7 @@ def _values(entry: EntryPoint) -> list[Published]:
     """What an entry point gives; nothing, with a logged warning, where it cannot be used."""
     try:
         return list(entry.load()())
-    except Exception as error:  # whatever a stranger's module raises must not stop the tables
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises must not stop the tables
         text = " ".join(f"{type(error).__name__}: {error}".split())
         logger.warning("The published values %r are left out, for they cannot be read: %s", entry.name, text)
         return []
