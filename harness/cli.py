@@ -113,10 +113,17 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     table.add_argument("--published", action=argparse.BooleanOptionalAction, default=True, help=beside)
     table.add_argument("--methods", default=None, help="only these methods: names, labels, groups or globs")
     table.add_argument("--tasks", default=None, help="only these tasks")
+    drawn = each["figures"]
+    drawn.add_argument("names", nargs="*", help="figures (default: all)", metavar="NAME")
+    drawn.add_argument("--format", default="pdf,svg,png", help="pdf, svg and png, a comma list (default: all three)")
+    drawn.add_argument("--metric", default=None, help=f"{', '.join(METRICS)} (default: the figure's own)")
+    drawn.add_argument("--methods", default=None, help="only these methods: names, labels, groups or globs")
+    drawn.add_argument("--tasks", default=None, help="only these tasks")
+    drawn.add_argument("--folder", default=None, metavar="DIR", help="where to write (default: figures, in --out)")
     each["export"].add_argument("target", help="the folder to copy to")
     each["export"].add_argument("--largest", type=int, default=64, metavar="KB", help="leave out files above (64 KB)")
     only = "score these only, with options as in operators[operator=full,designs=25] (default: as it was scored)"
     each["rescore"].add_argument("--protocols", default=None, help=only)
-    for name in ("list", "show", "table", "verify", "rescore", "export", "time"):
+    for name in ("list", "show", "table", "figures", "verify", "rescore", "export", "time"):
         default = "results" if name == "list" else str(verbs.DEFAULT_OUT)
         each[name].add_argument("--out", default=default, metavar="DIR", help=f"result folder (default: {default})")

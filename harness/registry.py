@@ -38,7 +38,7 @@ BASES: dict[Kind, tuple[str, str]] = {
 """The class that a plug-in of each kind is derived from."""
 
 
-SHOWING = ("numbers", "tables", "refusal")
+SHOWING = ("numbers", "tables", "figures", "refusal")
 """The methods of a protocol that show its scores, or say which it cannot have, and do not determine them."""
 
 NAME = re.compile(r"\w[\w.+-]*")

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from harness import config, listing, submitting
+from harness.durable import storage_errors
 from harness.errors import UsageError, unknown
 from harness.plan import part_of, planned, specification
 from harness.registry import Kind, Plugin, build_protocol, discover
@@ -182,6 +183,31 @@ def table(arguments: Namespace) -> int:
     return 0
 
 
+def figures(arguments: Namespace) -> int:
+    """Draw figures from records, as files for a paper."""
+    from harness.reporting import ALL, drawn
+    from harness.reporting.drawing import FORMATS, write
+
+    formats = [name.strip() for name in arguments.format.split(",")]
+    for name in formats:
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS)
+    root = existing(arguments.out)
+    found = drawn(
+        arguments.names or [ALL], root, metric=arguments.metric, methods=arguments.methods, tasks=arguments.tasks
+    )
+    folder = Path(arguments.folder) if arguments.folder else root / "figures"
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for figure in found:
+        for name in formats:
+            path = folder / f"{figure.name}.{name}"
+            with storage_errors(folder):
+                write(figure, path)
+            print(path, flush=True)
+    return 0
+
+
 def verify_(arguments: Namespace) -> int:
     """Check every record against its checksums, and name what is damaged."""
     root = existing(arguments.out)
@@ -257,6 +283,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "check": check,
     "new": new,
     "table": table,
+    "figures": figures,
     "verify": verify_,
     "rescore": rescore,
     "export": export,

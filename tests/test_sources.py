@@ -89,7 +89,7 @@ HARMLESS = {
     "tasks/ballistics.py": ("\nclass ", "\n\n\n# Edited.\nclass "),
     "harness/fitting.py": ('raise ValueError(f"', 'raise ValueError(f"Edited: '),
     "harness/settings.py": ('help="rows of one step"', 'help="edited"'),
-    "harness/protocols/r_t.py": ("published: bool) -> list[Block]:\n", "published: bool) -> list[Block]:\n    3 + 4\n"),
+    "harness/protocols/r_t.py": ("published: bool) -> list[Table]:\n", "published: bool) -> list[Table]:\n    3 + 4\n"),
     "harness/reporting/rows.py": ("import annotations\n", "import annotations\n\nEDITED = 1\n"),
     "harness/cli.py": ("def main", "EDITED = 1\n\n\ndef main"),
     "harness/__init__.py": ("__version__ = ", '__version__ = "99" + '),

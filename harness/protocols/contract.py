@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from harness.metrics import METRICS, errors, prior_errors
 from harness.no_options import NoOptions
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from harness.answers import Answer
     from harness.contracts import Method, Task
     from harness.data import Dataset
+    from harness.reporting.figure import Figure
     from harness.reporting.groups import Group
-    from harness.reporting.table import Block
+    from harness.reporting.table import Table
     from harness.scenarios.contract import Targets
     from harness.settings import Sizes
     from harness.statistics import Array
 
-__all__ = ["Answered", "Builder", "Material", "Number", "Protocol", "Question", "Shown"]
+__all__ = ["Answered", "Material", "Number", "Protocol", "Question", "Shown"]
 
 Number: TypeAlias = tuple[str | None, str, float | None] | tuple[str | None, str, float | None, int]
 """Metric (None where it has none), statistic and value, and where it is that of the best of T proposals, T: what
@@ -88,18 +89,19 @@ class Material:
     """For draws that the score itself needs, such as resamples; the same for all methods."""
 
 
-Builder: TypeAlias = Callable[[Sequence["Group"], str | None, bool], list["Block"]]
-"""`(groups, metric, published)` to tables and figures: rows that may be compared, the metric to show, and whether the
-papers' values stand beside them."""
+Block = TypeVar("Block")
+"""A table or a figure."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A named table of a protocol."""
+class Shown(Generic[Block]):
+    """A named table or figure of a protocol."""
 
-    build: Builder
+    build: Callable[[Sequence[Group], str | None, bool], list[Block]]
+    """`(groups, metric, published)`: rows that may be compared, the metric to show, and whether the papers' values
+    stand beside them."""
     place: int
-    """Where it stands among all tables, smaller first."""
+    """Where it stands among all tables, or figures, smaller first."""
     metrics: tuple[str, ...] = ()
     """The metrics that it can show, its own first; none where it shows no error."""
 
@@ -129,10 +131,7 @@ class Protocol(ABC):
         return None
 
     def by_target(self, material: Material) -> Mapping[str, Array]:
-        """Numbers of each target `(targets,)` by name, such as a metric's: kept in a file beside the record.
-
-        None where nothing is scored; NaN where a number is not known.
-        """
+        """Numbers of each target `(targets,)` by name, such as a metric's, to be kept in a file beside the record."""
         return {}
 
     def measure(self, method: Method, y: Tensor, seed: int, exclusive: bool) -> Any:
@@ -150,6 +149,10 @@ class Protocol(ABC):
     def numbers(self, scores: Any) -> Iterator[Number]:
         """The scores as tidy rows."""
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         """The tables by name; none for a protocol whose scores are shown in the table of another."""
+        return {}
+
+    def figures(self) -> dict[str, Shown[Figure]]:
+        """The figures by name."""
         return {}

@@ -13,7 +13,7 @@ from harness.reporting.build import base, table
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number
 from harness.reporting.rows import Row
-from harness.reporting.table import Block, Column, Raw, Table
+from harness.reporting.table import Column, Raw, Table
 from harness.settings import Sizes, setting
 
 NOTE = "medians over proposals for the fixed target y*; the task's page in docs/tasks tells what each number is"
@@ -74,11 +74,11 @@ class Diagnosis(Protocol):
         for name, found in scores.found.items():
             yield from ((None, f"{name}_mean", found.mean), (None, f"{name}_median", found.median))
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         return {"diagnosis": Shown(_build, place=90)}
 
 
-def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     return [_table(group, names) for group in groups if (names := _names(group))]
 
 

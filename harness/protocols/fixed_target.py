@@ -8,7 +8,7 @@ from typing import ClassVar
 from harness.protocols.contract import Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import ALL, ErrorScores, error_numbers, error_scores, error_table, single
 from harness.reporting.groups import Group
-from harness.reporting.table import Block
+from harness.reporting.table import Table
 from harness.settings import Sizes
 
 
@@ -28,9 +28,9 @@ class FixedTarget(Protocol):
     def numbers(self, scores: ErrorScores) -> Iterator[Number]:
         return error_numbers(scores)
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         return {"fixed-target": Shown(_build, place=30, metrics=ALL)}
 
 
-def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     return [error_table(FixedTarget, group, str(metric), published) for group in groups if group.scored(FixedTarget)]

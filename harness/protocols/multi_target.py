@@ -9,10 +9,11 @@ from harness.metrics import METRICS
 from harness.protocols.contract import Material, Number, Protocol, Question, Shown
 from harness.protocols.novelty import Novelty
 from harness.protocols.shared import ALL, ErrorScores, error_numbers, error_scores, error_table, expected, many
+from harness.reporting.figure import Axis, Figure, Panel, Series, headings
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
-from harness.reporting.table import Block, Column
+from harness.reporting.table import Column, Table
 from harness.settings import Sizes
 from harness.statistics import Array
 
@@ -43,11 +44,14 @@ class MultiTarget(Protocol):
     def numbers(self, scores: ErrorScores) -> Iterator[Number]:
         return error_numbers(scores)
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         return {"multi-target": Shown(_build, place=20, metrics=ALL)}
 
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {"profile": Shown(_draw, place=20, metrics=("nmse", "mse", "sse"))}
 
-def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     columns = [
         Column("novelty", lambda raw: number(raw["novelty"])),
         Column("copies", lambda raw: share(raw["copies"])),
@@ -63,3 +67,35 @@ def _novelty(row: Row) -> dict[str, Any]:
         "novelty": row.mean("nearest", Novelty),
         "copies": row.mean("copies", Novelty),
     }
+
+
+def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """The share of targets whose error is within a threshold, one panel a task, and one of all tasks together."""
+    import numpy as np
+
+    from harness.comparing import profile
+
+    error = str(metric)
+    within = 10.0 ** np.linspace(-10, 1, 111)
+    scored = [group for group in groups if any(_errors(row, error).size for row in group.rows)]
+    shares = [
+        {row.label: profile(errors, within) for row in group.rows if (errors := _errors(row, error)).size}
+        for group in scored
+    ]
+    panels = list(zip(headings(scored), shares, strict=True))
+    if len(shares) > 1:
+        everywhere = [label for label in shares[0] if all(label in each for each in shares)]
+        panels.append(
+            ("all tasks alike", {label: np.mean([each[label] for each in shares], 0) for label in everywhere})
+        )
+    x, y = Axis(f"{error} at most", log=True), Axis("share of targets", low=0.0, high=1.0)
+    drawn = tuple(
+        Panel(title, x, y, tuple(Series(label, tuple(within), tuple(one)) for label, one in curves.items()))
+        for title, curves in panels
+    )
+    said = ("the share of targets for which one proposal has at most this error", METRICS[error].words)
+    return [Figure("profile", "How many targets are reached", drawn, said)] if drawn else []
+
+
+def _errors(row: Row, metric: str) -> Array:
+    return row.of_targets(MultiTarget.name, metric)

@@ -16,7 +16,7 @@ from harness.reporting.build import base, table
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
-from harness.reporting.table import Block, Column, Table
+from harness.reporting.table import Column, Table
 from harness.settings import Sizes
 
 COPY = 1e-5  # standardised distance below which a proposal is a training design: float32 rounding, and no more
@@ -79,11 +79,11 @@ class Novelty(Protocol):
         yield from ((metric, "median", value) for metric, value in scores.median.items())
         yield from ((None, name, value) for name, value in asdict(scores).items() if name != "median")
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         return {"novelty": Shown(_build, place=70, metrics=ALL)}
 
 
-def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     return [_table(group, str(metric)) for group in groups if group.scored(Novelty)]
 
 

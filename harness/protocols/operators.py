@@ -16,7 +16,7 @@ from harness.reporting.build import METHOD, base, several
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
-from harness.reporting.table import Block, Column, Raw, Table
+from harness.reporting.table import Column, Raw, Table
 from harness.settings import Sizes, setting
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ class Operators(Protocol):
         for of, compared in scores.compared.items():
             yield from (("mse", f"{scores.operator}_{of}_{name}", value) for name, value in asdict(compared).items())
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         return {"operators": Shown(_build, place=80, metrics=("mse",))}
 
 
-def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     return [table for together in several(groups) if (table := _table(together)) is not None]
 
 

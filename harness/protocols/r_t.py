@@ -14,11 +14,12 @@ from harness.protocols.contract import Answered, Material, Number, Protocol, Que
 from harness.protocols.shared import many, trials_refused
 from harness.reporting import notes
 from harness.reporting.build import base, table
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
 from harness.reporting.numbers import deviation, interval, number, printed
 from harness.reporting.published import Published, comparable, find
 from harness.reporting.rows import Row
-from harness.reporting.table import Block, Column, Raw, Table
+from harness.reporting.table import Column, Raw, Table
 from harness.settings import Sizes, setting
 from harness.statistics import best_of_first, bootstrap_interval, expected_best
 
@@ -100,8 +101,11 @@ class RT(Protocol):
                 yield metric, f"r_{count}_low", curve.low[place], count
                 yield metric, f"r_{count}_high", curve.high[place], count
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         return {"r_T": Shown(_build, place=40, metrics=ERRORS)}
+
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {"r_T": Shown(_draw, place=10, metrics=ERRORS)}
 
 
 def spaced(counts: Sequence[int]) -> list[int]:
@@ -145,7 +149,7 @@ def lookup(group: Group, row: Row, metric: str) -> dict[int, Published]:
     return {count: value for count, value in values.items() if value and comparable(value, metric, group.y_dim)}
 
 
-def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     return [_table(group, str(metric), published) for group in groups if trials(group)]
 
 
@@ -161,6 +165,36 @@ def _table(group: Group, metric: str, published: bool) -> Table:
     if values:
         extra += ["[in brackets]: the published value", *notes.published(values)]
     return table("r_T", "r_T, best of T proposals", group, columns, rows, extra, metric)
+
+
+def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """r_T against T, one panel a task."""
+    scored = [group for group in groups if trials(group)]
+    x, y = Axis("proposals T", log=True), Axis(f"r_T [{metric}]", log=True)
+    each = [tuple(_series(row, str(metric)) for row in group.rows if row.scores(RT)) for group in scored]
+    panels = tuple(
+        Panel(title, x, y, series, _floor(group, metric))
+        for title, series, group in zip(headings(scored), each, scored, strict=True)
+    )
+    bands = "bands: 95 % bootstrap interval over targets, or ± the deviation over seeds"
+    said = (meaning(str(metric)), METRICS[str(metric)].words, notes.INVALID, bands)
+    return [Figure("r_T", "The best of T proposals", panels, said)] if panels else []
+
+
+def _series(row: Row, metric: str) -> Series:
+    values, counts = curve(row, metric, {}), list(row.scores(RT)[0].T)
+    value = tuple(float(values[f"r_{count}"]) for count in counts)
+    if len(row.done) > 1:
+        spread = [float(values[f"r_{count}_deviation"] or 0.0) for count in counts]
+        low, high = ([one + sign * other for one, other in zip(value, spread, strict=True)] for sign in (-1, 1))
+    else:
+        low, high = ([float(values[f"r_{count}_{end}"]) for count in counts] for end in ("low", "high"))
+    return Series(row.label, tuple(map(float, counts)), value, tuple(low), tuple(high))
+
+
+def _floor(group: Group, metric: str | None) -> tuple[Guide, ...]:
+    floor = group.floor(str(metric))
+    return (Guide("y", floor, "error of the forward model itself"),) if floor else ()
 
 
 def untrained(group: Group, metric: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from harness.reporting.build import METHOD, several
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row, order
-from harness.reporting.table import Block, Column, Raw, Table
+from harness.reporting.table import Column, Raw, Table
 
 SIDE_BY_SIDE = 3
 """Tasks that fit side by side on a terminal."""
@@ -29,11 +29,11 @@ class Summary(Protocol):
     def numbers(self, scores: Any) -> Iterator[Number]:
         return iter(())
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         return {"summary": Shown(_build, place=10, metrics=ERRORS)}
 
 
-def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     """Methods by tasks; one table for every few tasks that share their settings."""
     scored = [group for group in groups if trials(group)]
     return [

@@ -14,10 +14,11 @@ from harness.protocols.contract import Material, Number, Protocol, Question, Sho
 from harness.protocols.shared import many
 from harness.reporting import notes
 from harness.reporting.build import METHOD, base, several
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
-from harness.reporting.table import Block, Column, Raw, Table
+from harness.reporting.table import Column, Raw, Table
 from harness.schema import Record
 from harness.settings import Sizes
 from harness.statistics import Array
@@ -28,6 +29,10 @@ EXTRA = (
     "surrogate's own: its error on the validation designs, where its training is recorded; exploited: the part of the "
     "mean resimulated error that neither the believed error nor the surrogate's own explains",
 )
+
+
+LEAST = 1e-14
+"""The least error that the figure shows."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +78,14 @@ class SurrogateGap(Protocol):
     def numbers(self, scores: Scores) -> Iterator[Number]:
         return (("nmse", name, value) for name, value in asdict(scores).items())
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         return {"surrogate-gap": Shown(_build, place=60, metrics=("nmse",))}
 
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {"surrogate-gap": Shown(_draw, place=40, metrics=("nmse",))}
 
-def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     return [table for together in several(groups) if (table := _table(together)) is not None]
 
 
@@ -127,3 +135,26 @@ def _text(raw: Raw, key: str) -> str:
 def _ratio(raw: Raw) -> str:
     believed, true = raw["believed_median"], raw["resimulated_median"]
     return f"{number(true / believed)} ×" if believed and true is not None else number(None)
+
+
+def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """The believed error against the re-simulated one, a point a target, one panel a task."""
+    x, y = Axis("nmse as believed", log=True), Axis("nmse, re-simulated", log=True)
+    each = [tuple(series for row in group.rows for series in _points(row)) for group in groups]
+    panels = tuple(
+        Panel(title, x, y, series, (Guide("diagonal"),))
+        for title, series in zip(headings(groups), each, strict=True)
+        if series
+    )
+    said = (
+        "one point a target: its first proposal; on the dashed line a method reaches what it believes",
+        f"errors below {LEAST:g} are drawn there",
+    )
+    return [Figure("surrogate-gap", "What a surrogate believes, and what is so", panels, said)] if panels else []
+
+
+def _points(row: Row) -> Iterator[Series]:
+    pairs = [row.of_targets(SurrogateGap.name, name) for name in ("believed", "nmse")]
+    if all(values.size for values in pairs):
+        believed, reached = (tuple(np.maximum(values[0], LEAST)) for values in pairs)
+        yield Series(row.label, believed, reached, joined=False)

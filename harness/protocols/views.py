@@ -18,7 +18,7 @@ from harness.reporting.build import base, table
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
-from harness.reporting.table import Block, Column, Raw, Table
+from harness.reporting.table import Column, Raw, Table
 from harness.scenarios.contract import View
 from harness.settings import Sizes
 
@@ -82,11 +82,11 @@ class Views(Protocol):
         for name, seen in scores.views.items():
             yield from (("nmse", f"{name}_{statistic}", getattr(seen, statistic)) for statistic in ("mean", "median"))
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         return {"scenario": Shown(_build, place=15, metrics=("nmse",))}
 
 
-def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     return [_table(group, views) for group in groups if (views := _views(group))]
 
 

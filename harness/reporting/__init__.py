@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.registry import discover
+from harness.reporting.figure import Figure, labelled
 from harness.reporting.formats import FORMATS
 from harness.reporting.groups import Group, by_options, group
 from harness.reporting.lean import lean
-from harness.reporting.table import Block, Table
+from harness.reporting.rows import order
+from harness.reporting.table import Table
 from harness.schema import Record
 from harness.selection import split
 
 if TYPE_CHECKING:
     from harness.protocols.contract import Protocol, Shown
 
+Block = TypeVar("Block")
 ALL, COMPARE = "all", "compare"
 
 
@@ -29,14 +32,19 @@ def protocols() -> dict[str, Protocol]:
     return {name: plugin.load()() for name, plugin in found.items()}
 
 
-def tables() -> dict[str, tuple[str, Shown]]:
+def tables() -> dict[str, tuple[str, Shown[Table]]]:
     """All tables by name, in the order in which they are shown, each with the name of its protocol."""
-    found = [
-        (shown.place, name, owner)
-        for owner, protocol in protocols().items()
-        for name, shown in protocol.tables().items()
-    ]
-    return {name: (owner, protocols()[owner].tables()[name]) for _, name, owner in sorted(found)}
+    return _placed((owner, protocol.tables()) for owner, protocol in protocols().items())
+
+
+def figures() -> dict[str, tuple[str, Shown[Figure]]]:
+    """All figures by name, in the order in which they are shown, each with the name of its protocol."""
+    return _placed((owner, protocol.figures()) for owner, protocol in protocols().items())
+
+
+def _placed(found: Iterable[tuple[str, Mapping[str, Shown[Block]]]]) -> dict[str, tuple[str, Shown[Block]]]:
+    every = [(name, owner, shown) for owner, by_name in found for name, shown in by_name.items()]
+    return {name: (owner, shown) for name, owner, shown in sorted(every, key=lambda item: (item[2].place, item[0]))}
 
 
 def render(
@@ -70,36 +78,73 @@ def render(
         from harness.reporting.compare import comparison
 
         pair = split(methods) if isinstance(methods, str) else list(methods or ())
-        return FORMATS[format](comparison(Path(root), _selected(_read(Path(root)), None, tasks), pair, metric))
-    chosen = _chosen(name, metric)
-    groups = group(_selected(_read(Path(root)), methods, tasks))
-    blocks = [block for owner, shown in chosen for block in _blocks(owner, shown, groups, metric, published)]
-    if not blocks:
+        groups = group(_selected(_read(Path(root)), None, tasks), Path(root))
+        return FORMATS[format](comparison(groups, pair, metric))
+    chosen = _chosen(name, metric, tables(), "table", (ALL, COMPARE))
+    groups = group(_selected(_read(Path(root)), methods, tasks), Path(root))
+    found = [table for owner, shown in chosen for table in _built(owner, shown, groups, metric, published)]
+    if not found:
         raise UsageError(
             f"No record below {str(root)!r} has what the table {name!r} shows. Allowed: {', '.join((*tables(), ALL))}."
         )
-    return FORMATS[format]([block for block in blocks if isinstance(block, Table)])
+    return FORMATS[format](found)
 
 
-def _blocks(owner: str, shown: Shown, groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+def drawn(
+    names: Sequence[str],
+    root: str | Path,
+    *,
+    metric: str | None = None,
+    methods: str | Sequence[str] | None = None,
+    tasks: str | Sequence[str] | None = None,
+) -> list[Figure]:
+    """Figures from the records below a folder, for a painter such as `harness.reporting.drawing`.
+
+    Args:
+        names: of figures; `all` is all of them.
+        root: the folder of a run.
+        metric: `sse`, `mse` or `nmse`; None takes each figure's own.
+        methods: as of `render`.
+        tasks: as of `render`.
+
+    Raises:
+        UsageError: as of `render`, and nothing to draw.
+    """
+    known = figures()
+    chosen = {found[0]: found for name in names for found in _chosen(name, metric, known, "figure", (ALL,))}
+    records = _read(Path(root))
+    labels = [row.label for row in sorted((row for item in group(records) for row in item.rows), key=order)]
+    groups = group(_selected(records, methods, tasks), Path(root))
+    every = [figure for owner, shown in chosen.values() for figure in _built(owner, shown, groups, metric, False)]
+    if not every:
+        raise UsageError(
+            f"No record below {str(root)!r} has what {', '.join(names)} draws. Allowed: {', '.join((*known, ALL))}."
+        )
+    return labelled(every, list(dict.fromkeys(labels)))
+
+
+def _built(
+    owner: str, shown: Shown[Block], groups: Sequence[Group], metric: str | None, published: bool
+) -> list[Block]:
     own = metric if metric in shown.metrics else next(iter(shown.metrics), None)
     return shown.build(by_options(groups, owner), own, published)
 
 
-def _chosen(name: str, metric: str | None) -> list[tuple[str, Shown]]:
-    """The tables that are meant, each with its protocol."""
-    known = tables()
+def _chosen(
+    name: str, metric: str | None, known: Mapping[str, tuple[str, Shown[Block]]], what: str, also: Sequence[str]
+) -> list[tuple[str, Shown[Block]]]:
+    """The tables or figures that are meant, each with its protocol."""
     if metric is not None and metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     if name == ALL:
         return list(known.values())
     alike = {_folded(other): other for other in known}
     if _folded(name) not in alike:
-        raise unknown("table", name, (*known, ALL, COMPARE))
+        raise unknown(what, name, (*known, *also))
     owner, shown = known[alike[_folded(name)]]
     if metric is not None and metric not in shown.metrics:
         allowed = ", ".join(shown.metrics) or "none, for it shows no error"
-        raise UsageError(f"The table {name!r} cannot show the metric {metric!r}. Allowed: {allowed}.")
+        raise UsageError(f"The {what} {name!r} cannot show the metric {metric!r}. Allowed: {allowed}.")
     return [(owner, shown)]
 
 

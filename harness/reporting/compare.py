@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from harness.by_target import read
 from harness.comparing import LEAST, SEEDS, Comparison, compare, overall
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.reporting import notes
 from harness.reporting.build import several
-from harness.reporting.groups import Group, group
+from harness.reporting.groups import Group
 from harness.reporting.numbers import interval, share
-from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
-from harness.schema import Record
-from harness.statistics import Array
-from harness.store import Store
 
 PROTOCOL = "multi-target"
 """Whose errors of the targets are compared: those of one proposal each."""
 ALL_TASKS = "all of these"
 
 
-def comparison(root: Path, records: Sequence[Record], pair: Sequence[str], metric: str | None) -> list[Table]:
+def comparison(groups: Sequence[Group], pair: Sequence[str], metric: str | None) -> list[Table]:
     """Tables of two methods, one for the tasks that share their settings.
 
     Args:
-        root: the result folder, in which the errors of the targets lie beside the records.
-        records: those of the tasks to compare on.
+        groups: of the tasks to compare on.
         pair: the labels of the two methods.
         metric: whose errors; nmse where None.
 
@@ -42,7 +33,7 @@ def comparison(root: Path, records: Sequence[Record], pair: Sequence[str], metri
     metric = metric or "nmse"
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
-    labels = list(dict.fromkeys(record.label.method for record in records))
+    labels = list(dict.fromkeys(row.label for item in groups for row in item.rows))
     if len(pair) != 2 or pair[0] == pair[1]:
         raise UsageError(
             f"compare takes two methods, not {', '.join(pair) or 'none'}. Write: table compare METHOD METHOD."
@@ -50,21 +41,21 @@ def comparison(root: Path, records: Sequence[Record], pair: Sequence[str], metri
     for label in pair:
         if label not in labels:
             raise unknown("method", label, labels)
-    tables = [table for together in several(group(records)) for table in _tables(root, together, pair, metric)]
+    tables = [table for together in several(groups) for table in _tables(together, pair, metric)]
     if not tables:
         raise UsageError(
-            f"No task below {str(root)!r} has the errors of its targets of both {pair[0]} and {pair[1]}. Older records "
-            "do not have them: `python -m harness rescore` makes them where the answers are stored."
+            f"No task here has the errors of its targets of both {pair[0]} and {pair[1]}. Older records do not have "
+            "them: `python -m harness rescore` makes them where the answers are stored."
         )
     return tables
 
 
-def _tables(root: Path, groups: Sequence[Group], pair: Sequence[str], metric: str) -> Iterator[Table]:
+def _tables(groups: Sequence[Group], pair: Sequence[str], metric: str) -> Iterator[Table]:
     """The table of groups that share their settings; none where no task has both methods."""
     found: dict[str, Comparison] = {}
     used = []
     for item in groups:
-        errors = [_errors(root, row, metric) for label in pair for row in item.rows if row.label == label]
+        errors = [row.of_targets(PROTOCOL, metric) for label in pair for row in item.rows if row.label == label]
         if len(errors) == 2 and all(len(each) for each in errors):
             found[item.task] = compare(*errors)
             used.append(item)
@@ -77,14 +68,6 @@ def _tables(root: Path, groups: Sequence[Group], pair: Sequence[str], metric: st
     facts = {**notes.facts(used[0], metric), "title": "Comparison", "task": None, "split": None, "targets": None}
     closing = [*_notes(list(found.values()), pair, metric), *notes.settings(used)]
     yield Table("compare", title, facts, _columns(pair), tuple(rows), tuple(closing))
-
-
-def _errors(root: Path, row: Row, metric: str) -> Array:
-    """The errors of the targets `(seeds, targets)`, of the seeds that have them."""
-    store = Store(root)
-    every = [read(store.folder(record), PROTOCOL).get(metric) for record in row.done]
-    known = [errors for errors in every if errors is not None]
-    return np.stack(known) if known else np.empty((0, 0))
 
 
 def _columns(pair: Sequence[str]) -> tuple[Column, ...]:

@@ -22,6 +22,8 @@ from harness.reporting.rows import Row, order
 from harness.schema import Declared, Record
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.protocols.contract import Protocol
 
 Key = tuple[str, str, str]
@@ -83,8 +85,8 @@ class Group:
         return self.first.data.floor.get(metric, 0.0) if self.first.data else 0.0
 
 
-def group(records: Iterable[Record]) -> list[Group]:
-    """Sort records into groups that may share a table, in the order of tasks and settings.
+def group(records: Iterable[Record], root: Path | None = None) -> list[Group]:
+    """Sort records of a result folder into groups that may share a table, in the order of tasks and settings.
 
     Raises:
         UsageError: two records of one cell, which only a careless merge of folders can cause.
@@ -103,7 +105,7 @@ def group(records: Iterable[Record]) -> list[Group]:
     groups = []
     for key, members in buckets.items():
         split, targets = next((hashes for hashes in map(_hashes, members) if hashes), (None, None))
-        groups.append(Group(labels[key], key[0], headings[key[0]], split, targets, tuple(_rows(members))))
+        groups.append(Group(labels[key], key[0], headings[key[0]], split, targets, tuple(_rows(members, root))))
     return sorted(groups, key=_place)
 
 
@@ -232,7 +234,7 @@ def _data_name(record: Record) -> str:
     return f"split {record.data.split[:8]}, targets {record.data.targets[:8]}"
 
 
-def _rows(members: Sequence[Record]) -> list[Row]:
+def _rows(members: Sequence[Record], root: Path | None) -> list[Row]:
     """One row for each method, told apart by what differs where labels are equal; in a fixed order."""
     identities: dict[str, list[Record]] = defaultdict(list)
     for record in members:
@@ -244,7 +246,7 @@ def _rows(members: Sequence[Record]) -> list[Row]:
         twins = [items[0] for items in identities.values() if items[0].label.method == label]
         differing = ", ".join(_differences(records[0], twins))
         label += f" ({differing})" if differing else ""
-        rows.append(Row(label, tuple(sorted(records, key=lambda record: record.declared.seed))))
+        rows.append(Row(label, tuple(sorted(records, key=lambda record: record.declared.seed)), root))
     return sorted(rows, key=order)
 
 

@@ -60,7 +60,12 @@ def settings(groups: Sequence[Group]) -> Iterator[str]:
         f"{sizes['fixed_proposals']} for the fixed target, {sizes['repeats']} repeats, data seed {data['data_seed']}"
     )
     yield from (_data(group, group.first.data) for group in groups if group.first.data)
-    stamps = [record.stamp for record in records if record.stamp]
+    yield from hardware(groups)
+
+
+def hardware(groups: Sequence[Group]) -> Iterator[str]:
+    """What the records of groups were made on."""
+    stamps = [record.stamp for group in groups for record in group.records if record.stamp]
     if stamps:
         yield f"Hardware: {'; '.join(dict.fromkeys(map(_hardware, stamps)))}"
 

@@ -12,11 +12,17 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
+import numpy as np
 
+from harness import by_target
 from harness.schema import Record
+from harness.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.protocols.contract import Protocol
+    from harness.statistics import Array
 
 Read: TypeAlias = str | Callable[[Any], float | None]
 """Takes a number out of a record, or out of a protocol's scores: a function, or the name of an attribute."""
@@ -32,6 +38,8 @@ class Row:
 
     label: str
     records: tuple[Record, ...]
+    root: Path | None = None
+    """The result folder, in which the numbers of the targets lie beside the records; None where it is not known."""
 
     @property
     def done(self) -> tuple[Record, ...]:
@@ -60,6 +68,15 @@ class Row:
     def scores(self, protocol: type[Protocol]) -> list[Any]:
         """What a protocol found, one for each seed that has it."""
         return _scores(self, protocol)
+
+    def of_targets(self, protocol: str, name: str) -> Array:
+        """Numbers of the targets `(seeds, targets)` that a protocol has, such as a metric's, of the seeds with any."""
+        if self.root is None:
+            return np.empty((0, 0))
+        store = Store(self.root)
+        every = [by_target.read(store.folder(record), protocol).get(name) for record in self.done]
+        known = [numbers for numbers in every if numbers is not None]
+        return np.stack(known) if known else np.empty((0, 0))
 
     def values(self, read: Read, protocol: type[Protocol] | None = None) -> list[float]:
         """A number of each seed's record, or of a protocol's scores there, where it is finite."""

@@ -1,4 +1,4 @@
-"""Tables and figures as data: raw rows for machines, columns that turn a row into text for readers."""
+"""Tables as data: raw rows for machines, columns that turn a row into text for readers."""
 
 from __future__ import annotations
 
@@ -101,20 +101,6 @@ class Table:
             method = seen is not None and seen == second and row in learning
             marks.append("best" if seen is not None and seen == first else "best method" if method else "")
         return marks
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure: what is drawn, under which heading, with which notes."""
-
-    name: str
-    title: str
-    draw: Callable[[Any], None]
-    """Draws on matplotlib axes."""
-    notes: tuple[str, ...] = ()
-
-
-Block: TypeAlias = Table | Figure
 
 
 def incomplete(status: str) -> bool:

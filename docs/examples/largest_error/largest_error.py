@@ -9,7 +9,7 @@ from harness.reporting import notes
 from harness.reporting.build import base, table
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number
-from harness.reporting.table import Block, Column, Table
+from harness.reporting.table import Column, Table
 from harness.settings import Sizes, setting
 
 
@@ -44,11 +44,11 @@ class LargestError(Protocol):
     def numbers(self, scores: Scores) -> Iterator[Number]:
         yield from ((metric, "largest", value) for metric, value in scores.largest.items())
 
-    def tables(self) -> dict[str, Shown]:
+    def tables(self) -> dict[str, Shown[Table]]:
         return {"largest-error": Shown(_build, place=45, metrics=("mse", "sse", "nmse"))}
 
 
-def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Block]:
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     return [_table(group, str(metric)) for group in groups if any(row.scores(LargestError) for row in group.rows)]
 
 
