@@ -124,6 +124,6 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     each["export"].add_argument("--largest", type=int, default=64, metavar="KB", help="leave out files above (64 KB)")
     only = "score these only, with options as in operators[operator=full,designs=25] (default: as it was scored)"
     each["rescore"].add_argument("--protocols", default=None, help=only)
-    for name in ("list", "show", "table", "figures", "verify", "rescore", "export", "time"):
+    for name in ("list", "show", "table", "figures", "report", "verify", "rescore", "export", "time"):
         default = "results" if name == "list" else str(verbs.DEFAULT_OUT)
         each[name].add_argument("--out", default=default, metavar="DIR", help=f"result folder (default: {default})")

@@ -111,13 +111,19 @@ def default_jobs(device: str) -> int:
     return usable_cores() if device == "cpu" else 1
 
 
-def finish(cells: Sequence[Cell], store: Store) -> int:
-    """Write the tables, print the summary, name what failed, and return the exit code of the run."""
+def finish(cells: Sequence[Cell], store: Store, *, done: bool = True) -> int:
+    """Write tables and report, print the summary, name what failed, and return the exit code of the run.
+
+    Args:
+        cells: of the run.
+        store: with their records.
+        done: whether anything was done; the report is left as it is where there was nothing.
+    """
     states = {cell: status(store, cell) for cell in cells}
     if all(state == NOT_RUN for state in states.values()):
         print("Nothing ran.", file=sys.stderr)
         return 3
-    write_tables(store.root, echo=True)
+    write_tables(store.root, echo=True, report=done)
     bad = {cell: state for cell, state in states.items() if state not in ("ok", "cannot")}
     for cell, state in bad.items():
         hint = "" if state == NOT_RUN else f" (python -m harness show {store.path(cell)})"
@@ -127,8 +133,14 @@ def finish(cells: Sequence[Cell], store: Store) -> int:
     return 1 if bad else 0
 
 
-def write_tables(root: Path, *, echo: bool) -> None:
-    """Write all tables of a result folder, in every format, into its folder `tables`; `echo` prints the summary too."""
+def write_tables(root: Path, *, echo: bool, report: bool = True) -> None:
+    """Write all tables of a result folder, in every format, into its folder `tables`, and the report.
+
+    Args:
+        root: the result folder.
+        echo: print the summary, too.
+        report: write the report anew; it is written in any case where there is none.
+    """
     from harness.reporting import ALL, render
 
     folder = root / "tables"
@@ -142,6 +154,10 @@ def write_tables(root: Path, *, echo: bool) -> None:
     if echo:
         print(summary(root))
     print(f"All tables: {folder / 'all.md'}, and as LaTeX, CSV and JSON. `python -m harness table NAME` prints one.")
+    from harness.reporting.report import NAME, write
+
+    path = write(root) if report or not (root / NAME).is_file() else root / NAME
+    print(f"Report: {path}")
 
 
 def summary(root: Path) -> str:

@@ -58,7 +58,7 @@ def run(arguments: Namespace) -> int:
         return 0
     for remark in plan.remarks:
         print(remark, flush=True)
-    return execute(todo, store, jobs, settings) or finish(cells, store)
+    return execute(todo, store, jobs, settings) or finish(cells, store, done=bool(todo))
 
 
 def counted(count: int, noun: str) -> str:
@@ -208,6 +208,14 @@ def figures(arguments: Namespace) -> int:
     return 0
 
 
+def report(arguments: Namespace) -> int:
+    """Write the report of a result folder: one HTML file with its figures and tables."""
+    from harness.reporting.report import write
+
+    print(write(existing(arguments.out)))
+    return 0
+
+
 def verify_(arguments: Namespace) -> int:
     """Check every record against its checksums, and name what is damaged."""
     root = existing(arguments.out)
@@ -284,6 +292,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "new": new,
     "table": table,
     "figures": figures,
+    "report": report,
     "verify": verify_,
     "rescore": rescore,
     "export": export,

@@ -90,6 +90,16 @@ def render(
     return FORMATS[format](found)
 
 
+def tabled(root: str | Path) -> list[Table]:
+    """All tables from the records below a folder, each with its own metric.
+
+    Raises:
+        UsageError: no records, or two records of one cell.
+    """
+    groups = group(_read(Path(root)), Path(root))
+    return [table for owner, shown in tables().values() for table in _built(owner, shown, groups, None, True)]
+
+
 def drawn(
     names: Sequence[str],
     root: str | Path,

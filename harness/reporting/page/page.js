@@ -1,0 +1,42 @@
+"use strict";
+// Methods are switched in all figures and tables at once.
+function show(method, on) {
+  for (const element of document.querySelectorAll(".m" + method)) element.classList.toggle("hidden", !on);
+}
+const boxes = [...document.querySelectorAll("input[data-method]")];
+for (const box of boxes) box.addEventListener("change", () => show(box.dataset.method, box.checked));
+for (const button of document.querySelectorAll("button[data-all]")) {
+  button.addEventListener("click", () => {
+    for (const box of boxes) { box.checked = button.dataset.all === "on"; show(box.dataset.method, box.checked); }
+  });
+}
+// Tables are sorted by the raw value of a column, rows without one last.
+function key(row, column) {
+  const cell = row.cells[column];
+  return "value" in cell.dataset ? Number(cell.dataset.value) : NaN;
+}
+function sort(table, column, header) {
+  const down = header.getAttribute("aria-sort") === "ascending";
+  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const rows = [...table.tBodies[0].rows];
+  const numeric = rows.some(row => !Number.isNaN(key(row, column)));
+  rows.sort((a, b) => {
+    if (!numeric) return a.cells[column].textContent.localeCompare(b.cells[column].textContent) * (down ? -1 : 1);
+    const [x, y] = [key(a, column), key(b, column)];
+    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
+    return (x - y) * (down ? -1 : 1);
+  });
+  table.tBodies[0].append(...rows);
+}
+for (const table of document.querySelectorAll("table.sortable")) {
+  [...table.tHead.rows[0].cells].forEach((header, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...header.childNodes);
+    header.append(button);
+    button.addEventListener("click", () => sort(table, column, header));
+  });
+}
+// What is folded away is printed too.
+addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("details")) each.open = true; });

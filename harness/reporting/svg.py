@@ -1,0 +1,150 @@
+"""The painter for pages: figures as SVG text, whose colours, markers and visibility a style sheet and a script decide.
+
+A series is a group with the class `series` and its method's number, which the page's switches hide by. Colours are CSS
+variables `--c0` to `--c6`. Whoever cannot see the marks reads the table beside the figure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from harness.reporting.figure import COLOURS, Figure, Look, Panel, Series, looks
+from harness.reporting.numbers import number
+from harness.reporting.scales import Scale, read, scales
+
+WIDTH, HEIGHT = 300, 210
+"""Of a panel, in the units of the picture."""
+LEFT, RIGHT, TOP, BOTTOM = 50, 8, 24, 38
+POINTS = 250
+"""Points of a series beyond which every so many are left out; the page says so."""
+SMALL = 60
+"""Points from which on they are dots without texts of their own."""
+
+SHAPES = {
+    "o": "M0-3.2A3.2 3.2 0 1 1 0 3.2A3.2 3.2 0 1 1 0-3.2Z",
+    "s": "M-2.8-2.8H2.8V2.8H-2.8Z",
+    "^": "M0-3.6L3.4 2.6H-3.4Z",
+    "D": "M0-3.8L3.8 0L0 3.8L-3.8 0Z",
+    "v": "M0 3.6L3.4-2.6H-3.4Z",
+    "P": "M-1.2-3.6H1.2V-1.2H3.6V1.2H1.2V3.6H-1.2V1.2H-3.6V-1.2H-1.2Z",
+    "X": "M-3.4-1.9L-1.9-3.4L0-1.5L1.9-3.4L3.4-1.9L1.5 0L3.4 1.9L1.9 3.4L0 1.5L-1.9 3.4L-3.4 1.9L-1.5 0Z",
+    "<": "M-3.6 0L2.6 3.4V-3.4Z",
+    ">": "M3.6 0L-2.6 3.4V-3.4Z",
+    "p": "M0-3.6L3.4-1.1L2.1 2.9H-2.1L-3.4-1.1Z",
+    "h": "M0-3.6L3.1-1.8V1.8L0 3.6L-3.1 1.8V-1.8Z",
+    "*": "M0-4.2L1-1.3L4-1.3L1.6.5L2.5 3.4L0 1.7L-2.5 3.4L-1.6.5L-4-1.3L-1-1.3Z",
+    "d": "M0-4.2L2.3 0L0 4.2L-2.3 0Z",
+}
+"""Markers around 0, by matplotlib's names."""
+
+
+def panels(figure: Figure) -> list[str]:
+    """Each panel of a figure as an `svg` element."""
+    look = looks(figure.labels)
+    places = {label: place for place, label in enumerate(figure.labels)}
+    return ["".join(_panel(panel, look, places)) for panel in figure.panels]
+
+
+def sample(label: str, labels: Sequence[str]) -> str:
+    """A short line with the marker of a method, for a legend."""
+    look = looks(labels)[label]
+    line = f'<path class="line" d="M1 6H27"{_dash(look)}/>'
+    mark = f'<path class="mark" transform="translate(14 6)" d="{SHAPES[look.marker]}"/>'
+    return f'<svg class="sample {_colour(look)}" viewBox="0 0 28 12" aria-hidden="true">{line}{mark}</svg>'
+
+
+def thinned(series: Series) -> Sequence[int]:
+    """The points of a series that are drawn."""
+    count = len(series.x)
+    return range(count) if count <= POINTS else range(0, count, math.ceil(count / POINTS))
+
+
+def _panel(panel: Panel, look: dict[str, Look], places: dict[str, int]) -> Iterator[str]:
+    across, up = scales(panel)
+    title = escape(f"{panel.title}: {panel.y.title} against {panel.x.title}")
+    yield f'<svg class="panel" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
+    yield f'<text class="title" x="{(LEFT + WIDTH - RIGHT) / 2:g}" y="14">{escape(panel.title)}</text>'
+    yield from _axes(panel, across, up)
+    for guide in panel.guides:
+        yield _guide(guide.kind, guide.value, across, up)
+    for series in panel.series:
+        yield f'<g class="series m{places[series.label]} {_colour(look[series.label])}" tabindex="0">'
+        yield from _series(series, look[series.label], across, up)
+        yield "</g>"
+    yield "</svg>"
+
+
+def _axes(panel: Panel, across: Scale, up: Scale) -> Iterator[str]:
+    lowest, last = HEIGHT - BOTTOM, WIDTH - RIGHT
+    for tick in across.ticks:
+        x = _x(across(tick))
+        yield f'<path class="grid" d="M{x} {TOP}V{lowest}"/>'
+        yield f'<text class="tick" x="{x}" y="{lowest + 12}">{read(tick, across.log)}</text>'
+    for tick in up.ticks:
+        y = _y(up(tick))
+        yield f'<path class="grid" d="M{LEFT} {y}H{last}"/>'
+        yield f'<text class="tick side" x="{LEFT - 4}" y="{y + 3:g}">{read(tick, up.log)}</text>'
+    yield f'<path class="axis" d="M{LEFT} {TOP}V{lowest}H{last}"/>'
+    yield f'<text class="label" x="{(LEFT + last) / 2:g}" y="{HEIGHT - 6}">{escape(panel.x.title)}</text>'
+    middle = (TOP + lowest) / 2
+    yield f'<text class="label" transform="translate(10 {middle:g})rotate(-90)">{escape(panel.y.title)}</text>'
+
+
+def _guide(kind: str, value: float, across: Scale, up: Scale) -> str:
+    if kind == "x":
+        path = f"M{_x(across(value))} {TOP}V{HEIGHT - BOTTOM}"
+    elif kind == "y":
+        path = f"M{LEFT} {_y(up(value))}H{WIDTH - RIGHT}"
+    else:
+        low, high = max(across.low, up.low), min(across.high, up.high)
+        path = f"M{_x(across(low))} {_y(up(low))}L{_x(across(high))} {_y(up(high))}" if low < high else ""
+    return f'<path class="guide" d="{path}"/>' if path else ""
+
+
+def _series(series: Series, look: Look, across: Scale, up: Scale) -> Iterator[str]:
+    chosen = [place for place in thinned(series) if not math.isnan(across(series.x[place]) + up(series.y[place]))]
+    points = [(_x(across(series.x[place])), _y(up(series.y[place]))) for place in chosen]
+    yield f"<title>{escape(series.label)}</title>"
+    if not points:
+        return
+    if series.low:
+        yield f'<path class="band" d="{_band(series, chosen, across, up)}"/>'
+    if series.joined:
+        yield f'<path class="line" d="M{"L".join(f"{x} {y}" for x, y in points)}"{_dash(look)}/>'
+    if len(points) > SMALL:
+        if not series.joined:
+            yield f'<path class="dots" d="{"".join(f"M{x} {y}h0" for x, y in points)}"/>'
+        return
+    for place, (x, y) in zip(chosen, points, strict=True):
+        text = escape(f"{series.label}: {number(series.x[place], 3)}, {number(series.y[place], 3)}")
+        mark = f'<path class="mark" transform="translate({x} {y})" d="{SHAPES[look.marker]}">'
+        yield f"{mark}<title>{text}</title></path>"
+
+
+def _band(series: Series, chosen: Sequence[int], across: Scale, up: Scale) -> str:
+    """Around the interval; what lies below a logarithmic axis ends at its foot."""
+    tops = [(_x(across(series.x[place])), _y(_within(up(series.high[place])))) for place in chosen]
+    feet = [(_x(across(series.x[place])), _y(_within(up(series.low[place])))) for place in reversed(chosen)]
+    return "M" + "L".join(f"{x} {y}" for x, y in (*tops, *feet)) + "Z"
+
+
+def _within(share: float) -> float:
+    return 0.0 if math.isnan(share) else min(max(share, 0.0), 1.0)
+
+
+def _x(share: float) -> float:
+    return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+
+
+def _y(share: float) -> float:
+    return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
+
+
+def _colour(look: Look) -> str:
+    return f"c{COLOURS.index(look.colour)}"
+
+
+def _dash(look: Look) -> str:
+    return f' stroke-dasharray="{" ".join(f"{length:g}" for length in look.dash)}"' if look.dash else ""

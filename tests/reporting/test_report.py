@@ -1,0 +1,153 @@
+"""The report: one file, the numbers of the tables, and a page that works in a browser at every width."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.reporting import drawn, figures, tabled, tables
+from harness.reporting.figure import Axis, Guide, Panel, Series
+from harness.reporting.report import page
+from harness.reporting.scales import read, scale_of, scales
+from harness.reporting.svg import panels
+from harness.reporting.table import Column, Table
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+class Parts(HTMLParser):
+    """The elements of a page: tags with their attributes; all that is opened must be closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "input"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def of(self, tag: str, name: str) -> int:
+        """How many elements of a tag have a class."""
+        return sum(found == tag and name in (values.get("class") or "").split() for found, values in self.tags)
+
+
+@pytest.fixture(scope="module")
+def text(ran):
+    return page(ran)
+
+
+def test_the_page_has_every_table_and_every_figure(ran, text):
+    found = Parts(text)
+    assert found.open == [] and found.of("table", "sortable") == len(tabled(ran))
+    names = {attributes.get("id") for tag, attributes in found.tags if tag == "section"}
+    assert set(tables()) & {table.name for table in tabled(ran)} <= names
+    assert sum(tag == "figure" for tag, _ in found.tags) >= len(figures()) and found.of("svg", "panel") > 10
+
+
+def test_no_request_leaves_the_page(text):
+    assert not re.findall(r"(?:src|href)\s*=\s*[\"'](?!#)", text)
+    assert not re.findall(r"url\(|@import|fetch\(|XMLHttp|https?://", text)
+
+
+def test_a_hostile_text_stays_a_text(ran, monkeypatch):
+    hostile = "<script>alert('&')</script>"
+    column = Column(hostile, lambda raw: hostile, status=None)
+    table = Table("one", hostile, {"task": hostile, "preset": hostile}, (column,), ({"method": hostile},), (hostile,))
+    monkeypatch.setattr("harness.reporting.report.tabled", lambda root: [table])
+    written = page(ran)
+    assert hostile not in written and html.escape(hostile, quote=False).replace("'", "&#39;") in written
+
+
+def test_the_verb_writes_the_file(ran, tmp_path, capsys):
+    root = Path(shutil.copytree(ran, tmp_path / "copy"))
+    assert main(["report", "--out", str(root)]) == 0
+    assert capsys.readouterr().out.strip() == str(root / "report.html")
+    assert (root / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log"), [(0, 1, False), (1e-9, 3, True), (2, 30, True), (-5, 250, False), (7, 7, True)]
+)
+def test_ticks_are_few_round_and_within(low, high, log):
+    scale = scale_of(Axis("x", log=log), [low, high])
+    assert 2 <= len(scale.ticks) <= 8 and all(scale.low <= tick <= scale.high for tick in scale.ticks)
+    assert scale(scale.low) == pytest.approx(0) and scale(scale.high) == pytest.approx(1)
+    assert all(float(read(tick, log)) == pytest.approx(tick) for tick in scale.ticks)
+
+
+def test_guides_are_within_the_axes_and_what_cannot_be_shown_is_left_out():
+    series = Series("a", (1.0, 2.0, 0.0), (1e-3, 0.0, 5.0))
+    panel = Panel("one", Axis("x", log=True), Axis("y", log=True), (series,), (Guide("y", 1e-6),))
+    across, up = scales(panel)
+    assert 0 < up(1e-6) < 1 and across(0.0) != across(0.0)
+
+
+def test_each_series_of_a_panel_can_be_switched(ran):
+    for figure in drawn(["all"], ran):
+        for panel, drawing in zip(figure.panels, panels(figure), strict=True):
+            shown = set(re.findall(r'class="series m(\d+) ', drawing))
+            assert shown == {str(figure.labels.index(series.label)) for series in panel.series}
+
+
+LOOK = """
+const out = { errors: [], overlaps: [], wide: 0 };
+addEventListener("error", event => out.errors.push(String(event.message)));
+addEventListener("load", () => {
+  out.wide = document.documentElement.scrollWidth - innerWidth;
+  for (const svg of document.querySelectorAll("svg.panel")) {
+    const boxes = [...svg.querySelectorAll("text")].map(t => [t.textContent, t.getBoundingClientRect()]);
+    boxes.forEach(([a, p], i) => boxes.slice(i + 1).forEach(([b, q]) => {
+      if (p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1) {
+        out.overlaps.push(svg.getAttribute("aria-label") + ": " + a + " | " + b);
+      }
+    }));
+  }
+  const table = document.querySelector("table.sortable");
+  table.tHead.rows[0].cells[1].querySelector("button").click();
+  out.sorted = [...table.tBodies[0].rows].map(row => row.cells[1].dataset.value ?? null);
+  out.aria = table.tHead.rows[0].cells[1].getAttribute("aria-sort");
+  document.querySelector("input[data-method='0']").click();
+  out.hidden = [...document.querySelectorAll(".m0")].every(element => element.classList.contains("hidden"));
+  out.hides = document.querySelectorAll(".m0").length;
+  dispatchEvent(new Event("beforeprint"));
+  out.open = [...document.querySelectorAll("details")].every(each => each.open);
+  document.body.innerHTML = "";
+  document.body.append(Object.assign(document.createElement("pre"), { id: "out", textContent: JSON.stringify(out) }));
+});
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+@pytest.mark.parametrize("width", [375, 1280, 2560])
+def test_in_a_browser_it_works_and_nothing_overlaps(text, tmp_path, width):
+    looked = text.replace("<script>", f"<script>{LOOK}</script><script>", 1)
+    (tmp_path / "page.html").write_text(looked, encoding="utf-8")
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--virtual-time-budget=5000"]
+    command += [f"--window-size={width},2000", f"--user-data-dir={tmp_path / 'profile'}"]
+    shown = subprocess.run(
+        [*command, (tmp_path / "page.html").as_uri()], capture_output=True, text=True, timeout=120
+    ).stdout
+    (found,) = re.findall(r'<pre id="out">(.*?)</pre>', shown, re.DOTALL)
+    out = json.loads(html.unescape(found))
+    assert out["errors"] == [] and out["overlaps"] == [] and out["wide"] <= 0
+    values = [float(value) for value in out["sorted"] if value is not None]
+    assert values == sorted(values) and len(values) > 2 and out["aria"] == "ascending"
+    assert out["hidden"] and out["hides"] > 3 and out["open"]
