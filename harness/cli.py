@@ -113,6 +113,11 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     table.add_argument("--published", action=argparse.BooleanOptionalAction, default=True, help=beside)
     table.add_argument("--methods", default=None, help="only these methods: names, labels, groups or globs")
     table.add_argument("--tasks", default=None, help="only these tasks")
+    told = each["advise"]
+    told.add_argument("--tasks", default=None, help="only these tasks")
+    told.add_argument("--seconds", default=None, help="budgets of time for a design (default: 0.001,0.01,0.1,1)")
+    told.add_argument("--simulations", default=None, help="budgets of simulations for a target (default: 1,10,200)")
+    told.add_argument("--metric", default="nmse", help=f"{', '.join(METRICS)} (default: nmse)")
     drawn = each["figures"]
     drawn.add_argument("names", nargs="*", help="figures (default: all)", metavar="NAME")
     drawn.add_argument("--format", default="pdf,svg,png", help="pdf, svg and png, a comma list (default: all three)")
@@ -124,6 +129,6 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     each["export"].add_argument("--largest", type=int, default=64, metavar="KB", help="leave out files above (64 KB)")
     only = "score these only, with options as in operators[operator=full,designs=25] (default: as it was scored)"
     each["rescore"].add_argument("--protocols", default=None, help=only)
-    for name in ("list", "show", "table", "figures", "report", "verify", "rescore", "export", "time"):
+    for name in ("list", "show", "table", "figures", "report", "advise", "verify", "rescore", "export", "time"):
         default = "results" if name == "list" else str(verbs.DEFAULT_OUT)
         each[name].add_argument("--out", default=default, metavar="DIR", help=f"result folder (default: {default})")

@@ -5,15 +5,18 @@ What needs torch is imported inside the verbs that need it: `table`, `verify` an
 
 from __future__ import annotations
 
+import math
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness import config, listing, submitting
 from harness.durable import storage_errors
 from harness.errors import UsageError, unknown
+from harness.metrics import METRICS
 from harness.plan import part_of, planned, specification
 from harness.registry import Kind, Plugin, build_protocol, discover
 from harness.running import default_jobs, execute, finish, pending, write_tables
@@ -208,6 +211,40 @@ def figures(arguments: Namespace) -> int:
     return 0
 
 
+def advise(arguments: Namespace) -> int:
+    """Say which method to use for each task, within budgets of time or of simulations."""
+    from harness.protocols.advice import SECONDS, SIMULATIONS, advice
+    from harness.reporting import grouped
+    from harness.reporting.formats import FORMATS
+
+    seconds = _positive(arguments.seconds, "--seconds", float, SECONDS)
+    simulations = _positive(arguments.simulations, "--simulations", int, SIMULATIONS)
+    if arguments.metric not in METRICS:
+        raise unknown("metric", arguments.metric, METRICS)
+    tables = advice(grouped(existing(arguments.out), arguments.tasks), arguments.metric, seconds, simulations)
+    if not tables:
+        raise UsageError(
+            f"No record below {arguments.out!r} has r_T curves, from which advice is drawn. Run more cells."
+        )
+    print(FORMATS["markdown"](tables).rstrip("\n"))
+    return 0
+
+
+def _positive(text: str | None, flag: str, kind: type, usual: Sequence[Any]) -> Sequence[Any]:
+    """Numbers above 0 from a comma list; the usual ones where none is given."""
+    if text is None:
+        return usual
+    try:
+        found = [kind(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(0 < value < math.inf for value in found):
+        raise UsageError(
+            f"{flag} = {text!r} is not allowed. Allowed: numbers above 0, such as {usual[0]:g},{usual[1]:g}."
+        )
+    return found
+
+
 def report(arguments: Namespace) -> int:
     """Write the report of a result folder: one HTML file with its figures and tables."""
     from harness.reporting.report import write
@@ -293,6 +330,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "table": table,
     "figures": figures,
     "report": report,
+    "advise": advise,
     "verify": verify_,
     "rescore": rescore,
     "export": export,

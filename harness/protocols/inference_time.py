@@ -147,7 +147,7 @@ def _raw(row: Row, shown: dict[str, Published]) -> dict[str, Any]:
         "training_seconds": row.mean(lambda record: record.seconds.get("training")),
         "peak_memory_bytes": row.mean("model.peak_memory_bytes"),
         **{name: row.mean(name, InferenceTime) for name in names},
-        "per_distinct": row.mean(_per_distinct, InferenceTime),
+        "per_distinct": row.mean(per_distinct, InferenceTime),
         "stages": " + ".join(stages),
         **{f"{stage}_seconds": row.mean(partial(_stage, name=stage), InferenceTime) for stage in stages},
         "exclusive": all(scores.exclusive for scores in row.scores(InferenceTime)),
@@ -191,7 +191,8 @@ def _seconds(raw: Raw) -> str:
     return ("" if raw["exclusive"] else "~") + deviation(raw["seconds"], raw["noise_floor"], digits=2)
 
 
-def _per_distinct(scores: Scores) -> float | None:
+def per_distinct(scores: Scores) -> float | None:
+    """Seconds for a distinct design; None where there was none."""
     return scores.seconds / scores.distinct if scores.distinct else None
 
 

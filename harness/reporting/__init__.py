@@ -100,6 +100,15 @@ def tabled(root: str | Path) -> list[Table]:
     return [table for owner, shown in tables().values() for table in _built(owner, shown, groups, None, True)]
 
 
+def grouped(root: str | Path, tasks: str | Sequence[str] | None = None) -> list[Group]:
+    """The records below a folder as groups that may share a table.
+
+    Raises:
+        UsageError: no records, an unknown task, or two records of one cell.
+    """
+    return group(_selected(_read(Path(root)), None, tasks), Path(root))
+
+
 def drawn(
     names: Sequence[str],
     root: str | Path,

@@ -1,0 +1,76 @@
+"""Advice is the best of the tables' numbers within a budget."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.cli import main
+from harness.protocols.advice import advice
+from harness.reporting import grouped, render
+from tests import results
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    return results.shared(tmp_path_factory)
+
+
+def curves(ran, metric):
+    """r_T and speed of each method on each task, from the tables."""
+    best = {}
+    for table in json.loads(render("r_T", ran, metric=metric, format="json")):
+        for row in table["rows"]:
+            best.setdefault(table["task"], {})[row["method"]] = row
+    speed = {}
+    for table in json.loads(render("cost", ran, format="json")):
+        for row in table["rows"]:
+            speed.setdefault(table["task"], {})[row["method"]] = row["per_distinct"]
+    return best, speed
+
+
+@pytest.mark.parametrize("metric", ["nmse", "mse"])
+def test_the_method_is_the_best_of_r_t_and_what_is_sure_has_intervals_apart(ran, metric):
+    best, speed = curves(ran, metric)
+    (table,) = advice(grouped(ran, tasks="sinewave,robotic_arm"), metric, seconds=(1e-4,), simulations=(1, 4))
+    seen = 0
+    for row in table.rows:
+        rows = best[row["task"]]
+        count = 4 if row["within"] == "4 simulations" else 1
+        able = {name: one for name, one in rows.items() if one.get(f"r_{count}") is not None and one["valid"] >= 0.5}
+        if row["within"] == "1e-4 s a design":
+            able = {name: one for name, one in able.items() if (speed[row["task"]][name] or 1) <= 1e-4}
+        assert row["use"] == min(able, key=lambda name: able[name][f"r_{count}"])
+        assert row["error"] == able[row["use"]][f"r_{count}"]
+        assert row["next"] != row["use"]
+        if row["baseline"] and row["next"] is not None:
+            learning = {name for name, one in able.items() if not one["baseline"]}
+            assert row["next"] in learning or not learning
+        if row["next"] is None:
+            assert len(able) == 1 and row["sure"] is None
+            continue
+        one, other = able[row["use"]], able[row["next"]]
+        if f"r_{count}_high" in one and f"r_{count}_low" in other:
+            assert row["sure"] == (one[f"r_{count}_high"] < other[f"r_{count}_low"])
+            seen += 1
+    assert seen > 1
+
+
+def test_a_method_that_is_too_slow_is_not_advised(ran):
+    (table,) = advice(grouped(ran), "nmse", seconds=(1e-12, 1e9), simulations=())
+    assert table.rows and {row["within"] for row in table.rows} == {"1e9 s a design"}
+
+
+def test_the_verb_says_it_and_names_what_is_wrong(ran, capsys):
+    assert main(["advise", "--out", str(ran), "--tasks", "sinewave", "--simulations", "1", "--seconds", "5"]) == 0
+    said = capsys.readouterr().out
+    assert "### Which method to use" in said and "1 simulation |" in said and "5 s a design" in said
+    for wrong, message in (
+        (["--seconds", "fast"], "--seconds = 'fast' is not allowed. Allowed: numbers above 0, such as 0.001,0.01"),
+        (["--simulations", "0"], "--simulations = '0' is not allowed"),
+        (["--metric", "rmse"], "Unknown metric 'rmse'"),
+        (["--tasks", "sinwave"], "Unknown task 'sinwave'. Did you mean sinewave"),
+    ):
+        assert main(["advise", "--out", str(ran), *wrong]) == 2
+        assert message in capsys.readouterr().err
