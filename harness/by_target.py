@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from harness.statistics import Array
 
 PREFIX = "by-target-"
+
+logger = logging.getLogger(__name__)
 
 
 def file_name(protocol: str) -> str:
@@ -27,7 +30,10 @@ def write(folder: Path, protocol: str, numbers: Mapping[str, Array]) -> None:
     """
     import numpy as np
 
-    arrays: dict[str, Any] = {name: np.asarray(values, np.float32) for name, values in numbers.items()}
+    most = np.finfo(np.float32).max
+    arrays: dict[str, Any] = {
+        name: np.clip(np.asarray(values, float), -most, most).astype(np.float32) for name, values in numbers.items()
+    }
     shapes = {values.shape for values in arrays.values()}
     if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
         raise ValueError(f"by_target of {protocol} gives arrays of shapes {sorted(shapes)}; give one number a target")
@@ -39,11 +45,14 @@ def write(folder: Path, protocol: str, numbers: Mapping[str, Array]) -> None:
 
 
 def read(folder: Path, protocol: str) -> dict[str, Array]:
-    """The numbers of each target by name, float64; none where there is no file."""
+    """The numbers of each target by name, float64; none where there is no file, or a damaged one, with a warning."""
     import numpy as np
 
     try:
         with np.load(folder / file_name(protocol), allow_pickle=False) as stored:
             return {name: stored[name].astype(float) for name in stored}
     except FileNotFoundError:
+        return {}
+    except Exception:  # zip, zlib, format: whatever a spoilt file leads to
+        logger.warning("%s is damaged and left out; `verify` names all damage.", folder / file_name(protocol))
         return {}

@@ -21,6 +21,9 @@ from harness.statistics import Array
 
 LEAST = 1e-30
 """Errors below count as this one: a training design that is returned may have an error of exactly 0."""
+EXACT = 1e-12
+"""Share of the error of answering with the mean, below which an answer is as good as exact: a mean of log ratios would
+otherwise be decided by how many answers are exact to the last bit."""
 SAME = 1e-6
 """Log ratios below are taken for none at all."""
 SEEDS = 3
@@ -56,23 +59,25 @@ class Comparison:
 
     @property
     def targets_needed(self) -> int | None:
-        """How many targets would separate the two, if the ratio stays and targets alone are added; None if none do.
+        """How many targets would separate two models, if the ratio stays; None where none would.
 
-        The half-width of an interval falls with the root of the number of targets.
+        The half-width of an interval falls with the root of the number of targets. Of several trainings it has a part
+        that more targets do not change, so that the number is not known.
         """
         if self.separated:
             return self.targets
-        if abs(self.log_ratio) < SAME:
+        if abs(self.log_ratio) < SAME or max(self.seeds) > 1:
             return None
         return math.ceil(self.targets * ((self.high - self.low) / 2 / abs(self.log_ratio)) ** 2)
 
 
-def compare(a: Array, b: Array, *, resamples: int = 2000, seed: int = 0) -> Comparison:
+def compare(a: Array, b: Array, *, least: float = LEAST, resamples: int = 2000, seed: int = 0) -> Comparison:
     """Compare errors of A `(seeds of A, targets)` and of B `(seeds of B, targets)`, of the same targets in one order.
 
     Args:
         a: finite errors, zero or more.
         b: the same of B.
+        least: errors below count as this one.
         resamples: of the bootstrap.
         seed: of the bootstrap; the targets that are drawn depend on it and on their number alone.
 
@@ -81,7 +86,7 @@ def compare(a: Array, b: Array, *, resamples: int = 2000, seed: int = 0) -> Comp
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or 0 in (*a.shape, *b.shape):
         raise ValueError(f"Errors {a.shape} and {b.shape} are not of the same targets; give (seeds, targets) of each.")
-    logs = [np.log10(np.maximum(errors, LEAST)) for errors in (a, b)]
+    logs = [np.log10(np.maximum(errors, max(least, LEAST))) for errors in (a, b)]
     generator = np.random.default_rng(seed)
     targets = _weights(generator, resamples, a.shape[1])  # first, so that they are the same for all pairs of methods
     means = [_means_over_seeds(generator, resamples, each) for each in logs]

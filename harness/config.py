@@ -228,7 +228,10 @@ def preset_from(settings: Settings, tables: Mapping[str, Any], stem: str) -> Pre
     parts = [stem if tables else base.name, *(f"{name}{value}" for name, value in flags.items())]
     preset = presets.from_table("-".join(parts + ["validation"] * settings.validation), changes)
     literal = {*flags, *(["steps"] if "epochs" in flags and "steps" not in flags else [])}
-    return replace(preset, tasks={task: _without(table, literal) for task, table in preset.tasks.items()})
+    below = {task: _without(table, literal) for task, table in preset.tasks.items()}
+    if "steps" in flags:  # a table with epochs or a batch of its own would mean just those
+        below = {task: {**table, "steps": flags["steps"]} for task, table in below.items()}
+    return replace(preset, tasks=below)
 
 
 def _without(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from harness.cache_folder import root
 from harness.durable import sweep_files, write_whole
@@ -38,15 +39,24 @@ def kept(name: str, arguments: object, work: Callable[[], Kept], good: Callable[
     stated = "\0".join([repr(arguments), *state()])
     path = root() / name / f"{hashlib.sha256(stated.encode()).hexdigest()}.pickle"
     with suppress(Exception):  # whatever is in the file: it is worked out again
-        found: Kept = pickle.loads(path.read_bytes())
-        return found
+        if _private(path):
+            found: Kept = pickle.loads(path.read_bytes())
+            os.utime(path)
+            return found
     result = work()
     if good():
-        with suppress(OSError):
+        with suppress(Exception):  # nor does it matter why it cannot be written
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, pickle.dumps(result))
+            path.chmod(0o600)
             _prune(path.parent)
     return result
+
+
+def _private(path: Path) -> bool:
+    """Whether this user alone can have written a file: a pickle runs what is in it."""
+    found = path.stat()
+    return found.st_uid == os.getuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def state() -> Iterator[str]:
@@ -78,7 +88,10 @@ def _files(place: Path) -> Iterator[str]:
 
 
 def _stated(file: Path) -> str:
-    found: Any = file.stat()
+    try:
+        found = file.lstat()
+    except OSError:  # removed meanwhile
+        return f"{file} gone"
     return f"{file} {found.st_size} {found.st_mtime_ns}"
 
 

@@ -112,7 +112,10 @@ def _restored(trained: Method, create: Callable[[], Method], given: Lesson, fold
     Raises:
         ContractError: it proposes other designs than the method that was trained.
     """
-    restored = fitting.rebuild(given, create, folder / MODEL)
+    try:
+        restored = fitting.rebuild(given, create, folder / MODEL)
+    except ValueError as error:
+        raise ContractError(f"{error}. Create in `build` all that `fit` fills, or set restorable = False.") from error
     y = given.shown["targets"][:COMPARED]
 
     def designs(method: Method) -> torch.Tensor:
@@ -120,8 +123,11 @@ def _restored(trained: Method, create: Callable[[], Method], given: Lesson, fold
             generator = torch.Generator().manual_seed(derive("propose", "restored", given.seed))
             return given.scales[0].apply(answers.Asker(method, given).propose(y, 1, generator).x)
 
-    same = torch.isclose(designs(trained), designs(restored), rtol=0, atol=SAME_DESIGN, equal_nan=True).all(-1)
-    if float(same.double().mean()) < SAME_DESIGNS:
+    def alike(other: Method) -> float:
+        same = torch.isclose(designs(trained), designs(other), rtol=0, atol=SAME_DESIGN, equal_nan=True).all(-1)
+        return float(same.double().mean())
+
+    if alike(restored) < SAME_DESIGNS <= alike(trained):
         raise ContractError(
             f"With its stored state {type(trained).__name__} proposes other designs than after training. Keep all that "
             "training finds in parameters or registered buffers, or set restorable = False."

@@ -214,7 +214,7 @@ def _discovered(kind: Kind, path: tuple[str, ...]) -> dict[str, Plugin]:
 def broken() -> list[Plugin]:
     """The plug-ins that cannot be used, of those that were imported so far."""
     seen = [plugin for kind in BASES for plugin in discover(kind).values()]
-    return [plugin for plugin in seen if "_loaded" in vars(plugin) and plugin.error]
+    return [plugin for plugin in seen if plugin.clash or ("_loaded" in vars(plugin) and plugin.error)]
 
 
 def get(kind: Kind, name: str) -> Plugin:

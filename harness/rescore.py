@@ -133,7 +133,7 @@ def _scoring(cell: Cell, record: Record, options: Mapping[str, Mapping[str, Any]
 
 def _timing(cell: Cell, record: Record) -> tuple[Cell, Work]:
     if MODEL not in record.files:
-        raise Unusable(f"{MODEL} is not stored here; run the cell again to have it")
+        raise Unusable(f"{MODEL} is not stored here; run the cell again, unless its method keeps no state to store")
     if cell.device.startswith("cuda") and not torch.cuda.is_available():
         raise Unusable(f"it was made on {cell.device}, and torch finds no CUDA device here")
     return _scored(cell, [spec for spec in _protocols(record, {}) if build_protocol(spec).measures])

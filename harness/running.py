@@ -13,7 +13,7 @@ from harness.cores import usable_cores
 from harness.durable import storage_errors, sweep_files, write_whole
 from harness.errors import UsageError
 from harness.plan import Cell, misfits
-from harness.store import Store, scratch
+from harness.store import Store, record_files, scratch
 from harness.work import Work, due, everything
 
 INTERRUPTED = 130
@@ -139,7 +139,7 @@ def write_tables(root: Path, *, echo: bool, report: bool = True) -> None:
     Args:
         root: the result folder.
         echo: print the summary, too.
-        report: write the report anew; it is written in any case where there is none.
+        report: write the report anew; it is written in any case where it is older than a record.
     """
     from harness.reporting import ALL, render
 
@@ -156,7 +156,14 @@ def write_tables(root: Path, *, echo: bool, report: bool = True) -> None:
     print(f"All tables: {folder / 'all.md'}, and as LaTeX, CSV and JSON. `python -m harness table NAME` prints one.")
     from harness.reporting.report import NAME, write
 
-    path = write(root) if report or not (root / NAME).is_file() else root / NAME
+    latest = max((path.stat().st_mtime for path in record_files(root)), default=0.0)
+    path = root / NAME
+    try:
+        if report or not path.is_file() or path.stat().st_mtime < latest:
+            write(root)
+    except Exception as error:  # whatever a stranger's figure or table raises: the results are there all the same
+        print(f"The report could not be written: {type(error).__name__}: {error}", file=sys.stderr)
+        return
     print(f"Report: {path}")
 
 

@@ -151,7 +151,7 @@ class Store:
             content = {**plain(record), "omitted": {**record.omitted, **large}}
             final = Path(target, *folder.parts[-3:])
             with scratch(final) as copy:
-                carry(folder, copy, record.files.keys() - large.keys())
+                carry(folder, copy, record.files.keys() - large.keys(), link=False)
                 self.place(content, copy, final)
 
     def verify(self) -> list[Problem]:
@@ -186,11 +186,16 @@ def scratch(final: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def carry(source: Path, folder: Path, names: Iterable[str]) -> None:
-    """Copy files of a cell into a scratch folder; without moving a byte where the file system can link them."""
+def carry(source: Path, folder: Path, names: Iterable[str], *, link: bool = True) -> None:
+    """Copy files of a cell into another folder; without moving a byte where they may be linked and can be.
+
+    Texts are copied in any case: what a method prints is written at the end of one, which a link would share.
+    """
     with storage_errors(folder):
         for name in names:
             try:
+                if not link or name.endswith(".txt"):
+                    raise OSError
                 os.link(source / name, folder / name)
             except OSError:
                 shutil.copyfile(source / name, folder / name)

@@ -223,9 +223,7 @@ def advise(arguments: Namespace) -> int:
         raise unknown("metric", arguments.metric, METRICS)
     tables = advice(grouped(existing(arguments.out), arguments.tasks), arguments.metric, seconds, simulations)
     if not tables:
-        raise UsageError(
-            f"No record below {arguments.out!r} has r_T curves, from which advice is drawn. Run more cells."
-        )
+        raise UsageError(f"No record below {arguments.out!r} has r_T curves within these budgets. Run more cells.")
     print(FORMATS["markdown"](tables).rstrip("\n"))
     return 0
 

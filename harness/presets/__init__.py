@@ -42,7 +42,7 @@ class Preset:
     steps: int = 0
     """Least steps of the optimiser: pairs so few that the epochs make fewer are passed over more often.
 
-    A table that gives `epochs` and no `steps` means just these epochs.
+    A table that gives `epochs` or `batch` and no `steps` means just these passes.
     """
     simulation_seconds: float = math.inf
     """CPU seconds for re-simulating the designs of one cell; a slower task is asked for fewer proposals for r_T."""

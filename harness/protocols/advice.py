@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+from harness.comparing import EXACT, compare
 from harness.metrics import METRICS
 from harness.protocols.contract import Number, Protocol, Shown
 from harness.protocols.inference_time import InferenceTime, per_distinct
+from harness.protocols.multi_target import MultiTarget
 from harness.protocols.r_t import RT, curve, trials
 from harness.reporting import notes
 from harness.reporting.figure import headings
 from harness.reporting.groups import Group
-from harness.reporting.numbers import number
+from harness.reporting.numbers import number, printed
 from harness.reporting.rows import Row
 from harness.reporting.table import VALID, Column, Raw, Table
 
@@ -26,12 +28,10 @@ SIMULATIONS = (1, 10, 200)
 
 @dataclass(frozen=True)
 class Choice:
-    """A method with its error within a budget, and the interval of it."""
+    """A method with its error within a budget."""
 
     row: Row
     error: float
-    low: float
-    high: float
 
 
 class Advice(Protocol):
@@ -81,12 +81,12 @@ def advice(
 
 
 def _raws(group: Group, metric: str, seconds: Sequence[float], simulations: Sequence[int]) -> Iterator[dict[str, Any]]:
-    counts = trials(group)
-    known = [count for count in dict.fromkeys(min(wanted, counts[-1]) for wanted in simulations) if count in counts]
-    for count in known:
-        yield from _raw(f"{count} simulation{'s' * (count > 1)}", _choices(group, metric, count, None))
-    for limit in seconds:
-        yield from _raw(f"{number(limit, 1)} s a design", _choices(group, metric, counts[0], limit))
+    counts = sorted(trials(group))
+    for count in dict.fromkeys(max(able) for wanted in simulations if (able := [n for n in counts if n <= wanted])):
+        within = f"{count} simulation{'s' * (count > 1)}"
+        yield from _raw(within, _choices(group, metric, count, None), group, metric, one=count == 1)
+    for limit in seconds if counts[0] == 1 else ():
+        yield from _raw(f"{printed(limit)} s a design", _choices(group, metric, 1, limit), group, metric, one=True)
 
 
 def _choices(group: Group, metric: str, count: int, limit: float | None) -> list[Choice]:
@@ -96,12 +96,9 @@ def _choices(group: Group, metric: str, count: int, limit: float | None) -> list
         if not row.scores(RT) or (limit is not None and not _fast(row, limit)):
             continue
         values = curve(row, metric, {})
-        error, spread = values.get(f"r_{count}"), values.get(f"r_{count}_deviation")
-        if error is None or (values["valid"] or 0.0) < VALID:
-            continue
-        low = error - 2 * spread if spread is not None else values.get(f"r_{count}_low", error)
-        high = error + 2 * spread if spread is not None else values.get(f"r_{count}_high", error)
-        found.append(Choice(row, error, low, high))
+        error = values.get(f"r_{count}")
+        if error is not None and (values["valid"] or 0.0) >= VALID:
+            found.append(Choice(row, error))
     return sorted(found, key=lambda choice: choice.error)
 
 
@@ -110,8 +107,8 @@ def _fast(row: Row, limit: float) -> bool:
     return taken is not None and taken <= limit
 
 
-def _raw(within: str, choices: Sequence[Choice]) -> Iterator[dict[str, Any]]:
-    """The best choice; beside a baseline stands the best method that learns."""
+def _raw(within: str, choices: Sequence[Choice], group: Group, metric: str, *, one: bool) -> Iterator[dict[str, Any]]:
+    """The best choice; beside a baseline stands the best method that learns. `one`: with one proposal each."""
     if not choices:
         return
     best, others = choices[0], list(choices[1:])
@@ -125,8 +122,18 @@ def _raw(within: str, choices: Sequence[Choice]) -> Iterator[dict[str, Any]]:
         "error": best.error,
         "next": following.row.label if following else None,
         "next_error": following.error if following else None,
-        "sure": best.high < following.low if following else None,
+        "sure": _sure(best, following, group, metric) if following and one else None,
     }
+
+
+def _sure(best: Choice, following: Choice, group: Group, metric: str) -> bool | None:
+    """Whether one is better than the other on the same targets; None where that is not known or means nothing."""
+    floor = group.floor(metric)
+    errors = [choice.row.of_targets(MultiTarget.name, metric) for choice in (best, following)]
+    if following.error <= floor or not all(values.size for values in errors):
+        return None
+    found = compare(*errors, least=max(floor, EXACT * group.of_the_mean(metric)))
+    return found.high < 0
 
 
 def _number(raw: Raw, key: str) -> str:
@@ -135,12 +142,15 @@ def _number(raw: Raw, key: str) -> str:
 
 def _notes(metric: str, groups: Sequence[Group]) -> Iterator[str]:
     yield f"within so many simulations: the least mean {metric} of the best of so many proposals (r_T), at any speed"
-    yield "within so many s a design: the least mean error of one proposal, of the methods that give one in that time"
+    yield (
+        "within so many s a design: the least mean error of one proposal, of the methods that are that fast in "
+        "a batch of 1000"
+    )
     yield METRICS[metric].words
     yield "next best: where a baseline is the best, the best of the methods that learn"
     yield (
-        "sure: whether the intervals of the two errors, 95 % over targets or ± two deviations over seeds, do not meet; "
-        "a difference that is not sure may be the other way round"
+        "sure: whether on the same targets the 95 % interval of the ratio of their errors leaves no doubt (table "
+        "compare); of one proposal each, and not where both are below the error of the forward model itself"
     )
     yield "a method that returns training designs finds nothing new: see the table novelty"
     yield from notes.hardware(groups)

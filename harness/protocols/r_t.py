@@ -171,7 +171,7 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
     """r_T against T, one panel a task."""
     scored = [group for group in groups if trials(group)]
     x, y = Axis("proposals T", log=True), Axis(f"r_T [{metric}]", log=True)
-    each = [tuple(_series(row, str(metric)) for row in group.rows if row.scores(RT)) for group in scored]
+    each = [tuple(series for row in group.rows for series in _series(row, str(metric))) for group in scored]
     panels = tuple(
         Panel(title, x, y, series, _floor(group, metric))
         for title, series, group in zip(headings(scored), each, scored, strict=True)
@@ -181,7 +181,10 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
     return [Figure("r_T", "The best of T proposals", panels, said)] if panels else []
 
 
-def _series(row: Row, metric: str) -> Series:
+def _series(row: Row, metric: str) -> Iterator[Series]:
+    """The curve of a method; nothing where a seed has none, or one of other T."""
+    if len(row.scores(RT)) < len(row.done) or len({tuple(scores.T) for scores in row.scores(RT)}) != 1:
+        return
     values, counts = curve(row, metric, {}), list(row.scores(RT)[0].T)
     value = tuple(float(values[f"r_{count}"]) for count in counts)
     if len(row.done) > 1:
@@ -189,7 +192,7 @@ def _series(row: Row, metric: str) -> Series:
         low, high = ([one + sign * other for one, other in zip(value, spread, strict=True)] for sign in (-1, 1))
     else:
         low, high = ([float(values[f"r_{count}_{end}"]) for count in counts] for end in ("low", "high"))
-    return Series(row.label, tuple(map(float, counts)), value, tuple(low), tuple(high))
+    yield Series(row.label, tuple(map(float, counts)), value, tuple(low), tuple(high))
 
 
 def _floor(group: Group, metric: str | None) -> tuple[Guide, ...]:

@@ -148,7 +148,7 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
     )
     said = (
         "one point a target: its first proposal; on the dashed line a method reaches what it believes",
-        f"errors below {LEAST:g} are drawn there",
+        f"errors below {LEAST:g} are drawn there; of several seeds the first is shown",
     )
     return [Figure("surrogate-gap", "What a surrogate believes, and what is so", panels, said)] if panels else []
 

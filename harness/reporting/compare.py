@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.comparing import LEAST, SEEDS, Comparison, compare, overall
+from harness.comparing import EXACT, SEEDS, Comparison, compare, overall
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.reporting import notes
@@ -57,7 +57,8 @@ def _tables(groups: Sequence[Group], pair: Sequence[str], metric: str) -> Iterat
     for item in groups:
         errors = [row.of_targets(PROTOCOL, metric) for label in pair for row in item.rows if row.label == label]
         if len(errors) == 2 and all(len(each) for each in errors):
-            found[item.task] = compare(*errors)
+            least = max(item.floor(metric), EXACT * item.of_the_mean(metric))
+            found[item.task] = compare(*errors, least=least)
             used.append(item)
     if not found:
         return
@@ -97,13 +98,16 @@ def _ratio(raw: Raw) -> str:
 def _needed(raw: Raw) -> str:
     if raw["better"]:
         return ""
-    return f"some {raw['targets_needed']:,} targets".replace(",", " ") if raw["targets_needed"] else "–"
+    if raw["targets_needed"]:
+        return f"some {raw['targets_needed']:,} targets".replace(",", " ")
+    return "more seeds" if max(raw["seeds"]) > 1 else "–"
 
 
 def _notes(found: Sequence[Comparison], pair: Sequence[str], metric: str) -> Iterator[str]:
     yield (
         f"{pair[0]} / {pair[1]}: geometric mean over targets of the ratio of their {metric} (95 % interval); below 1 "
-        f"{pair[0]} has the smaller error. Errors below {LEAST:g} count as that"
+        f"{pair[0]} has the smaller error. Errors below {EXACT:g} of that of answering with the mean, or below that of "
+        "the forward model itself, count as those"
     )
     yield METRICS[metric].words
     yield f"{pair[0]} beats {pair[1]}: how often its error on a target is the smaller one; ties count half"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from harness.durable import write_whole
 from harness.reporting.figure import Axis, Figure, Look, Panel, Series, looks
 
 FORMATS = ("pdf", "svg", "png")
@@ -48,7 +50,9 @@ def write(figure: Figure, path: Path) -> None:
     with matplotlib.rc_context(STYLE):
         canvas = _draw(figure)
         metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(path.suffix.removeprefix("."), {})
-        canvas.savefig(path, metadata=metadata)
+        content = BytesIO()
+        canvas.savefig(content, format=path.suffix.removeprefix("."), metadata=metadata)
+    write_whole(path, content.getvalue())
 
 
 def _draw(figure: Figure) -> Canvas:
@@ -102,7 +106,8 @@ def _draw_panel(axes: Any, panel: Panel, look: dict[str, Look], titles: tuple[bo
     for guide in panel.guides:
         how = {"color": "#888888", "linewidth": 0.7, "linestyle": (0, (2, 2)), "zorder": 1}
         if guide.kind == "diagonal":
-            axes.axline((1, 1), (10, 10), **how)
+            ends = [max(axes.get_xlim()[0], axes.get_ylim()[0]), min(axes.get_xlim()[1], axes.get_ylim()[1])]
+            axes.plot(ends, ends, scalex=False, scaley=False, **how)
         elif guide.kind == "x":
             axes.axvline(guide.value, **how)
         else:

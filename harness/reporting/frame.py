@@ -48,7 +48,7 @@ def frame(root: str | Path, *, by_target: bool = False) -> pandas.DataFrame:
         raise UsageError(f"There are no records below {str(root)!r}. Give the folder of a run.")
     if by_target:
         parts = [part for record in found for part in _of_targets(record, store.folder(record), known)]
-        return pandas.concat(parts) if parts else pandas.DataFrame(columns=list(OF_TARGETS))
+        return pandas.concat(parts, ignore_index=True) if parts else pandas.DataFrame(columns=list(OF_TARGETS))
     rows = [{**_keys(record), **row} for record in found for row in _rows(record, known)]
     table = pandas.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({"value": float, "T": "Int64"})

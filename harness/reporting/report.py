@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -17,15 +18,15 @@ from harness.errors import UsageError
 from harness.reporting import drawn, tabled
 from harness.reporting.figure import Figure, Panel
 from harness.reporting.numbers import number
-from harness.reporting.scales import read
 from harness.reporting.svg import panels, sample, thinned
 from harness.reporting.table import Table, Text
 
 NAME = "report.html"
 COLUMNS = 12
 """Numbers of a series that stand in the table beside its figure, at most."""
-LEADING = re.compile(r"~?(-?\d[\d.]*(?:e-?\d+)?)")
-"""The number that a cell begins with."""
+LEADING = re.compile(r"~?(-?\d[\d.]*(?:e-?\d+)?)(?: \(.*\)(e-?\d+)| (k|M|kB|MB|GB)\b)?")
+"""The number that a cell begins with: `3.4e-6`, `3.4 (2.9–4.1)e-6`, `150 k`, `1.2 MB`."""
+UNITS = {"k": 1e3, "M": 1e6, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
 def write(root: Path) -> Path:
@@ -50,7 +51,7 @@ def page(root: Path) -> str:
     folder = files("harness.reporting") / "page"
     template = environment.from_string((folder / "page.html").read_text(encoding="utf-8"))
     return template.render(
-        title=f"Results in {root.name}",
+        title=f"Results in {root.resolve().name}",
         facts=_facts(tables),
         methods=[{"label": label, "sample": Markup(sample(label, labels))} for label in labels],
         sections=[*_sections(figures, tables, labels)],
@@ -62,7 +63,7 @@ def page(root: Path) -> str:
 def _facts(tables: Sequence[Table]) -> list[str]:
     tasks = dict.fromkeys(str(table.facts["task"]) for table in tables if table.facts.get("task"))
     presets = dict.fromkeys(str(table.facts["preset"]) for table in tables if table.facts.get("preset"))
-    return [f"{len(tasks)} tasks: {', '.join(tasks)}", f"preset {', '.join(presets)}"]
+    return [f"{len(tasks)} task{'s' * (len(tasks) != 1)}: {', '.join(tasks)}", f"preset {', '.join(presets)}"]
 
 
 def _sections(figures: Sequence[Figure], tables: Sequence[Table], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -90,7 +91,8 @@ def _section(
 
 
 def _figure(figure: Figure, places: dict[str, int]) -> dict[str, Any]:
-    notes = list(figure.notes)
+    lines = {guide.label for panel in figure.panels for guide in panel.guides if guide.label}
+    notes = [*figure.notes, *(f"dashed line: {label}" for label in sorted(lines))]
     if any(len(thinned(series)) < len(series.x) for panel in figure.panels for series in panel.series):
         notes.append("of so many points only every so many are drawn here; the files of `figures` have all")
     return {
@@ -107,43 +109,48 @@ def _numbers(panel: Panel, places: dict[str, int]) -> Iterator[dict[str, Any]]:
     for series in joined[:1]:
         every = max(1, -(-len(series.x) // COLUMNS))
         chosen = sorted({*range(0, len(series.x), every), len(series.x) - 1})
-        heads = [read(series.x[place], panel.x.log) for place in chosen]
+        wanted = [series.x[place] for place in chosen]
+        heads = [number(x, 4) for x in wanted]
         rows = [
-            {"label": one.label, "place": places[one.label], "texts": [_text(one.y, place) for place in chosen]}
+            {"label": one.label, "place": places[one.label], "texts": [number(at.get(x)) for x in wanted]}
             for one in joined
+            for at in [dict(zip(one.x, one.y, strict=True))]
         ]
         yield {"title": f"{panel.title}: {panel.y.title} at {panel.x.title}", "heads": heads, "rows": rows}
-    points = [series for series in panel.series if not series.joined and len(series.x) == 1]
+    points = [series for series in panel.series if not series.joined and series.x]
     if points:
         rows = [
-            {"label": one.label, "place": places[one.label], "texts": [number(one.x[0]), number(one.y[0])]}
+            {"label": one.label, "place": places[one.label], "texts": [number(median(one.x)), number(median(one.y))]}
             for one in points
         ]
-        yield {"title": panel.title, "heads": [panel.x.title, panel.y.title], "rows": rows}
-
-
-def _text(values: Sequence[float], place: int) -> str:
-    return number(values[place]) if place < len(values) else number(None)
+        several = "medians of " * any(len(one.x) > 1 for one in points)
+        heads = [several + panel.x.title, several + panel.y.title]
+        yield {"title": panel.title, "heads": heads, "rows": rows}
 
 
 def _table(table: Table, places: dict[str, int]) -> dict[str, Any]:
+    keys = [column.best or "" for column in table.columns]
     rows = [
-        {"place": places.get(str(raw.get("method"))), "cells": [_cell(cell) for cell in cells]}
+        {
+            "place": places.get(str(raw.get("method"))),
+            "cells": [_cell(cell, raw.get(key)) for cell, key in zip(cells, keys, strict=True)],
+        }
         for raw, cells in zip(table.rows, table.cells(), strict=True)
     ]
     heads = [column.title for column in table.columns]
     return {"title": table.title, "heads": heads, "rows": rows, "notes": table.notes}
 
 
-def _cell(cell: Text) -> dict[str, Any]:
-    mark = cell.mark.replace(" ", "-")
-    return {"text": cell.text, "beside": cell.beside, "mark": mark, "value": _value(cell.text)}
+def _cell(cell: Text, raw: float | None) -> dict[str, Any]:
+    """A cell with the value by which it is sorted: the raw one where the column has it, else the one that is read."""
+    mark, value = cell.mark.replace(" ", "-"), _value(cell.text)
+    return {"text": cell.text, "beside": cell.beside, "mark": mark, "value": value if raw is None else raw}
 
 
 def _value(text: str) -> float | None:
-    """The number that a cell begins with, by which it is sorted."""
+    """The number that a text begins with; None where it begins with none."""
     found = LEADING.match(text)
     try:
-        return float(found[1]) if found else None
+        return float(found[1] + (found[2] or "")) * UNITS.get(found[3], 1.0) if found else None
     except ValueError:
         return None

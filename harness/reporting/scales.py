@@ -77,7 +77,8 @@ def _log_ticks(low: float, high: float) -> Iterable[float]:
     else:
         every = max(1, math.ceil((last - first) / TICKS))
         found = [10.0**power for power in range(first, last + 1) if power % every == 0]
-    return [value for value in found if low <= value <= high]
+    within = [value for value in found if low <= value <= high]
+    return within if len(within) > 1 else _linear_ticks(low, high)
 
 
 def read(value: float, log: bool) -> str:

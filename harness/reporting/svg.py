@@ -70,7 +70,7 @@ def _panel(panel: Panel, look: dict[str, Look], places: dict[str, int]) -> Itera
     for guide in panel.guides:
         yield _guide(guide.kind, guide.value, across, up)
     for series in panel.series:
-        yield f'<g class="series m{places[series.label]} {_colour(look[series.label])}" tabindex="0">'
+        yield f'<g class="series m{places[series.label]} {_colour(look[series.label])}">'
         yield from _series(series, look[series.label], across, up)
         yield "</g>"
     yield "</svg>"
