@@ -26,7 +26,7 @@ from harness.texts import clean
 if TYPE_CHECKING:
     from harness.plan import Cell
 
-RECORD = "record.json"
+RECORD, CONSOLE = "record.json", "console.txt"
 KEY_DIGITS = 16
 
 logger = logging.getLogger(__name__)
@@ -189,12 +189,12 @@ def scratch(final: Path) -> Iterator[Path]:
 def carry(source: Path, folder: Path, names: Iterable[str], *, link: bool = True) -> None:
     """Copy files of a cell into another folder; without moving a byte where they may be linked and can be.
 
-    Texts are copied in any case: what a method prints is written at the end of one, which a link would share.
+    What a method printed is copied in any case: more is written at its end, which a link would share.
     """
     with storage_errors(folder):
         for name in names:
             try:
-                if not link or name.endswith(".txt"):
+                if not link or name == CONSOLE:
                     raise OSError
                 os.link(source / name, folder / name)
             except OSError:

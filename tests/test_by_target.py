@@ -36,3 +36,10 @@ def test_what_is_no_number_a_target_is_refused(tmp_path: Path, numbers: dict) ->
     with pytest.raises(ValueError, match="by_target of own gives arrays of shapes"):
         by_target.write(tmp_path, "own", numbers)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_is_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    by_target.write(tmp_path, "own", {"mse": np.array([1.0, np.inf, 1e300])})
+    assert np.isfinite(by_target.read(tmp_path, "own")["mse"]).all()
+    (tmp_path / by_target.file_name("own")).write_bytes(b"PK spoilt")
+    assert by_target.read(tmp_path, "own") == {} and "is damaged and left out" in caplog.text

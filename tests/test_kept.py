@@ -125,3 +125,19 @@ def test_a_run_that_has_nothing_to_do_needs_no_torch(cache: Path, tmp_path: Path
     ]
     assert [lines[-2:] for lines in found] == [["0", "True"], ["0", "False"]]
     assert "train 2" in found[0][0] and "2 up to date" in found[1][0]
+
+
+def test_what_another_could_have_written_is_not_read(cache: Path) -> None:
+    """A pickle runs what is in it."""
+    kept.kept("numbers", "a", work)
+    (file,) = (cache / "numbers").iterdir()
+    assert file.stat().st_mode & 0o077 == 0
+    file.chmod(0o620)
+    assert kept.kept("numbers", "a", work) == 2
+
+
+def test_a_link_to_nowhere_is_no_error(tmp_path: Path) -> None:
+    """As an editor leaves beside a file that is being edited."""
+    (tmp_path / ".#own.py").symlink_to("nobody@nowhere:1")
+    assert [text for text in kept._files(tmp_path) if ".#own.py" in text]
+    assert kept._stated(tmp_path / "gone").endswith("gone gone")

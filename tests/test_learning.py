@@ -44,6 +44,11 @@ class Missing(Kept):
         pass
 
 
+class Grown(Missing):
+    def fit(self, train, valid, run):
+        self.register_buffer("mean", train.x.mean(0))
+
+
 class Unstored(Missing):
     restorable = False
 """
@@ -54,7 +59,10 @@ RUN = ["run", "--preset", "smoke", "--tasks", "sinewave", "--quiet", "--jobs", "
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     install(
-        monkeypatch, tmp_path, SOURCE, methods={name: name.title() for name in ("kept", "lost", "missing", "unstored")}
+        monkeypatch,
+        tmp_path,
+        SOURCE,
+        methods={name: name.title() for name in ("kept", "lost", "missing", "grown", "unstored")},
     )
     return tmp_path
 
@@ -74,6 +82,7 @@ def test_a_method_that_stores_what_it_learned_answers(place: Path) -> None:
     [
         ("lost", "With its stored state Lost proposes other designs than after training. Keep all that"),
         ("missing", "'Missing' object has no attribute 'mean'"),
+        ("grown", "Create in `build` all that `fit` fills, or set restorable = False."),
     ],
 )
 def test_a_method_that_keeps_its_state_elsewhere_fails_before_it_answers(

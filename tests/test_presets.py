@@ -182,6 +182,8 @@ def test_epochs_that_a_user_gives_are_taken_as_they_are(tmp_path: Path) -> None:
     for settings in ({"steps": "800"}, {"steps": "800", "epochs": "5"}):
         _, preset = config.load(settings)
         assert preset.for_task("my-task", 0.0, 50).schedule.epochs == 800
+    _, preset = config.load({"steps": "100000"})
+    assert preset.for_task("crystal", 0.0, 1000).schedule.epochs > 10_000, "tasks with epochs of their own, too"
     _, preset = config.load({}, run_file(tmp_path, "steps = 800"))
     assert preset.for_task("my-task", 0.0, 50).schedule.epochs == 800
     with pytest.raises(UsageError, match="steps = -1 is not allowed"):

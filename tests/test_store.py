@@ -307,3 +307,16 @@ def test_problems_of_one_folder_are_all_named(tmp_path):
     (folder / "designs.npz").unlink()
     (folder / "log.txt").write_text("")
     assert [problem.path.name for problem in problems(folder)] == ["designs.npz", "log.txt"]
+
+
+def test_what_was_printed_is_copied_and_arrays_are_linked(tmp_path: Path) -> None:
+    """What is printed later is written at the end of a text, which must not reach the record that it came from."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir(), other.mkdir()
+    for name in ("console.txt", "x.npz"):
+        (one / name).write_bytes(b"first")
+    carry(one, other, ["console.txt", "x.npz"])
+    assert (other / "x.npz").samefile(one / "x.npz") and not (other / "console.txt").samefile(one / "console.txt")
+    (other / "x.npz").unlink()
+    carry(one, other, ["x.npz"], link=False)
+    assert not (other / "x.npz").samefile(one / "x.npz")

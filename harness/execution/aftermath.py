@@ -8,11 +8,11 @@ from pathlib import Path
 
 from harness import provenance
 from harness.durable import discard
-from harness.execution.console import CONSOLE, tidy
+from harness.execution.console import tidy
 from harness.execution.engine import Done, Job, Left, Lost
 from harness.execution.worker import completed
 from harness.records import Damaged
-from harness.store import Store, scratch
+from harness.store import CONSOLE, Store, scratch
 
 
 def record(job: Job, lost: Lost, store: Store) -> Done:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from harness.durable import storage_errors
 from harness.execution.failures import relative
+from harness.store import CONSOLE
 from harness.texts import clean
 
-CONSOLE = "console.txt"
 LONGEST = 20_000
 KEPT = 1 << 20  # bytes of the file, half of them its first and half its last
 

@@ -125,3 +125,13 @@ def test_the_verb_writes_files_and_names_them(ran, tmp_path, capsys):
 def test_what_cannot_be_drawn_is_named(ran, tmp_path, capsys, arguments, message):
     assert main(["figures", *arguments, "--out", str(ran), "--folder", str(tmp_path / "none")]) == 2
     assert message in capsys.readouterr().err and not (tmp_path / "none").exists()
+
+
+def test_a_seed_without_a_curve_leaves_its_method_out_and_the_rest_is_drawn(ran, tmp_path, monkeypatch):
+    """As after a run of another seed with other protocols."""
+    root = tmp_path / "seeds"
+    results.run(root, results.cells(methods="mdn,prior", tasks="sinewave"))
+    results.run(root, results.cells(methods="mdn", tasks="sinewave", seeds=(1,), asked="multi-target"))
+    (figure,) = drawn(["r_T"], root)
+    assert [series.label for series in figure.panels[0].series] == ["prior"]
+    assert main(["report", "--out", str(root)]) == 0

@@ -15,7 +15,7 @@ import pytest
 from harness.cli import main
 from harness.reporting import drawn, figures, tabled, tables
 from harness.reporting.figure import Axis, Guide, Panel, Series
-from harness.reporting.report import page
+from harness.reporting.report import _value, page
 from harness.reporting.scales import read, scale_of, scales
 from harness.reporting.svg import panels
 from harness.reporting.table import Column, Table
@@ -90,6 +90,33 @@ def test_ticks_are_few_round_and_within(low, high, log):
     assert 2 <= len(scale.ticks) <= 8 and all(scale.low <= tick <= scale.high for tick in scale.ticks)
     assert scale(scale.low) == pytest.approx(0) and scale(scale.high) == pytest.approx(1)
     assert all(float(read(tick, log)) == pytest.approx(tick) for tick in scale.ticks)
+
+
+@pytest.mark.parametrize(("low", "high"), [(3, 4), (21, 45), (0.21, 0.4), (7e-5, 9e-5)])
+def test_a_narrow_logarithmic_axis_has_ticks_too(low, high):
+    scale = scale_of(Axis("x", log=True), [low, high])
+    assert len(scale.ticks) > 1 and all(scale.low <= tick <= scale.high for tick in scale.ticks)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3.4e-6", 3.4e-6),
+        ("3.4 (2.9–4.1)e-6", 3.4e-6),
+        ("0.50 (0.4–0.6)", 0.5),
+        ("150 k", 150e3),
+        ("3.02 M", 3.02e6),
+        ("800 kB", 8e5),
+        ("1.2 MB", 1.2e6),
+        ("~0.011 ± 0.1", 0.011),
+        ("99.9 %", 99.9),
+        ("–", None),
+        ("not run", None),
+        ("1.2.3", None),
+    ],
+)
+def test_cells_are_sorted_by_what_they_say(text, value):
+    assert _value(text) == (None if value is None else pytest.approx(value))
 
 
 def test_guides_are_within_the_axes_and_what_cannot_be_shown_is_left_out():
