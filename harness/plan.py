@@ -299,8 +299,15 @@ def refusal(method: Selection, scenario: PluginSpec | None, task: Task) -> str:
 def misfits(cells: Iterable[Cell]) -> dict[Cell, str]:
     """The cells whose method comes near enough to the budget at no size, and why; no data, nothing is trained."""
     by_key = {cell.key: cell for cell in cells}
-    found = kept("misfits", sorted(by_key), lambda: _misfits(by_key.values())) if by_key else {}
-    return {by_key[key]: why for key, why in found.items()}
+    found: dict[str, str] = {}
+
+    def work() -> dict[str, str]:
+        found.update(_misfits(by_key.values()))
+        return found
+
+    # What does not fit is looked at anew each time, as a user mends it, perhaps where nobody looks for changes.
+    known = kept("misfits", sorted(by_key), work, good=lambda: not found) if by_key else {}
+    return {by_key[key]: why for key, why in known.items()}
 
 
 def _misfits(cells: Iterable[Cell]) -> dict[str, str]:
