@@ -71,7 +71,7 @@ def advice(
     columns = (
         Column("task", lambda raw: str(raw["task"]), status=None),
         Column("within", lambda raw: str(raw["within"]), status=None),
-        Column("use", lambda raw: str(raw["use"]), status=None),
+        Column("use", lambda raw: str(raw["method"]), status=None),
         Column(metric, partial(_number, key="error"), status=None),
         Column("next best", lambda raw: str(raw["next"] or "–"), status=None),
         Column(f"its {metric}", partial(_number, key="next_error"), status=None),
@@ -117,7 +117,8 @@ def _raw(within: str, choices: Sequence[Choice], group: Group, metric: str, *, o
     following = others[0] if others else None
     yield {
         "within": within,
-        "use": best.row.label,
+        "method": best.row.label,
+        "status": best.row.status,
         "baseline": best.row.baseline,
         "error": best.error,
         "next": following.row.label if following else None,
@@ -153,4 +154,5 @@ def _notes(metric: str, groups: Sequence[Group]) -> Iterator[str]:
         "compare); of one proposal each, and not where both are below the error of the forward model itself"
     )
     yield "a method that returns training designs finds nothing new: see the table novelty"
+    yield from notes.failures([row for group in groups for row in group.rows])
     yield from notes.hardware(groups)

@@ -41,9 +41,9 @@ def test_the_method_is_the_best_of_r_t_and_what_is_sure_has_intervals_apart(ran,
         able = {name: one for name, one in rows.items() if one.get(f"r_{count}") is not None and one["valid"] >= 0.5}
         if row["within"] == "1e-4 s a design":
             able = {name: one for name, one in able.items() if (speed[row["task"]][name] or 1) <= 1e-4}
-        assert row["use"] == min(able, key=lambda name: able[name][f"r_{count}"])
-        assert row["error"] == able[row["use"]][f"r_{count}"]
-        assert row["next"] != row["use"]
+        assert row["method"] == min(able, key=lambda name: able[name][f"r_{count}"])
+        assert row["error"] == able[row["method"]][f"r_{count}"]
+        assert row["next"] != row["method"]
         if row["baseline"] and row["next"] is not None:
             learning = {name for name, one in able.items() if not one["baseline"]}
             assert row["next"] in learning or not learning
@@ -53,14 +53,14 @@ def test_the_method_is_the_best_of_r_t_and_what_is_sure_has_intervals_apart(ran,
         if count > 1:
             assert row["sure"] is None
         elif row["sure"] is not None:
-            pair = f"{row['use']},{row['next']}"
+            pair = f"{row['method']},{row['next']}"
             found = [
                 one
                 for table in json.loads(render("compare", ran, methods=pair, metric=metric, format="json"))
                 for one in table["rows"]
                 if one["task"] == row["task"]
             ]
-            assert row["sure"] == (found[0]["better"] == row["use"])
+            assert row["sure"] == (found[0]["better"] == row["method"])
             seen += 1
     assert seen > 1
 
