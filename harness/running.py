@@ -141,14 +141,16 @@ def write_tables(root: Path, *, echo: bool, report: bool = True) -> None:
         echo: print the summary, too.
         report: write the report anew; it is written in any case where it is older than a record.
     """
-    from harness.reporting import ALL, render
+    from harness.reporting import ALL, tabled
+    from harness.reporting.formats import FORMATS
 
     folder = root / "tables"
     with storage_errors(folder):
         folder.mkdir(exist_ok=True)
         sweep_files(folder)
+    tables = tabled(root)
     for form, suffix in SUFFIXES.items():
-        text = render(ALL, root, format=form).rstrip("\n") + "\n"
+        text = FORMATS[form](tables).rstrip("\n") + "\n"
         with storage_errors(folder):
             write_whole(folder / f"{ALL}.{suffix}", text)
     if echo:
