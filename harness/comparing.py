@@ -125,9 +125,3 @@ def profile(errors: Array, thresholds: Array) -> Array:
     """The share of errors `(...)` that are at most each of the thresholds `(k,)`: `(k,)`."""
     ordered = np.sort(errors, axis=None)
     return np.searchsorted(ordered, thresholds, side="right") / ordered.size
-
-
-def relative(errors: Array, reference: Array) -> float:
-    """The geometric mean over tasks of errors `(tasks,)` relative to a reference's, such as those of `prior`."""
-    logs = np.log(np.maximum(errors, LEAST)) - np.log(np.maximum(reference, LEAST))
-    return float(np.exp(logs.mean()))

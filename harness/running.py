@@ -111,19 +111,13 @@ def default_jobs(device: str) -> int:
     return usable_cores() if device == "cpu" else 1
 
 
-def finish(cells: Sequence[Cell], store: Store, *, done: bool = True) -> int:
-    """Write tables and report, print the summary, name what failed, and return the exit code of the run.
-
-    Args:
-        cells: of the run.
-        store: with their records.
-        done: whether anything was done; the report is left as it is where there was nothing.
-    """
+def finish(cells: Sequence[Cell], store: Store) -> int:
+    """Write tables and report, print the summary, name what failed, and return the exit code of the run."""
     states = {cell: status(store, cell) for cell in cells}
     if all(state == NOT_RUN for state in states.values()):
         print("Nothing ran.", file=sys.stderr)
         return 3
-    write_tables(store.root, echo=True, report=done)
+    write_tables(store.root, echo=True)
     bad = {cell: state for cell, state in states.items() if state not in ("ok", "cannot")}
     for cell, state in bad.items():
         hint = "" if state == NOT_RUN else f" (python -m harness show {store.path(cell)})"
@@ -133,13 +127,10 @@ def finish(cells: Sequence[Cell], store: Store, *, done: bool = True) -> int:
     return 1 if bad else 0
 
 
-def write_tables(root: Path, *, echo: bool, report: bool = True) -> None:
-    """Write all tables of a result folder, in every format, into its folder `tables`, and the report.
+def write_tables(root: Path, *, echo: bool) -> None:
+    """Write all tables of a result folder, in every format, into its folder `tables`; `echo` prints the summary too.
 
-    Args:
-        root: the result folder.
-        echo: print the summary, too.
-        report: write the report anew; it is written in any case where it is older than a record.
+    The report is written where there is none, or one that is older than a record.
     """
     from harness.reporting import ALL, tabled
     from harness.reporting.formats import FORMATS
@@ -161,7 +152,7 @@ def write_tables(root: Path, *, echo: bool, report: bool = True) -> None:
     latest = max((path.stat().st_mtime for path in record_files(root)), default=0.0)
     path = root / NAME
     try:
-        if report or not path.is_file() or path.stat().st_mtime < latest:
+        if not path.is_file() or path.stat().st_mtime < latest:
             write(root)
     except Exception as error:  # whatever a stranger's figure or table raises: the results are there all the same
         print(f"The report could not be written: {type(error).__name__}: {error}", file=sys.stderr)

@@ -61,7 +61,7 @@ def run(arguments: Namespace) -> int:
         return 0
     for remark in plan.remarks:
         print(remark, flush=True)
-    return execute(todo, store, jobs, settings) or finish(cells, store, done=bool(todo))
+    return execute(todo, store, jobs, settings) or finish(cells, store)
 
 
 def counted(count: int, noun: str) -> str:

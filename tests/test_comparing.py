@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.comparing import LEAST, compare, profile, relative
+from harness.comparing import LEAST, compare, profile
 from harness.statistics import bootstrap_interval
 
 
@@ -114,8 +114,3 @@ def test_errors_of_other_targets_are_refused(shapes: tuple[tuple[int, ...], tupl
 def test_a_profile_is_the_share_within_each_threshold() -> None:
     own = np.array([[1.0, 0.1], [0.01, 1.0]])
     assert profile(own, np.array([0.0, 0.01, 0.5, 1.0, 2.0])).tolist() == [0, 0.25, 0.5, 1, 1]
-
-
-def test_the_relative_error_is_the_geometric_mean() -> None:
-    assert relative(np.array([0.1, 0.001]), np.array([1.0, 1.0])) == pytest.approx(0.01)
-    assert relative(np.array([3.0]), np.array([6.0])) == pytest.approx(0.5)

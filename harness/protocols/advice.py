@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from harness.comparing import EXACT, compare
+from harness.comparing import compare
 from harness.metrics import METRICS
 from harness.protocols.contract import Number, Protocol, Shown
 from harness.protocols.inference_time import InferenceTime, per_distinct
@@ -129,11 +129,10 @@ def _raw(within: str, choices: Sequence[Choice], group: Group, metric: str, *, o
 
 def _sure(best: Choice, following: Choice, group: Group, metric: str) -> bool | None:
     """Whether one is better than the other on the same targets; None where that is not known or means nothing."""
-    floor = group.floor(metric)
     errors = [choice.row.of_targets(MultiTarget.name, metric) for choice in (best, following)]
-    if following.error <= floor or not all(values.size for values in errors):
+    if following.error <= group.floor(metric) or not all(values.size for values in errors):
         return None
-    found = compare(*errors, least=max(floor, EXACT * group.of_the_mean(metric)))
+    found = compare(*errors, least=group.negligible(metric))
     return found.high < 0
 
 

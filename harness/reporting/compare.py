@@ -57,8 +57,7 @@ def _tables(groups: Sequence[Group], pair: Sequence[str], metric: str) -> Iterat
     for item in groups:
         errors = [row.of_targets(PROTOCOL, metric) for label in pair for row in item.rows if row.label == label]
         if len(errors) == 2 and all(len(each) for each in errors):
-            least = max(item.floor(metric), EXACT * item.of_the_mean(metric))
-            found[item.task] = compare(*errors, least=least)
+            found[item.task] = compare(*errors, least=item.negligible(metric))
             used.append(item)
     if not found:
         return

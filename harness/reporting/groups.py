@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.comparing import EXACT
 from harness.errors import UsageError
 from harness.metrics import METRICS
 from harness.options import text_of
@@ -83,6 +84,10 @@ class Group:
     def floor(self, metric: str) -> float:
         """The error of the task's forward model itself, below which no comparison means anything; 0 without one."""
         return self.first.data.floor.get(metric, 0.0) if self.first.data else 0.0
+
+    def negligible(self, metric: str) -> float:
+        """The error below which two answers are alike: of the forward model itself, or as good as exact."""
+        return max(self.floor(metric), EXACT * self.of_the_mean(metric))
 
 
 def group(records: Iterable[Record], root: Path | None = None) -> list[Group]:
