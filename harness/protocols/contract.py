@@ -50,23 +50,24 @@ class Answered:
 
     @cached_property
     def reached(self) -> Tensor:
-        """What all designs reach, f(x) `(rows, n, y_dim)`, NaN where one is invalid; re-simulated when first asked for.
-
-        A row is a target, or a repeat of a single one.
-        """
+        """What all designs reach, f(x) `(rows, n, y_dim)`, NaN where invalid. A row is a target, or a repeat of one."""
         return self.simulate(self.answer.x, self.targets.shown)
+
+    @cached_property
+    def _errors(self) -> dict[str, Tensor]:
+        return {name: self.errors(name, self.targets.y) for name in METRICS}
 
     def errors(self, metric: str, y: Tensor | None = None) -> Tensor:
         """The error of each design `(rows, n)`, NaN where it is invalid; against other targets y where given."""
-        wanted = self.targets.y if y is None else y
-        return errors(METRICS[metric], self.reached, wanted[:, None], self.data.y_variance)
+        if y is None:
+            return self._errors[metric]
+        return errors(METRICS[metric], self.reached, y[:, None], self.data.y_variance)
 
     def counted(self, metric: str, y: Tensor | None = None) -> Array:
         """As `errors`, but an invalid design has the mean error of a draw from the prior `(rows, n)`."""
         import numpy as np
 
-        wanted = self.targets.y if y is None else y
-        error = self.errors(metric, y).numpy()
+        error, wanted = self.errors(metric, y).numpy(), self.targets.y if y is None else y
         fallback = prior_errors(METRICS[metric], self.data.known_y, wanted, self.data.y_variance).numpy()
         return np.where(np.isnan(error), fallback[:, None], error)
 
@@ -98,8 +99,7 @@ class Shown(Generic[Block]):
     """A named table or figure of a protocol."""
 
     build: Callable[[Sequence[Group], str | None, bool], list[Block]]
-    """`(groups, metric, published)`: rows that may be compared, the metric to show, and whether the papers' values
-    stand beside them."""
+    """`(groups, metric, published)`: rows that may be compared, the metric to show, whether with the papers' values."""
     place: int
     """Where it stands among all tables, or figures, smaller first."""
     metrics: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -21,10 +21,12 @@ from harness.reporting.published import Published, comparable, find
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
 from harness.settings import Sizes, setting
-from harness.statistics import best_of_first, bootstrap_interval, expected_best
+from harness.statistics import Array, best_of_first, bootstrap_interval, expected_best
 
 ERRORS = ("mse", "sse", "nmse")
 TRIALS = (1, 10, 20, 30, 40, 50, 100, 200)
+BY_TARGET = "nmse"
+"""The metric whose r_T of each target is kept."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,13 @@ class RT(Protocol):
         low, high = bootstrap_interval(best, self.options.bootstrap, seed)
         return Curve(best.mean(0).tolist(), low.tolist(), high.tolist())
 
+    def by_target(self, material: Material) -> Mapping[str, Array]:
+        """The expected best nmse of T proposals for each target; of one proposal the multi-target errors are kept."""
+        answered = material.answers["targets"]
+        estimate = best_of_first if answered.answer.ranked else expected_best
+        trials = [count for count in self.options.trials if 1 < count <= answered.answer.x.shape[1]]
+        return {of_targets(count): estimate(answered.counted(BY_TARGET), count) for count in trials}
+
     def refusal(self, sizes: Sizes | None = None) -> str | None:
         return trials_refused(self.options.trials, many(sizes).n if sizes else None)
 
@@ -106,6 +115,11 @@ class RT(Protocol):
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {"r_T": Shown(_draw, place=10, metrics=ERRORS)}
+
+
+def of_targets(count: int) -> str:
+    """The name of the r_T of each target among what is kept of them."""
+    return f"{BY_TARGET} r_{count}"
 
 
 def spaced(counts: Sequence[int]) -> list[int]:

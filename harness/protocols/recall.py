@@ -11,7 +11,7 @@ from harness.protocols.contract import Material, Number, Protocol, Question
 from harness.protocols.shared import single, trials_refused
 from harness.settings import Sizes, setting
 
-TRIALS = (1, 10, 20, 30, 40, 50, 100, 200)
+TRIALS = (1, 10, 20, 25, 30, 40, 50, 100, 200)
 
 
 @dataclass(frozen=True)

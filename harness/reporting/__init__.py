@@ -130,7 +130,7 @@ def drawn(
         UsageError: as of `render`, and nothing to draw.
     """
     known = figures()
-    chosen = {found[0]: found for name in names for found in _chosen(name, metric, known, "figure", (ALL,))}
+    chosen = {found[1]: found for name in names for found in _chosen(name, metric, known, "figure", (ALL,))}
     records = _read(Path(root))
     labels = [row.label for row in sorted((row for item in group(records) for row in item.rows), key=order)]
     groups = group(_selected(records, methods, tasks), Path(root))

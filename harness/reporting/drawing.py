@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from harness.durable import write_whole
-from harness.reporting.figure import Axis, Figure, Look, Panel, Series, looks
+from harness.reporting.figure import Axis, Figure, Guide, Look, Panel, Series, looks
 
 FORMATS = ("pdf", "svg", "png")
 COLUMN, PAGE = 3.4, 7.0  # inches: the width of one column and of both
@@ -59,7 +59,7 @@ def _draw(figure: Figure) -> Canvas:
     across, down = grid(len(figure.panels))
     width = COLUMN if across == 1 else PAGE
     look = looks(figure.labels)
-    legend = _legend(figure, look)
+    legend = _legend(figure, look) if figure.legend else []
     rows = math.ceil(len(legend) / (4 if across == 1 else 7))
     canvas = Canvas(figsize=(width, (2.4 if across == 1 else PANEL_HEIGHT * down) + 0.16 * rows), layout="constrained")
     FigureCanvasAgg(canvas)
@@ -104,18 +104,28 @@ def _draw_panel(axes: Any, panel: Panel, look: dict[str, Look], titles: tuple[bo
     _scale(axes.xaxis, axes.set_xscale, axes.set_xlim, panel.x)
     _scale(axes.yaxis, axes.set_yscale, axes.set_ylim, panel.y)
     for guide in panel.guides:
-        how = {"color": "#888888", "linewidth": 0.7, "linestyle": (0, (2, 2)), "zorder": 1}
-        if guide.kind == "diagonal":
-            ends = [max(axes.get_xlim()[0], axes.get_ylim()[0]), min(axes.get_xlim()[1], axes.get_ylim()[1])]
-            axes.plot(ends, ends, scalex=False, scaley=False, **how)
-        elif guide.kind == "x":
-            axes.axvline(guide.value, **how)
-        else:
-            axes.axhline(guide.value, **how)
+        _draw_guide(axes, guide)
+    if panel.square:
+        axes.set_box_aspect(1)
     if titles[0]:
         axes.set_xlabel(panel.x.title)
     if titles[1]:
         axes.set_ylabel(panel.y.title)
+
+
+def _draw_guide(axes: Any, guide: Guide) -> None:
+    how: dict[str, Any] = {"color": "#888888", "linewidth": 0.7, "linestyle": (0, (2, 2)), "zorder": 1}
+    match guide.kind:
+        case "diagonal":
+            ends = [max(axes.get_xlim()[0], axes.get_ylim()[0]), min(axes.get_xlim()[1], axes.get_ylim()[1])]
+            axes.plot(ends, ends, scalex=False, scaley=False, **how)
+        case "x":
+            axes.axvline(guide.value, **how)
+        case "y":
+            axes.axhline(guide.value, **how)
+        case "curve":
+            how |= {"color": "#000000", "zorder": 3} if guide.front else {"linestyle": "solid"}
+            axes.plot(*zip(*guide.points, strict=True), **how)
 
 
 def _scale(axis: Any, set_scale: Any, set_limits: Any, wanted: Axis) -> None:
@@ -127,7 +137,10 @@ def _scale(axis: Any, set_scale: Any, set_limits: Any, wanted: Axis) -> None:
         if narrow:
             axis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
-    if wanted.low is not None or wanted.high is not None:
+    if wanted.names:
+        axis.set_ticks(range(len(wanted.names)), wanted.names)
+        set_limits(len(wanted.names) - 0.5, -0.5)
+    elif wanted.low is not None or wanted.high is not None:
         set_limits(wanted.low, wanted.high)
 
 

@@ -20,6 +20,8 @@ class Axis:
     log: bool = False
     low: float | None = None
     high: float | None = None
+    names: tuple[str, ...] = ()
+    """Of the places 0, 1, 2, … in order, where they stand for things and not for numbers; the first is on top."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Guide:
-    """A thin line to compare with: y = x, or one value of x or of y."""
+    """A thin line to compare with: y = x, one value of x or of y, or a curve through points."""
 
-    kind: Literal["diagonal", "x", "y"]
+    kind: Literal["diagonal", "x", "y", "curve"]
     value: float = 0.0
     label: str = ""
+    points: tuple[tuple[float, float], ...] = ()
+    """Of a curve."""
+    front: bool = False
+    """Whether it is drawn over the series, dashed and dark."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class Panel:
     y: Axis
     series: tuple[Series, ...]
     guides: tuple[Guide, ...] = ()
+    square: bool = False
+    """Whether both axes have the same length, as in a map."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class Figure:
     title: str
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = ()
+    legend: bool = True
+    """Whether a file needs a legend; not where the titles of the panels name the methods."""
     labels: tuple[str, ...] = field(default=())
     """All methods of the result folder in their order, so that one looks the same in all figures."""
 

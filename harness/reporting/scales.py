@@ -41,6 +41,8 @@ class Scale:
 
 def scale_of(axis: Axis, values: Iterable[float]) -> Scale:
     """The scale that shows all values that an axis can show; of the axis' own limits where it has them."""
+    if axis.names:
+        return Scale(len(axis.names) - 0.5, -0.5, False)
     shown = [value for value in values if math.isfinite(value) and (value > 0 or not axis.log)]
     low = axis.low if axis.low is not None else min(shown, default=0.1 if axis.log else 0.0)
     high = axis.high if axis.high is not None else max(shown, default=1.0)
@@ -60,6 +62,8 @@ def scales(panel: Panel) -> tuple[Scale, Scale]:
     lines: tuple[Guide, ...] = panel.guides
     across += [guide.value for guide in lines if guide.kind == "x"]
     up += [guide.value for guide in lines if guide.kind == "y"]
+    across += [x for guide in lines for x, _ in guide.points]
+    up += [y for guide in lines for _, y in guide.points]
     return scale_of(panel.x, across), scale_of(panel.y, up)
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from harness.reporting.figure import COLOURS, Figure, Look, Panel, Series, looks
+from harness.reporting.figure import COLOURS, Axis, Figure, Guide, Look, Panel, Series, looks
 from harness.reporting.numbers import number
 from harness.reporting.scales import Scale, read, scales
 
@@ -67,12 +67,12 @@ def _panel(panel: Panel, look: dict[str, Look], places: dict[str, int]) -> Itera
     yield f'<svg class="panel" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
     yield f'<text class="title" x="{(LEFT + WIDTH - RIGHT) / 2:g}" y="14">{escape(panel.title)}</text>'
     yield from _axes(panel, across, up)
-    for guide in panel.guides:
-        yield _guide(guide.kind, guide.value, across, up)
+    yield from (_guide(guide, across, up) for guide in panel.guides if not guide.front)
     for series in panel.series:
         yield f'<g class="series m{places[series.label]} {_colour(look[series.label])}">'
         yield from _series(series, look[series.label], across, up)
         yield "</g>"
+    yield from (_guide(guide, across, up) for guide in panel.guides if guide.front)
     yield "</svg>"
 
 
@@ -82,25 +82,32 @@ def _axes(panel: Panel, across: Scale, up: Scale) -> Iterator[str]:
         x = _x(across(tick))
         yield f'<path class="grid" d="M{x} {TOP}V{lowest}"/>'
         yield f'<text class="tick" x="{x}" y="{lowest + 12}">{read(tick, across.log)}</text>'
-    for tick in up.ticks:
+    for tick, text in _names(panel.y) or [(tick, read(tick, up.log)) for tick in up.ticks]:
         y = _y(up(tick))
         yield f'<path class="grid" d="M{LEFT} {y}H{last}"/>'
-        yield f'<text class="tick side" x="{LEFT - 4}" y="{y + 3:g}">{read(tick, up.log)}</text>'
+        yield f'<text class="tick side" x="{LEFT - 4}" y="{y + 3:g}">{escape(text)}</text>'
     yield f'<path class="axis" d="M{LEFT} {TOP}V{lowest}H{last}"/>'
     yield f'<text class="label" x="{(LEFT + last) / 2:g}" y="{HEIGHT - 6}">{escape(panel.x.title)}</text>'
     middle = (TOP + lowest) / 2
     yield f'<text class="label" transform="translate(10 {middle:g})rotate(-90)">{escape(panel.y.title)}</text>'
 
 
-def _guide(kind: str, value: float, across: Scale, up: Scale) -> str:
-    if kind == "x":
-        path = f"M{_x(across(value))} {TOP}V{HEIGHT - BOTTOM}"
-    elif kind == "y":
-        path = f"M{LEFT} {_y(up(value))}H{WIDTH - RIGHT}"
+def _names(axis: Axis) -> list[tuple[float, str]]:
+    return [(float(place), name) for place, name in enumerate(axis.names)]
+
+
+def _guide(guide: Guide, across: Scale, up: Scale) -> str:
+    kind = f"guide {'front' if guide.front else guide.kind}"
+    if guide.kind == "x":
+        path = f"M{_x(across(guide.value))} {TOP}V{HEIGHT - BOTTOM}"
+    elif guide.kind == "y":
+        path = f"M{LEFT} {_y(up(guide.value))}H{WIDTH - RIGHT}"
+    elif guide.kind == "curve":
+        path = "M" + "L".join(f"{_x(across(x))} {_y(up(y))}" for x, y in guide.points)
     else:
         low, high = max(across.low, up.low), min(across.high, up.high)
         path = f"M{_x(across(low))} {_y(up(low))}L{_x(across(high))} {_y(up(high))}" if low < high else ""
-    return f'<path class="guide" d="{path}"/>' if path else ""
+    return f'<path class="{kind}" d="{path}"/>' if path else ""
 
 
 def _series(series: Series, look: Look, across: Scale, up: Scale) -> Iterator[str]:

@@ -23,8 +23,13 @@ def test_a_row_is_one_number_of_one_record(ran):
     table, records = frame(ran), results.load(ran)
     assert tuple(table.columns) == COLUMNS and not table.duplicated(IDENTITY).any()
     assert set(table["key"]) == {record.key for record in records.values()}
-    scored = {name for record in records.values() for name, score in record.scores.items() if score.values}
-    assert set(table["protocol"].dropna()) == {*scored, "cost"}
+    scored = {
+        name
+        for record in records.values()
+        for name, score in record.scores.items()
+        if score.values and any(protocols()[name].numbers(msgspec.convert(score.values, protocols()[name].score_type)))
+    }
+    assert set(table["protocol"].dropna()) == {*scored, "cost"} and len(scored) > 5
 
 
 def test_it_holds_the_numbers_of_every_protocol_as_the_protocol_gives_them(ran):
@@ -34,8 +39,8 @@ def test_it_holds_the_numbers_of_every_protocol_as_the_protocol_gives_them(ran):
             if name not in record.scores or record.scores[name].values is None:
                 continue
             scores = msgspec.convert(record.scores[name].values, protocol.score_type)
-            found = table.loc[(record.key, name)]
             wanted = [(statistic, value) for _, statistic, value, *_ in protocol.numbers(scores)]
+            found = table.loc[(record.key, name)] if wanted else table[:0]
             assert list(found["statistic"]) == [statistic for statistic, _ in wanted]
             assert [None if value != value else value for value in found["value"]] == [value for _, value in wanted]
 
@@ -62,6 +67,14 @@ def test_the_errors_of_the_targets_have_the_mean_of_the_score(ran):
     assert (
         each.groupby(["key", "protocol", "metric"])["target"].agg(list).map(lambda n: n == list(range(len(n))))
     ).all()
+
+
+def test_the_best_of_t_of_the_targets_has_the_mean_of_the_curve(ran):
+    each = frame(ran, by_target=True).query("protocol == 'r_T'").groupby(["key", "metric"])["value"].mean()
+    whole = frame(ran).query("protocol == 'r_T' and metric == 'nmse'").set_index(["key", "statistic"])["value"]
+    assert len(each) > 10
+    for (key, name), mean in each.items():
+        assert mean == pytest.approx(whole[key, name.removeprefix("nmse ")], rel=1e-5)
 
 
 def test_what_a_method_believed_of_each_target_has_the_median_of_the_gap(ran):

@@ -1,0 +1,223 @@
+"""What proposals look like: where they lie in a plane (iPage Figs. 4, 5; Ren Fig. 4), and what they reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.metrics import ACCURATE
+from harness.protocols.contract import Material, Number, Protocol, Question, Shown
+from harness.protocols.recall import Recall
+from harness.protocols.shared import many, single
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
+from harness.reporting.groups import Group
+from harness.reporting.numbers import number
+from harness.reporting.rows import Row
+from harness.settings import Sizes, setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from harness.contracts import Task
+
+SPECTRUM = 10
+"""Numbers of y from which on they are drawn as a curve."""
+COUNTS = (25, 50, 100, 200)
+"""Proposals in the maps of iPage Fig. 5."""
+GRID = 121
+"""Points of a plane of designs in each direction, from which the solution curve is found."""
+DIGITS = 5
+"""Significant digits that are kept, enough for a picture."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of what is kept."""
+
+    designs: int = setting(200, help="proposals for y* that are kept of a task with two numbers of x", least=1)
+    targets: int = setting(100, help="targets whose first proposal is kept of a task with one number of y", least=1)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Proposals for y* in a plane of designs, with all designs that reach it."""
+
+    bounds: list[list[float]]
+    """Least and greatest of each x that is drawn, the prior's box."""
+    labels: list[str]
+    x: list[list[float]]
+    """The proposals in their order."""
+    accurate: list[bool]
+    """Whether each has an nmse below 0.01."""
+    curves: list[list[list[float]]]
+    """The solution curves, each a list of points: the designs of the box with exactly y*."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is drawn."""
+
+    plane: Plane | None
+    """Of a task with two continuous x and one y."""
+    label: str | None
+    """Of a single y; None where y is a spectrum."""
+    wanted: list[float | None]
+    """Of a spectrum y*, of a single y the targets; None where it is not known."""
+    reached: list[float | None]
+    """What the first proposal for y*, or for each target, reaches; None where it is invalid."""
+
+
+class Solutions(Protocol):
+    """Some proposals, for figures: no number of it is compared."""
+
+    name: ClassVar[str] = "solutions"
+    references: ClassVar[tuple[str, ...]] = (
+        "Bi, Fung, Zhang 2023, arXiv:2212.01016, Figs. 4, 5",
+        "Ren, Padilla, Malof 2020, Fig. 4",
+    )
+    Options: ClassVar[type] = Options
+    score_type: ClassVar[type] = Scores
+
+    def questions(self, sizes: Sizes) -> dict[str, Question]:
+        return {"targets": many(sizes), "fixed": single(sizes)}
+
+    def score(self, material: Material) -> Scores | None:
+        task, answers = material.task, material.answers
+        known = bool(answers["fixed"].targets.y.isfinite().all())
+        plane = self._plane(material) if known and _is_plane(task) else None
+        if task.y_dim == 1:
+            first = answers["targets"].reached[: self.options.targets, 0, 0]
+            wanted = answers["targets"].targets.y[: self.options.targets, 0]
+        elif task.y_dim >= SPECTRUM:
+            first, wanted = answers["fixed"].reached[0, 0], answers["fixed"].targets.y[0]
+        else:
+            return None
+        label = (task.y_labels or ("y",))[0] if task.y_dim == 1 else None
+        return Scores(plane, label, _rounded(wanted), _rounded(first))
+
+    def _plane(self, material: Material) -> Plane:
+        task, answered = material.task, material.answers["fixed"]
+        x = answered.answer.x[0, : self.options.designs]
+        accurate = answered.errors("nmse")[0, : self.options.designs] < ACCURATE
+        return Plane(
+            bounds=task.bounds.T.tolist(),
+            labels=list(task.x_labels or ("x1", "x2")),
+            x=[[float(f"{value:.{DIGITS}g}") for value in row] for row in x.tolist()],
+            accurate=accurate.tolist(),
+            curves=_curves(task, float(answered.targets.y[0, 0])),
+        )
+
+    def numbers(self, scores: Scores) -> Iterator[Number]:
+        return iter(())
+
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {
+            "solutions": Shown(_draw_solutions, place=50),
+            "solutions-by-T": Shown(_draw_by_count, place=55),
+            "responses": Shown(_draw_responses, place=60),
+        }
+
+
+def _is_plane(task: Task) -> bool:
+    return task.x_dim == 2 and task.y_dim == 1 and not task.kinds and task.conditions is None
+
+
+def _rounded(values: Tensor) -> list[float | None]:
+    return [float(f"{value:.{DIGITS}g}") if value == value else None for value in values.tolist()]
+
+
+def _curves(task: Task, wanted: float) -> list[list[list[float]]]:
+    """The curves in the prior's box on which y is what is wanted, by interpolation in a grid."""
+    import torch
+    from contourpy import contour_generator
+
+    low, high = task.bounds.cpu()
+    across, up = (torch.linspace(float(low[i]), float(high[i]), GRID, dtype=torch.float64) for i in (0, 1))
+    with torch.no_grad():
+        y = task.simulate(torch.cartesian_prod(across, up)).view(GRID, GRID).T  # rows are the vertical axis
+    lines: Any = contour_generator(across.numpy(), up.numpy(), y.numpy()).lines(wanted)
+    return [[[round(value, 3) for value in point] for point in line.tolist()] for line in lines]
+
+
+def _planes(group: Group) -> Iterator[tuple[Row, Plane]]:
+    for row in group.rows:
+        plane = next((scores.plane for scores in row.scores(Solutions)), None)
+        if plane is not None:
+            yield row, plane
+
+
+def _draw_solutions(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """The proposals of each method for y* on the solution curves, one panel a method; one figure a task."""
+    return [
+        Figure("solutions", f"Where proposals for y* lie: {heading}", tuple(panels), _SAID, legend=False)
+        for heading, group in zip(headings(groups), groups, strict=True)
+        if (panels := [_map(row, plane, len(plane.x)) for row, plane in _planes(group)])
+    ]
+
+
+def _draw_by_count(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """As `_draw_solutions`, after 25, 50, 100 and 200 proposals: a row of panels for each method."""
+    return [
+        Figure("solutions-by-T", f"Solutions found by T proposals: {heading}", tuple(panels), _SAID, legend=False)
+        for heading, group in zip(headings(groups), groups, strict=True)
+        if (panels := [_map(row, plane, count) for row, plane in _planes(group) for count in _counts(len(plane.x))])
+    ]
+
+
+def _counts(most: int) -> list[int]:
+    return [count for count in COUNTS if count < most] + [most]
+
+
+_SAID = (
+    "grey: all designs of the box with exactly y*; modes: of the equal parts of the box, each with a solution curve, "
+    "how many T random proposals are expected to reach with nmse below 0.01",
+    "proposals outside the box are not drawn; of a method that ranks, the first ones",
+)
+
+
+def _map(row: Row, plane: Plane, count: int) -> Panel:
+    (left, right), (low, high) = plane.bounds
+    inside = [point for point in plane.x[:count] if left <= point[0] <= right and low <= point[1] <= high]
+    x, y = zip(*inside, strict=True) if inside else ((), ())
+    curves = tuple(Guide("curve", points=tuple((a, b) for a, b in line)) for line in plane.curves)
+    across, up = Axis(plane.labels[0], low=left, high=right), Axis(plane.labels[1], low=low, high=high)
+    found = next((_modes(scores, count) for scores in row.scores(Recall)), "")
+    title = f"{row.label}, T = {count}{found}"
+    return Panel(title, across, up, (Series(row.label, x, y, joined=False),), curves, square=True)
+
+
+def _modes(scores: Any, count: int) -> str:
+    if count not in scores.T:
+        return ""
+    return f": {number(scores.found[scores.T.index(count)] * scores.images, 2)} of {scores.images} modes"
+
+
+def _draw_responses(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """What first proposals reach: a spectrum beside y*, or the y of each target against the one wanted."""
+    found = zip(headings(groups), groups, strict=True)
+    panels = tuple(panel for heading, group in found if (panel := _responses(heading, group)) is not None)
+    said = (
+        "curves: what the first proposal for y* reaches; dashed: y* itself",
+        "points: the y that the first proposal for a target reaches against the one wanted; dashed: equal",
+    )
+    return [Figure("responses", "What first proposals reach", panels, said)] if panels else []
+
+
+def _responses(heading: str, group: Group) -> Panel | None:
+    each = [(row.label, scores[0]) for row in group.rows if (scores := row.scores(Solutions))]
+    if not each:
+        return None
+    first: Scores = each[0][1]
+    if first.label is not None:
+        axes = Axis(f"wanted {first.label}"), Axis("reached")
+        series = [Series(label, _known(one.wanted), _known(one.reached), joined=False) for label, one in each]
+        return Panel(heading, *axes, tuple(series), (Guide("diagonal"),))
+    places = tuple(float(place) for place in range(1, len(first.wanted) + 1))
+    wanted = Guide("curve", points=tuple(zip(places, _known(first.wanted), strict=True)), label="y*", front=True)
+    series = [Series(label, places, _known(one.reached)) for label, one in each if any(one.reached)]
+    return Panel(heading, Axis("number of y"), Axis("y"), tuple(series), (wanted,))
+
+
+def _known(values: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(float("nan") if value is None else value for value in values)
