@@ -25,8 +25,8 @@ from harness.statistics import Array, best_of_first, bootstrap_interval, expecte
 
 ERRORS = ("mse", "sse", "nmse")
 TRIALS = (1, 10, 20, 30, 40, 50, 100, 200)
-BY_TARGET = "nmse"
-"""The metric whose r_T of each target is kept."""
+MIDDLE = 10
+"""The T between the first and the last at which the r_T of each target is kept."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,13 @@ class RT(Protocol):
         return Curve(best.mean(0).tolist(), low.tolist(), high.tolist())
 
     def by_target(self, material: Material) -> Mapping[str, Array]:
-        """The expected best nmse of T proposals for each target; of one proposal the multi-target errors are kept."""
+        """The expected best of 10 and of all T for each target; of one proposal the multi-target errors are kept."""
         answered = material.answers["targets"]
         estimate = best_of_first if answered.answer.ranked else expected_best
         trials = [count for count in self.options.trials if 1 < count <= answered.answer.x.shape[1]]
-        return {of_targets(count): estimate(answered.counted(BY_TARGET), count) for count in trials}
+        kept = [count for count in trials if count in (MIDDLE, max(trials))]
+        errors = {metric: answered.counted(metric) for metric in METRICS}
+        return {of_targets(metric, count): estimate(errors[metric], count) for metric in METRICS for count in kept}
 
     def refusal(self, sizes: Sizes | None = None) -> str | None:
         return trials_refused(self.options.trials, many(sizes).n if sizes else None)
@@ -117,9 +119,9 @@ class RT(Protocol):
         return {"r_T": Shown(_draw, place=10, metrics=ERRORS)}
 
 
-def of_targets(count: int) -> str:
+def of_targets(metric: str, count: int) -> str:
     """The name of the r_T of each target among what is kept of them."""
-    return f"{BY_TARGET} r_{count}"
+    return f"{metric} r_{count}"
 
 
 def spaced(counts: Sequence[int]) -> list[int]:
