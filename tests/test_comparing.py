@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.comparing import LEAST, compare, profile
+from harness.comparing import LEAST, apart, compare, profile
 from harness.statistics import bootstrap_interval
 
 
@@ -57,8 +57,8 @@ def test_seeds_that_differ_widen_the_interval() -> None:
 
 
 def test_as_many_targets_as_are_said_to_separate_two_methods_do() -> None:
-    apart = [compare(errors(2 * n, 1, 60, ratio=0.8), errors(2 * n + 1, 1, 60)) for n in range(40)]
-    found = next(item for item in apart if not item.separated and item.log_ratio < 0 and item.targets_needed)
+    pairs = [compare(errors(2 * n, 1, 60, ratio=0.8), errors(2 * n + 1, 1, 60)) for n in range(40)]
+    found = next(item for item in pairs if not item.separated and item.log_ratio < 0 and item.targets_needed)
     assert found.targets_needed > 60
     more = 8 * 60 * round((found.high - found.low) ** 2 / 4 / np.log10(0.8) ** 2)
     assert compare(errors(1, 1, more, ratio=0.8), errors(2, 1, more)).separated
@@ -103,6 +103,26 @@ def test_an_interval_of_the_mean_error_itself_is_not_to_be_trusted() -> None:
         low, high = bootstrap_interval(10 ** (2 * generator.normal(size=(TARGETS, 1))), 400, number)
         inside += bool(low[0] <= truth <= high[0])
     assert inside / ROUNDS < 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [1.0, 5.0])
+def test_methods_that_do_not_differ_are_seldom_told_apart_by_ratio_and_mean_alike(spread: float) -> None:
+    """By the mean alone they would be in 7 to 14 % of the cases, as a few targets carry most of it."""
+    generator, found = np.random.default_rng(9), 0
+    for number in range(ROUNDS):
+        difficulty, *own = generator.normal(size=(3, 1, TARGETS))
+        one, other = (np.exp(spread * (difficulty + each) / 2**0.5) for each in own)
+        found += apart(one, other, resamples=400, seed=number)
+    assert found / ROUNDS < 0.05
+
+
+def test_methods_are_told_apart_where_ratio_and_mean_agree_alone() -> None:
+    one = errors(1, 1, 200)
+    assert apart(one, 1.2 * one) and apart(1.2 * one, one) and not apart(one, one)
+    worse_where_it_matters = np.where(one > np.quantile(one, 0.9), 3 * one, one / 2)
+    assert compare(worse_where_it_matters, one).high < 0 and worse_where_it_matters.mean() > one.mean()
+    assert not apart(worse_where_it_matters, one)
 
 
 @pytest.mark.parametrize("shapes", [((1, 3), (1, 4)), ((3,), (3,)), ((0, 3), (1, 3)), ((1, 0), (1, 0))])

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Answered", "Material", "Number", "Protocol", "Question", "Shown"]
 
 Number: TypeAlias = tuple[str | None, str, float | None] | tuple[str | None, str, float | None, int]
-"""Metric (None where it has none), statistic and value, and where it is that of the best of T proposals, T: what
-`frame` shows as one row."""
+"""Metric or None, statistic, value, and T where it is of the best of T proposals: what `frame` shows as one row."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,7 @@ class Material:
     """For draws that the score itself needs, such as resamples; the same for all methods."""
 
 
-Block = TypeVar("Block")
-"""A table or a figure."""
+Block = TypeVar("Block")  # a table or a figure
 
 
 @dataclass(frozen=True)

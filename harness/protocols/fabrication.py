@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +13,7 @@ from harness.metrics import METRICS
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many
 from harness.reporting import notes
+from harness.reporting.apart import by_targets
 from harness.reporting.build import base, table
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from harness.contracts import Task
+    from harness.statistics import Array
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,26 @@ class Fabrication(Protocol):
         return {"targets": many(sizes)}
 
     def score(self, material: Material) -> Scores | None:
-        task, answered = material.task, material.answers["targets"]
-        first = _of(answered, answered.answer.x[:, :1])
-        x = self._made(task, first.answer.x.expand(-1, self.options.draws, -1), material.seed)
-        if x is None:
+        made = self._made(material)
+        if made is None:
             return None
-        made = _of(answered, x)
+        answered = material.answers["targets"]
+        first = replace(made, answer=replace(answered.answer, x=answered.answer.x[:, :1]))
         return Scores(self.options.noise, _levels(first), _levels(made), made.valid)
 
-    def _made(self, task: Task, x: Tensor, seed: int) -> Tensor | None:
+    def by_target(self, material: Material) -> Mapping[str, Array]:
+        """The error of each target as the design is made, its mean over draws."""
+        made = self._made(material)
+        return {metric: made.counted(metric).mean(1) for metric in METRICS} if made else {}
+
+    def _made(self, material: Material) -> Answered | None:
+        """The first proposals, each as it is made several times; None where no column is continuous."""
+        answered = material.answers["targets"]
+        x = answered.answer.x[:, :1].expand(-1, self.options.draws, -1)
+        moved = self._moved(material.task, x, material.seed)
+        return None if moved is None else replace(answered, answer=replace(answered.answer, x=moved))
+
+    def _moved(self, task: Task, x: Tensor, seed: int) -> Tensor | None:
         """Designs `(targets, draws, x_dim)` with noise; None where no column is continuous.
 
         Where a design would be moved out of the prior's box, it is moved the other way.
@@ -105,11 +118,6 @@ class Fabrication(Protocol):
         return {"fabrication": Shown(_build, place=75, metrics=("nmse", "mse", "sse"))}
 
 
-def _of(answered: Answered, x: Tensor) -> Answered:
-    """The same question with other designs."""
-    return replace(answered, answer=replace(answered.answer, x=x))
-
-
 def _levels(answered: Answered) -> dict[str, Level]:
     each = {metric: answered.counted(metric) for metric in METRICS}
     return {metric: Level(float(errors.mean()), float(np.median(errors))) for metric, errors in each.items()}
@@ -120,12 +128,12 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 
 
 def _table(group: Group, metric: str) -> Table:
-    floor = group.floor(metric)
+    told = by_targets(group, metric, Fabrication.name, metric)
     columns = [
         Column(f"{metric} as proposed", partial(_text, key="proposed")),
-        Column("as made", partial(_text, key="made"), best="made", floor=floor),
+        Column("as made", partial(_text, key="made"), best="made", floor=group.floor(metric), apart=told),
         Column("median as proposed", partial(_text, key="proposed_median")),
-        Column("as made", partial(_text, key="made_median"), best="made_median", floor=floor),
+        Column("as made", partial(_text, key="made_median")),
         Column("valid as made", lambda raw: share(raw["valid"])),
     ]
     noise = next((scores.noise for row in group.rows for scores in row.scores(Fabrication)), 0.0)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from harness.protocols.contract import Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import ALL, ErrorScores, error_numbers, error_scores, error_table, single
+from harness.reporting.apart import by_spread
 from harness.reporting.groups import Group
 from harness.reporting.table import Table
 from harness.settings import Sizes
@@ -33,4 +34,6 @@ class FixedTarget(Protocol):
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
-    return [error_table(FixedTarget, group, str(metric), published) for group in groups if group.scored(FixedTarget)]
+    told = by_spread("mean", "deviation")
+    shown = [group for group in groups if group.scored(FixedTarget)]
+    return [error_table(FixedTarget, group, str(metric), published, told) for group in shown]

@@ -12,6 +12,7 @@ from harness.protocols.contract import Number, Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
 from harness.protocols.shared import ALL
 from harness.reporting import notes
+from harness.reporting.apart import by_spread
 from harness.reporting.build import base, table
 from harness.reporting.figure import Axis, Figure, Panel, Series, headings
 from harness.reporting.groups import Group
@@ -148,6 +149,7 @@ def _raw(row: Row, shown: dict[str, Published]) -> dict[str, Any]:
         "peak_memory_bytes": row.mean("model.peak_memory_bytes"),
         **{name: row.mean(name, InferenceTime) for name in names},
         "per_distinct": row.mean(per_distinct, InferenceTime),
+        "per_distinct_floor": row.mean(_floor, InferenceTime),
         "stages": " + ".join(stages),
         **{f"{stage}_seconds": row.mean(partial(_stage, name=stage), InferenceTime) for stage in stages},
         "exclusive": all(scores.exclusive for scores in row.scores(InferenceTime)),
@@ -156,15 +158,16 @@ def _raw(row: Row, shown: dict[str, Published]) -> dict[str, Any]:
 
 
 def _columns() -> Iterator[Column]:
+    told = by_spread("per_distinct", "per_distinct_floor")
     yield Column("parameters", _parameters)
     yield Column("of budget", lambda raw: share_of(raw["of_budget"]))
     yield Column("checkpoint", lambda raw: size(raw["checkpoint_bytes"]))
-    yield Column("training s", lambda raw: number(raw["training_seconds"]), best="training_seconds")
+    yield Column("training s", lambda raw: number(raw["training_seconds"]))
     yield Column("1000 proposals s", _seconds)
     yield Column("distinct", lambda raw: _whole(raw["distinct"]))
     yield Column("generated", lambda raw: _whole(raw["generated"]))
     yield Column("GFLOP", lambda raw: number(_giga(raw["operations"])))
-    yield Column("s per distinct", lambda raw: number(raw["per_distinct"]), best="per_distinct")
+    yield Column("s per distinct", lambda raw: number(raw["per_distinct"]), "per_distinct", apart=told)
     yield Column("stages s", _stages)
     yield Column("memory", lambda raw: size(raw["peak_memory_bytes"]))
 
@@ -194,6 +197,11 @@ def _seconds(raw: Raw) -> str:
 def per_distinct(scores: Scores) -> float | None:
     """Seconds for a distinct design; None where there was none."""
     return scores.seconds / scores.distinct if scores.distinct else None
+
+
+def _floor(scores: Scores) -> float | None:
+    """The noise floor of the seconds for a distinct design."""
+    return scores.noise_floor / scores.distinct if scores.distinct else None
 
 
 def _stage(scores: Scores, name: str) -> float | None:

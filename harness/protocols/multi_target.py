@@ -9,6 +9,7 @@ from harness.metrics import METRICS
 from harness.protocols.contract import Material, Number, Protocol, Question, Shown
 from harness.protocols.novelty import Novelty
 from harness.protocols.shared import ALL, ErrorScores, error_numbers, error_scores, error_table, expected, many
+from harness.reporting.apart import Apart, by_targets
 from harness.reporting.figure import Axis, Figure, Panel, Series, headings
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
@@ -58,8 +59,16 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
     ]
     # Where nothing is done at all, this is the table that says why.
     shown = [group for group in groups if group.scored(MultiTarget) or not group.done]
-    tables = [error_table(MultiTarget, group, str(metric), published, columns, _novelty) for group in shown]
+    tables = [
+        error_table(MultiTarget, group, str(metric), published, of_one(group, str(metric)), columns, _novelty)
+        for group in shown
+    ]
     return [table.noting(NOVELTY) for table in tables]
+
+
+def of_one(group: Group, metric: str, key: str = "") -> Apart:
+    """Whether the errors of one proposal for each target tell two rows apart; `key` as of `by_targets`."""
+    return by_targets(group, metric, MultiTarget.name, metric, key)
 
 
 def _novelty(row: Row) -> dict[str, Any]:

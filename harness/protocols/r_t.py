@@ -11,8 +11,10 @@ import numpy as np
 
 from harness.metrics import METRICS
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
+from harness.protocols.multi_target import of_one
 from harness.protocols.shared import many, trials_refused
 from harness.reporting import notes
+from harness.reporting.apart import Apart, by_targets
 from harness.reporting.build import base, table
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
@@ -97,10 +99,9 @@ class RT(Protocol):
         """The expected best of 10 and of all T for each target; of one proposal the multi-target errors are kept."""
         answered = material.answers["targets"]
         estimate = best_of_first if answered.answer.ranked else expected_best
-        trials = [count for count in self.options.trials if 1 < count <= answered.answer.x.shape[1]]
-        kept = [count for count in trials if count in (MIDDLE, max(trials))]
+        counts = kept([count for count in self.options.trials if count <= answered.answer.x.shape[1]])
         errors = {metric: answered.counted(metric) for metric in METRICS}
-        return {of_targets(metric, count): estimate(errors[metric], count) for metric in METRICS for count in kept}
+        return {of_targets(metric, count): estimate(errors[metric], count) for metric in METRICS for count in counts}
 
     def refusal(self, sizes: Sizes | None = None) -> str | None:
         return trials_refused(self.options.trials, many(sizes).n if sizes else None)
@@ -175,7 +176,9 @@ def _table(group: Group, metric: str, published: bool) -> Table:
     counts = trials(group)
     columns = [Column("drawn", lambda raw: number(raw["generated"], 3))] if any(_extra(row) for row in rows) else []
     floor = group.floor(metric)
-    columns += [_column(count, count in (counts[0], counts[-1]), floor) for count in spaced(counts)]
+    columns += [
+        _column(count, count in (counts[0], counts[-1]), floor, told(group, metric, count)) for count in spaced(counts)
+    ]
     values = [value for by_count in shown.values() for value in by_count.values()]
     extra = [meaning(metric), METRICS[metric].words, notes.INVALID, *untrained(group, metric), *_notes(group, rows)]
     if values:
@@ -238,10 +241,24 @@ def _extra(raw: Raw) -> bool:
     return bool(raw["generated"] != raw["returned"])
 
 
-def _column(count: int, ends: bool, floor: float) -> Column:
+def told(group: Group, metric: str, count: int) -> Apart | None:
+    """Whether the best of T proposals tells two rows apart; None at a T that is not kept of the targets."""
+    key, counts = f"r_{count}", trials(group)
+    if count == 1:
+        return of_one(group, metric, key)
+    return by_targets(group, metric, RT.name, of_targets(metric, count), key) if count in kept(counts) else None
+
+
+def kept(counts: Sequence[int]) -> list[int]:
+    """The T at which the r_T of each target is kept: 10 and the last; of T = 1 the multi-target errors are."""
+    return [count for count in counts if count > 1 and count in (MIDDLE, max(counts))]
+
+
+def _column(count: int, ends: bool, floor: float, told: Apart | None) -> Column:
     key = f"r_{count}"
     text = partial(_spread if ends else _plain, key=key)
-    return Column(f"T={count}", text, best=key, beside=partial(bracket, key=key), floor=floor)
+    best = key if told else None
+    return Column(f"T={count}", text, best=best, beside=partial(bracket, key=key), floor=floor, apart=told)
 
 
 def _plain(raw: Raw, key: str) -> str:

@@ -12,6 +12,7 @@ from harness.metrics import METRICS
 from harness.options import text_of
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question
 from harness.reporting import notes
+from harness.reporting.apart import Apart
 from harness.reporting.build import base, table
 from harness.reporting.groups import Group
 from harness.reporting.numbers import deviation, number, printed, share
@@ -119,6 +120,7 @@ def error_table(
     group: Group,
     metric: str,
     published: bool,
+    told: Apart,
     beside: Sequence[Column] = (),
     more: Any = None,
 ) -> Table:
@@ -129,6 +131,7 @@ def error_table(
         group: the rows.
         metric: which error.
         published: whether the papers' values are shown.
+        told: whether the means of two rows can be told apart.
         beside: further columns.
         more: a function that gives a row's raw values for them.
     """
@@ -136,7 +139,7 @@ def error_table(
     found = {row.label: find(name, group.task, row.label) if published else None for row in group.rows}
     shown = {label: value if comparable(value, metric, group.y_dim) else None for label, value in found.items()}
     rows = tuple({**_raw(protocol, row, metric, shown[row.label]), **(more(row) if more else {})} for row in group.rows)
-    columns = [*_columns(metric, group.floor(metric)), *beside]
+    columns = [*_columns(metric, group.floor(metric), told), *beside]
     origins = [(row.label, scores[0].repeats_from) for row in group.rows if (scores := row.scores(protocol))]
     extra = [METRICS[metric].words, notes.INVALID, *notes.spread(group.rows, [group], origins)]
     if name == "multi-target":
@@ -174,12 +177,12 @@ def _raw(protocol: type[Protocol], row: Row, metric: str, value: Published | Non
     return raw
 
 
-def _columns(metric: str, floor: float) -> list[Column]:
+def _columns(metric: str, floor: float, told: Apart) -> list[Column]:
     mean = f"{metric}, mean ± dev."
     return [
-        Column(mean, lambda raw: deviation(raw["mean"], raw["deviation"]), "mean", digits=3, floor=floor),
-        Column("median", lambda raw: number(raw["median"]), "median", floor=floor),
-        Column("90 %", lambda raw: number(raw["q90"]), "q90", floor=floor),
+        Column(mean, lambda raw: deviation(raw["mean"], raw["deviation"]), "mean", digits=3, floor=floor, apart=told),
+        Column("median", lambda raw: number(raw["median"])),
+        Column("90 %", lambda raw: number(raw["q90"])),
         Column("valid", lambda raw: share(raw["valid"])),
         Column("in box", lambda raw: share(raw["in_box"])),
     ]

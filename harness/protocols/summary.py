@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from harness.metrics import METRICS
 from harness.protocols.contract import Number, Protocol, Shown
-from harness.protocols.r_t import ERRORS, RT, bracket, curve, lookup, meaning, trials, untrained
+from harness.protocols.r_t import ERRORS, RT, bracket, curve, lookup, meaning, told, trials, untrained
 from harness.reporting import notes
 from harness.reporting.build import METHOD, several
 from harness.reporting.groups import Group
@@ -99,7 +99,8 @@ def _columns(group: Group, metric: str, raws: Sequence[Raw]) -> Iterator[Column]
     for count in ends(group):
         key = f"{group.task}.r_{count}"
         title, text, beside = f"{group.task} r_{count}", partial(_text, key=key), partial(bracket, key=key)
-        yield Column(title, text, best=key, status=status, beside=beside, floor=floor, valid=valid)
+        apart = told(group, metric, count)
+        yield Column(title, text, best=key, status=status, beside=beside, floor=floor, valid=valid, apart=apart)
     if any(raw.get(valid) not in (None, 1.0) for raw in raws):
         yield Column("valid", lambda raw: share(raw.get(valid)), status=status)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from harness.metrics import errors as least
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many
 from harness.reporting import notes
+from harness.reporting.apart import by_targets
 from harness.reporting.build import base, table
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
@@ -21,10 +22,11 @@ from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
 from harness.scenarios.contract import View
 from harness.settings import Sizes
+from harness.statistics import Array
 
 BELOW = (
     "(in parentheses): a mean below the level of the scenario's noise in this view, where a smaller error is "
-    "over-fitting; so nothing is best in that view's medians"
+    "over-fitting"
 )
 EXCESS = (
     "excess: nmse above that of the best design that the harness knows for each target; below 0, in parentheses, the "
@@ -70,13 +72,16 @@ class Views(Protocol):
         return Scores(answered.valid, {name: self._seen(answered, view) for name, view in views.items()})
 
     def _seen(self, answered: Answered, view: View) -> Seen:
-        scored = view.y.isfinite().any(1).numpy()
-        errors = answered.counted("nmse", view.y)[:, 0][scored]
-        if view.best_known is not None:
-            best = least(METRICS["nmse"], view.best_known, view.y, answered.data.y_variance)
-            errors = errors - best.numpy()[scored]
+        errors = _errors(answered, view)
+        scored = np.isfinite(errors)
+        errors = errors[scored]
         mean, median = float(errors.mean()), float(np.median(errors))
         return Seen(int(scored.sum()), mean, median, view.best_known is not None, view.level)
+
+    def by_target(self, material: Material) -> Mapping[str, Array]:
+        """The error of each target's first proposal by view; NaN where a view leaves the target out."""
+        answered = material.answers["targets"]
+        return {name: _errors(answered, view) for name, view in answered.targets.views.items()}
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
         for name, seen in scores.views.items():
@@ -84,6 +89,15 @@ class Views(Protocol):
 
     def tables(self) -> dict[str, Shown[Table]]:
         return {"scenario": Shown(_build, place=15, metrics=("nmse",))}
+
+
+def _errors(answered: Answered, view: View) -> Array:
+    """The nmse of first proposals, or its excess over the best that is known; NaN where the view leaves one out."""
+    errors = answered.counted("nmse", view.y)[:, 0]
+    if view.best_known is not None:
+        best = least(METRICS["nmse"], view.best_known, view.y, answered.data.y_variance)
+        errors = errors - best.numpy()
+    return np.where(view.y.isfinite().any(1).numpy(), errors, np.nan)
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
@@ -99,9 +113,9 @@ def _table(group: Group, views: dict[str, Seen]) -> Table:
         Column(
             f"{name}, {statistic}{' excess' if seen.excess else ''}",
             partial(_text, key=f"{name}.{statistic}"),
-            # The level is a mean: the median of the noise alone lies below it.
-            best=None if seen.level and statistic == "median" else f"{name}.{statistic}",
+            best=f"{name}.{statistic}" if statistic == "mean" else None,
             floor=seen.level,
+            apart=by_targets(group, "nmse", Views.name, name),
         )
         for name, seen in views.items()
         for statistic in ("mean", "median")

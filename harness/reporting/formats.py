@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from harness.reporting.table import Table, Text
 
+TIED = r"$\approx$"
 LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -31,6 +32,7 @@ LATEX = {
     "‖": r"$\|$",
     "²": r"$^2$",
     "≤": r"$\le$",
+    "≈": TIED,
     "†": r"\dag{}",
     "ŷ": r"$\hat{y}$",
     "<": r"$<$",
@@ -109,7 +111,14 @@ def _grid(table: Table, style: str, cell: Callable[[Text], str]) -> str:
 
 def _markdown_cell(cell: Text) -> str:
     text = cell.text.replace("|", "\\|")
-    marked = {"": text, "best": f"**{text}**", "best method": f"*{text}*", "below floor": f"({text})"}
+    marked = {
+        "": text,
+        "best": f"**{text}**",
+        "tied": f"{text} ≈",
+        "best method": f"*{text}*",
+        "tied method": f"*{text}* ≈",
+        "below floor": f"({text})",
+    }
     return marked[cell.mark] + cell.beside
 
 
@@ -118,7 +127,9 @@ def _latex_cell(cell: Text) -> str:
     marked = {
         "": text,
         "best": f"\\textbf{{{text}}}",
+        "tied": f"{text} {TIED}",
         "best method": f"\\emph{{{text}}}",
+        "tied method": f"\\emph{{{text}}} {TIED}",
         "below floor": f"({text})",
     }
     return marked[cell.mark] + _latex_text(cell.beside)

@@ -19,8 +19,10 @@ INVALID = (
     "that no method gains by returning nothing and r_T never grows with T"
 )
 BEST = (
-    "bold: best of the column, with all that read the same; italic: best without the baselines, where a baseline is "
-    f"best; rows with less than {VALID:.0%} valid designs take no part"
+    "bold: the best of the column, where on the same targets no doubt is left that all others are worse (see table "
+    "compare; of other trainings only where there are three seeds or more); ≈: cannot be told apart from the best, or "
+    "reads the same; italic: the same without the baselines, where these are best; rows with less than "
+    f"{VALID:.0%} valid designs take no part"
 )
 MESSAGE = 300
 """Characters of an error that a note shows."""

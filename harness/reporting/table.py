@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from harness.reporting.numbers import MISSING, number
 
 Raw: TypeAlias = Mapping[str, Any]
-Mark = Literal["", "best", "best method", "below floor"]
+Mark = Literal["", "best", "tied", "best method", "tied method", "below floor"]
 
 VALID = 0.5
 """Share of valid designs below which a row takes no part in best."""
@@ -27,6 +27,8 @@ class Column:
     """The raw value that tells whether this column has numbers; None for a column that needs none."""
     beside: Callable[[Raw], str] = lambda raw: ""
     """What stands behind the text and is never marked, such as a published value in brackets."""
+    apart: Callable[[Raw, Raw], bool | None] | None = None
+    """Whether two rows that compete can be told apart, None where that is not known: then no value is best."""
     digits: int = 2
     """Significant digits at which values of `best` that look the same are ties."""
     valid: str = "valid"
@@ -37,7 +39,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Text:
-    """A cell as text: `best` where no row is better, `best method` where only baselines are, or `below floor`."""
+    """A cell as text with its mark: `best` where all other rows are worse, `tied` where it cannot be told apart from
+    the least, the same of methods without the baselines where a baseline is best, or `below floor`.
+    """
 
     text: str
     mark: Mark = ""
@@ -82,7 +86,6 @@ class Table:
                 named.add(column.status)
 
     def _marks(self, column: Column) -> list[Mark]:
-        """Ties are best all together: values that a reader sees as the same number cannot be told apart."""
         if column.best is None:
             return [""] * len(self.rows)
         low = [
@@ -90,17 +93,25 @@ class Table:
         ]
         if any(low):
             return ["below floor" if below else "" for below in low]
-        compete = [row for row in self.rows if _competes(row, column)]
+        compete = [place for place, row in enumerate(self.rows) if _competes(row, column)]
+        marks: list[Mark] = [""] * len(self.rows)
         if len(compete) < 2:
-            return [""] * len(self.rows)
-        learning = [row for row in compete if not row.get("baseline")]
-        first, second = _best(column, compete), _best(column, learning)
-        marks: list[Mark] = []
-        for row in self.rows:
-            seen = _seen(row, column) if row in compete else None
-            method = seen is not None and seen == second and row in learning
-            marks.append("best" if seen is not None and seen == first else "best method" if method else "")
+            return marks
+        learning = [place for place in compete if not self.rows[place].get("baseline")]
+        leaders = self._leaders(column, compete)
+        for place in leaders:
+            marks[place] = "best" if len(leaders) == 1 else "tied"
+        if leaders and learning and not {*leaders} & {*learning}:
+            followers = self._leaders(column, learning)
+            for place in followers:
+                marks[place] = "best method" if len(followers) == 1 else "tied method"
         return marks
+
+    def _leaders(self, column: Column, compete: Sequence[int]) -> list[int]:
+        """The row with the least value, and all that cannot be told apart from it; none where that is not known."""
+        first = min(compete, key=lambda place: float(self.rows[place][str(column.best)]))
+        told = {place: _apart(self.rows[first], self.rows[place], column) for place in compete if place != first}
+        return [] if None in told.values() else [place for place in compete if not told.get(place, False)]
 
 
 def incomplete(status: str) -> bool:
@@ -123,5 +134,8 @@ def _seen(row: Raw, column: Column) -> str:
     return number(float(row[str(column.best)]), column.digits)
 
 
-def _best(column: Column, rows: list[Raw]) -> str | None:
-    return _seen(min(rows, key=lambda row: float(row[str(column.best)])), column) if rows else None
+def _apart(first: Raw, other: Raw, column: Column) -> bool | None:
+    """Whether two rows can be told apart; values that a reader sees as the same cannot."""
+    if _seen(first, column) == _seen(other, column):
+        return False
+    return True if column.apart is None else column.apart(first, other)
