@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -87,10 +88,7 @@ def compare(a: Array, b: Array, *, least: float = LEAST, resamples: int = 2000, 
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or 0 in (*a.shape, *b.shape):
         raise ValueError(f"Errors {a.shape} and {b.shape} are not of the same targets; give (seeds, targets) of each.")
     logs = [np.log10(np.maximum(errors, max(least, LEAST))) for errors in (a, b)]
-    generator = np.random.default_rng(seed)
-    targets = _weights(generator, resamples, a.shape[1])  # first, so that they are the same for all pairs of methods
-    means = [_means_over_seeds(generator, resamples, each) for each in logs]
-    ratios = ((means[0] - means[1]) * targets).sum(1)
+    ratios = _differences(logs[0], logs[1], resamples, seed)
     low, high = np.percentile(ratios, [2.5, 97.5])
     difference = logs[0][:, None] - logs[1][None]
     beats = float(np.mean((difference < 0) + 0.5 * (difference == 0)))
@@ -113,10 +111,7 @@ def apart(a: Array, b: Array, *, least: float = LEAST, resamples: int = 1000, se
     ratio = compare(a, b, least=least, resamples=resamples, seed=seed)
     if not ratio.separated:
         return False
-    generator = np.random.default_rng(seed)
-    targets = _weights(generator, resamples, a.shape[1])
-    means = [_means_over_seeds(generator, resamples, each) for each in (a, b)]
-    low, high = np.percentile(((means[0] - means[1]) * targets).sum(1), [2.5, 97.5])
+    low, high = np.percentile(_differences(a, b, resamples, seed), [2.5, 97.5])
     return bool(high < 0 if ratio.high < 0 else low > 0)
 
 
@@ -129,14 +124,29 @@ def overall(comparisons: Sequence[Comparison]) -> Comparison:
     return Comparison(ratio, float(low), float(high), beats, fewest, min(item.targets for item in comparisons), drawn)
 
 
-def _means_over_seeds(generator: np.random.Generator, resamples: int, logs: Array) -> Array:
-    """The means over resampled seeds `(resamples, targets)` of `(seeds, targets)`.
+def _differences(a: Array, b: Array, resamples: int, seed: int) -> Array:
+    """The mean of A less that of B in each resample of targets and seeds `(resamples,)`."""
+    generator = np.random.default_rng([seed, 1])
+    difference = _over_seeds(generator, resamples, a) - _over_seeds(generator, resamples, b)
+    found: Array = np.einsum("rt,rt->r", *np.broadcast_arrays(_targets(resamples, a.shape[1], seed), difference))
+    return found
+
+
+def _over_seeds(generator: np.random.Generator, resamples: int, values: Array) -> Array:
+    """The means over resampled seeds `(resamples, targets)` of `(seeds, targets)`; of a single seed `(targets,)`.
 
     A resample of n varies n / (n - 1) times too little: its deviation from the mean is made larger by the root of it.
     """
-    seeds, mean = len(logs), logs.mean(0)
-    larger = math.sqrt(seeds / (seeds - 1)) if seeds > 1 else 0.0
-    return mean + larger * (_weights(generator, resamples, seeds) @ logs - mean)
+    seeds, mean = len(values), values.mean(0)
+    if seeds == 1:
+        return mean
+    return mean + math.sqrt(seeds / (seeds - 1)) * (_weights(generator, resamples, seeds) @ values - mean)
+
+
+@lru_cache(maxsize=4)
+def _targets(resamples: int, count: int, seed: int) -> Array:
+    """How often each target is drawn, as shares `(resamples, count)`, the same for all pairs of methods."""
+    return _weights(np.random.default_rng(seed), resamples, count)
 
 
 def _weights(generator: np.random.Generator, resamples: int, count: int) -> Array:

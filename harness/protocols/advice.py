@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from harness.comparing import compare
 from harness.metrics import METRICS
 from harness.protocols.contract import Number, Protocol, Shown
 from harness.protocols.inference_time import InferenceTime, per_distinct
-from harness.protocols.multi_target import MultiTarget
-from harness.protocols.r_t import RT, curve, trials
+from harness.protocols.r_t import RT, curve, told, trials
 from harness.reporting import notes
 from harness.reporting.figure import headings
 from harness.reporting.groups import Group
@@ -84,9 +82,9 @@ def _raws(group: Group, metric: str, seconds: Sequence[float], simulations: Sequ
     counts = sorted(trials(group))
     for count in dict.fromkeys(max(able) for wanted in simulations if (able := [n for n in counts if n <= wanted])):
         within = f"{count} simulation{'s' * (count > 1)}"
-        yield from _raw(within, _choices(group, metric, count, None), group, metric, one=count == 1)
+        yield from _raw(within, _choices(group, metric, count, None), group, metric, count)
     for limit in seconds if counts[0] == 1 else ():
-        yield from _raw(f"{printed(limit)} s a design", _choices(group, metric, 1, limit), group, metric, one=True)
+        yield from _raw(f"{printed(limit)} s a design", _choices(group, metric, 1, limit), group, metric, 1)
 
 
 def _choices(group: Group, metric: str, count: int, limit: float | None) -> list[Choice]:
@@ -107,8 +105,8 @@ def _fast(row: Row, limit: float) -> bool:
     return taken is not None and taken <= limit
 
 
-def _raw(within: str, choices: Sequence[Choice], group: Group, metric: str, *, one: bool) -> Iterator[dict[str, Any]]:
-    """The best choice; beside a baseline stands the best method that learns. `one`: with one proposal each."""
+def _raw(within: str, choices: Sequence[Choice], group: Group, metric: str, count: int) -> Iterator[dict[str, Any]]:
+    """The best choice with so many proposals; beside a baseline stands the best method that learns."""
     if not choices:
         return
     best, others = choices[0], list(choices[1:])
@@ -123,17 +121,16 @@ def _raw(within: str, choices: Sequence[Choice], group: Group, metric: str, *, o
         "error": best.error,
         "next": following.row.label if following else None,
         "next_error": following.error if following else None,
-        "sure": _sure(best, following, group, metric) if following and one else None,
+        "sure": _sure(best, following, group, metric, count) if following else None,
     }
 
 
-def _sure(best: Choice, following: Choice, group: Group, metric: str) -> bool | None:
+def _sure(best: Choice, following: Choice, group: Group, metric: str, count: int) -> bool | None:
     """Whether one is better than the other on the same targets; None where that is not known or means nothing."""
-    errors = [choice.row.of_targets(MultiTarget.name, metric) for choice in (best, following)]
-    if following.error <= group.floor(metric) or not all(values.size for values in errors):
+    apart = told(group, metric, count)
+    if apart is None or following.error <= group.floor(metric):
         return None
-    found = compare(*errors, least=group.negligible(metric))
-    return found.high < 0
+    return apart({"method": best.row.label}, {"method": following.row.label})
 
 
 def _number(raw: Raw, key: str) -> str:
@@ -149,8 +146,8 @@ def _notes(metric: str, groups: Sequence[Group]) -> Iterator[str]:
     yield METRICS[metric].words
     yield "next best: where a baseline is the best, the best of the methods that learn"
     yield (
-        "sure: whether on the same targets the 95 % interval of the ratio of their errors leaves no doubt (table "
-        "compare); of one proposal each, and not where both are below the error of the forward model itself"
+        "sure: whether their errors on the same targets leave no doubt (table compare); known of the best of 1, of 10 "
+        "and of all proposals, and not where both are below the error of the forward model itself"
     )
     yield "a method that returns training designs finds nothing new: see the table novelty"
     yield from notes.failures([row for group in groups for row in group.rows])
