@@ -9,12 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.protocols.contract import Number, Protocol, Shown
-from harness.protocols.multi_target import MultiTarget
 from harness.protocols.shared import ALL
 from harness.reporting import notes
 from harness.reporting.apart import by_spread
 from harness.reporting.build import base, table
-from harness.reporting.figure import Axis, Figure, Panel, Series, headings
+from harness.reporting.figure import Figure
 from harness.reporting.groups import Group
 from harness.reporting.numbers import count, deviation, number, printed, size
 from harness.reporting.published import Published, find
@@ -111,7 +110,14 @@ class InferenceTime(Protocol):
         return {"cost": Shown(_build, place=50)}
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"error-and-time": Shown(_draw, place=30, metrics=ALL)}
+        from harness.protocols import costs
+
+        return {
+            "error-and-time": Shown(costs.error_and_time, place=30, metrics=ALL),
+            "error-and-training": Shown(costs.error_and_training, place=32, metrics=ALL),
+            "time-to-1000": Shown(costs.stages, place=34),
+            "training": Shown(costs.training, place=36),
+        }
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
@@ -228,30 +234,3 @@ def _notes(rows: Sequence[Raw]) -> Iterator[str]:
     yield "memory: what the method's process took at most while it trained and answered, above what it took before"
     if any(not raw["exclusive"] for raw in rows if raw["seconds"] is not None):
         yield "~ other work may have run too; on an idle machine `python -m harness time` measures again, one at a time"
-
-
-def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
-    """The error against the time for a design, and against that of training; a point a method, one panel a task."""
-    found = [
-        _against("error-and-time", "Error and time for a design", "s per distinct design", groups, metric),
-        _against("error-and-training", "Error and time to train", "s of training", groups, metric),
-    ]
-    return [figure for figure in found if figure.panels]
-
-
-def _against(name: str, title: str, axis: str, groups: Sequence[Group], metric: str | None) -> Figure:
-    x, y = Axis(axis, log=True), Axis(f"mean {metric}", log=True)
-    key = "per_distinct" if name == "error-and-time" else "training_seconds"
-    each = [tuple(series for row in group.rows for series in _point(row, key, str(metric))) for group in groups]
-    panels = [Panel(heading, x, y, series) for heading, series in zip(headings(groups), each, strict=True) if series]
-    said = [f"the mean {metric} of one proposal for each of many targets; lower left is better"]
-    if any(not scores.exclusive for group in groups for row in group.rows for scores in row.scores(InferenceTime)):
-        said.append("other work may have run while times were measured; `python -m harness time` measures them anew")
-    return Figure(name, title, tuple(panels), (*said, *notes.hardware(groups)))
-
-
-def _point(row: Row, key: str, metric: str) -> Iterator[Series]:
-    seconds = _raw(row, {})[key]
-    error = row.mean(lambda scores: scores.errors[metric].mean, MultiTarget)
-    if seconds and error is not None:
-        yield Series(row.label, (seconds,), (error,), joined=False)

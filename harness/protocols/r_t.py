@@ -16,7 +16,7 @@ from harness.protocols.shared import many, trials_refused
 from harness.reporting import notes
 from harness.reporting.apart import Apart, by_targets
 from harness.reporting.build import base, table
-from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
+from harness.reporting.figure import Figure
 from harness.reporting.groups import Group
 from harness.reporting.numbers import deviation, interval, number, printed
 from harness.reporting.published import Published, comparable, find
@@ -117,7 +117,14 @@ class RT(Protocol):
         return {"r_T": Shown(_build, place=40, metrics=ERRORS)}
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"r_T": Shown(_draw, place=10, metrics=ERRORS)}
+        from harness.protocols import curves
+
+        return {
+            "r_T": Shown(curves.by_count, place=10, metrics=ERRORS),
+            "r_T-and-candidates": Shown(curves.by_candidates, place=12, metrics=ERRORS),
+            "r_T-and-seconds": Shown(curves.by_seconds, place=14, metrics=ERRORS),
+            "options": Shown(curves.by_options, place=16, metrics=ERRORS),
+        }
 
 
 def of_targets(metric: str, count: int) -> str:
@@ -184,39 +191,6 @@ def _table(group: Group, metric: str, published: bool) -> Table:
     if values:
         extra += ["[in brackets]: the published value", *notes.published(values)]
     return table("r_T", "r_T, best of T proposals", group, columns, rows, extra, metric)
-
-
-def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
-    """r_T against T, one panel a task."""
-    scored = [group for group in groups if trials(group)]
-    x, y = Axis("proposals T", log=True), Axis(f"r_T [{metric}]", log=True)
-    each = [tuple(series for row in group.rows for series in _series(row, str(metric))) for group in scored]
-    panels = tuple(
-        Panel(title, x, y, series, _floor(group, metric))
-        for title, series, group in zip(headings(scored), each, scored, strict=True)
-    )
-    bands = "bands: 95 % bootstrap interval over targets, or ± the deviation over seeds"
-    said = (meaning(str(metric)), METRICS[str(metric)].words, notes.INVALID, bands)
-    return [Figure("r_T", "The best of T proposals", panels, said)] if panels else []
-
-
-def _series(row: Row, metric: str) -> Iterator[Series]:
-    """The curve of a method; nothing where a seed has none, or one of other T."""
-    if len(row.scores(RT)) < len(row.done) or len({tuple(scores.T) for scores in row.scores(RT)}) != 1:
-        return
-    values, counts = curve(row, metric, {}), list(row.scores(RT)[0].T)
-    value = tuple(float(values[f"r_{count}"]) for count in counts)
-    if len(row.done) > 1:
-        spread = [float(values[f"r_{count}_deviation"] or 0.0) for count in counts]
-        low, high = ([one + sign * other for one, other in zip(value, spread, strict=True)] for sign in (-1, 1))
-    else:
-        low, high = ([float(values[f"r_{count}_{end}"]) for count in counts] for end in ("low", "high"))
-    yield Series(row.label, tuple(map(float, counts)), value, tuple(low), tuple(high))
-
-
-def _floor(group: Group, metric: str | None) -> tuple[Guide, ...]:
-    floor = group.floor(str(metric))
-    return (Guide("y", floor, "error of the forward model itself"),) if floor else ()
 
 
 def untrained(group: Group, metric: str) -> Iterator[str]:

@@ -56,7 +56,7 @@ def write(figure: Figure, path: Path) -> None:
 
 
 def _draw(figure: Figure) -> Canvas:
-    across, down = grid(len(figure.panels))
+    across, down = grid(len(figure.panels), figure.across)
     width = COLUMN if across == 1 else PAGE
     look = looks(figure.labels)
     legend = _legend(figure, look) if figure.legend else []
@@ -79,8 +79,10 @@ def _draw(figure: Figure) -> Canvas:
     return canvas
 
 
-def grid(panels: int) -> tuple[int, int]:
-    """Columns and rows for so many panels: at most four columns, and as few places empty as can be."""
+def grid(panels: int, wanted: int = 0) -> tuple[int, int]:
+    """Columns and rows for so many panels: at most four columns, and as few places empty as can be, or those wanted."""
+    if wanted:
+        return wanted, math.ceil(panels / wanted)
     if panels <= ACROSS:
         return panels, 1
     across = min((ACROSS, ACROSS - 1), key=lambda count: -panels % count)

@@ -75,6 +75,8 @@ class Figure:
     notes: tuple[str, ...] = ()
     legend: bool = True
     """Whether a file needs a legend; not where the titles of the panels name the methods."""
+    across: int = 0
+    """Panels beside each other in a file; 0 where their number decides."""
     labels: tuple[str, ...] = field(default=())
     """All methods of the result folder in their order, so that one looks the same in all figures."""
 

@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 
 from harness import by_target
+from harness.records import read as read_record
 from harness.schema import Record
-from harness.store import Store
+from harness.store import RECORD, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +78,13 @@ class Row:
         every = [by_target.read(store.folder(record), protocol).get(name) for record in self.done]
         known = [numbers for numbers in every if numbers is not None]
         return np.stack(known) if known else np.empty((0, 0))
+
+    def curves(self) -> list[list[tuple[int, float | None, float | None]]]:
+        """Of each training phase of the first seed: epoch, training loss and validation value."""
+        if self.root is None or not self.done:
+            return []
+        record = read_record(Store(self.root).folder(self.done[0]) / RECORD)
+        return [list(phase.curve) for phase in record.model.phases] if record.model else []
 
     def values(self, read: Read, protocol: type[Protocol] | None = None) -> list[float]:
         """A number of each seed's record, or of a protocol's scores there, where it is finite."""

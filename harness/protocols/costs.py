@@ -1,0 +1,135 @@
+"""The figures of what a method costs: error against time, time to 1000 proposals, and training curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from harness.protocols.inference_time import InferenceTime, Scores, per_distinct
+from harness.protocols.multi_target import MultiTarget
+from harness.reporting import notes
+from harness.reporting.figure import Axis, Figure, Panel, Series, headings
+from harness.reporting.groups import Group
+from harness.reporting.rows import Row
+
+LEAST = 1e-4
+"""The least share of a fall that is drawn."""
+
+
+def error_and_time(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """The error of one proposal against the time for it, a point a method, one panel a task."""
+    axis = Axis("s per distinct design", log=True)
+    return _against("error-and-time", "Error and time for a design", axis, groups, str(metric), _per_distinct)
+
+
+def error_and_training(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """The error of one proposal against the time of training, a point a method, one panel a task."""
+    axis = Axis("s of training", log=True)
+    return _against("error-and-training", "Error and time to train", axis, groups, str(metric), _training)
+
+
+def _against(
+    name: str, title: str, x: Axis, groups: Sequence[Group], metric: str, cost: Callable[[Row], float | None]
+) -> list[Figure]:
+    y = Axis(f"mean {metric}", log=True)
+    each = [tuple(series for row in group.rows for series in _point(row, cost(row), metric)) for group in groups]
+    panels = [Panel(heading, x, y, series) for heading, series in zip(headings(groups), each, strict=True) if series]
+    said = [f"the mean {metric} of one proposal for each of many targets; lower left is better", *_timed(groups)]
+    return [Figure(name, title, tuple(panels), (*said, *notes.hardware(groups)))] if panels else []
+
+
+def _point(row: Row, seconds: float | None, metric: str) -> Iterator[Series]:
+    error = row.mean(lambda scores: scores.errors[metric].mean, MultiTarget)
+    if seconds and error is not None:
+        yield Series(row.label, (seconds,), (error,), joined=False)
+
+
+def _per_distinct(row: Row) -> float | None:
+    return row.mean(per_distinct, InferenceTime)
+
+
+def _training(row: Row) -> float | None:
+    return row.mean(lambda record: record.seconds.get("training"))
+
+
+def _timed(groups: Sequence[Group]) -> Iterator[str]:
+    """Whether the times were measured on a busy machine."""
+    if any(not scores.exclusive for group in groups for row in group.rows for scores in row.scores(InferenceTime)):
+        yield "other work may have run while times were measured; `python -m harness time` measures them anew"
+
+
+def stages(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """Seconds for 1000 proposals, altogether and by the stages that methods name (iPage Fig. 7); a row a task."""
+    names = dict.fromkeys(
+        stage
+        for group in groups
+        for row in group.rows
+        for scores in row.scores(InferenceTime)
+        for stage in scores.stages
+    )
+    panels = tuple(
+        panel
+        for heading, group in zip(headings(groups), groups, strict=True)
+        if any(row.scores(InferenceTime) for row in group.rows)
+        for panel in _stages(heading, group, list(names))
+    )
+    said = ("1000 proposals for y* in one batch", *_timed(groups), *notes.hardware(groups))
+    title = "Time to 1000 proposals"
+    return [Figure("time-to-1000", title, panels, said, legend=False, across=1 + len(names))] if panels else []
+
+
+def _stages(heading: str, group: Group, names: Sequence[str]) -> Iterator[Panel]:
+    timed = [row for row in group.rows if row.scores(InferenceTime)]
+    x, y = Axis("s", log=True), Axis("", names=tuple(row.label for row in timed))
+    readers: dict[str, Callable[[Scores], float | None]] = {"altogether": _altogether}
+    readers |= {name: partial(_stage, name=name) for name in names}
+    for name, read in readers.items():
+        taken = [row.mean(read, InferenceTime) for row in timed]
+        series = tuple(
+            Series(row.label, (seconds,), (float(place),), joined=False)
+            for place, (row, seconds) in enumerate(zip(timed, taken, strict=True))
+            if seconds
+        )
+        yield Panel(f"{heading}: {name}", x, y, series)
+
+
+def _altogether(scores: Scores) -> float:
+    return scores.seconds
+
+
+def _stage(scores: Scores, name: str) -> float | None:
+    return scores.stages.get(name)
+
+
+def training(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """How far validation values have still to fall, by epoch; a panel for each task and phase of training."""
+    x, y = Axis("epochs of the phase"), Axis("share of the fall to come", log=True, low=LEAST, high=1.5)
+    panels = []
+    for heading, group in zip(headings(groups), groups, strict=True):
+        curves = {row.label: row.curves() for row in group.rows}
+        for place in range(max((len(phases) for phases in curves.values()), default=0)):
+            found = [
+                Series(label, *drawn)
+                for label, phases in curves.items()
+                if place < len(phases) and (drawn := _falling(phases[place]))
+            ]
+            if found:
+                panels.append(Panel(f"{heading}: phase {place + 1}", x, y, tuple(found)))
+    said = (
+        "the validation value less its least one, in units of its fall: 1 at the beginning, 0 at the least value, so "
+        "that methods with different losses can be seen together; of the first seed",
+    )
+    return [Figure("training", "Training", tuple(panels), said)] if panels else []
+
+
+def _falling(
+    curve: Sequence[tuple[int, float | None, float | None]],
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Epochs, and the share of the fall that is to come after each; None where nothing fell."""
+    known = [(float(epoch), value) for epoch, _, value in curve if value is not None]
+    if len(known) < 2:
+        return None
+    first, least = known[0][1], min(value for _, value in known)
+    if not first > least:
+        return None
+    return tuple(epoch for epoch, _ in known), tuple((value - least) / (first - least) for _, value in known)
