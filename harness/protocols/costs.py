@@ -117,7 +117,8 @@ def training(groups: Sequence[Group], metric: str | None, published: bool) -> li
                 panels.append(Panel(f"{heading}: phase {place + 1}", x, y, tuple(found)))
     said = (
         "the validation value less its least one, in units of its fall: 1 at the beginning, 0 at the least value, so "
-        "that methods with different losses can be seen together; of the first seed",
+        "that methods with different losses can be seen together; the weights of the least value are kept",
+        "of the first seed",
     )
     return [Figure("training", "Training", tuple(panels), said)] if panels else []
 
@@ -127,9 +128,8 @@ def _falling(
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Epochs, and the share of the fall that is to come after each; None where nothing fell."""
     known = [(float(epoch), value) for epoch, _, value in curve if value is not None]
-    if len(known) < 2:
+    if not known:
         return None
     first, least = known[0][1], min(value for _, value in known)
-    if not first > least:
-        return None
-    return tuple(epoch for epoch, _ in known), tuple((value - least) / (first - least) for _, value in known)
+    shares = tuple((value - least) / (first - least) if first > least else 0.0 for _, value in known)
+    return (tuple(epoch for epoch, _ in known), shares) if sum(share >= LEAST for share in shares) > 1 else None

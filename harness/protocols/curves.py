@@ -15,6 +15,8 @@ from harness.reporting.groups import Group
 from harness.reporting.rows import Row
 
 BANDS = "bands: 95 % bootstrap interval over targets, or ± the deviation over seeds"
+RANKED = "best of the first"
+"""How the estimator of a method that ranks begins."""
 Cost = Callable[[Row, int], float | None]
 """What T proposals of a row cost; None where that is not known."""
 
@@ -106,8 +108,7 @@ def _candidates(row: Row, count: int) -> float | None:
     if generated is None:
         return None
     first = row.scores(RT)[0]
-    ranked = not first.estimator.startswith("expected") and generated > first.proposals
-    return generated if ranked else generated * count / first.proposals
+    return generated if first.estimator.startswith(RANKED) else generated * count / first.proposals
 
 
 def _seconds(row: Row, count: int) -> float | None:

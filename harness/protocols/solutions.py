@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.metrics import ACCURATE
 from harness.protocols.contract import Material, Number, Protocol, Question, Shown
-from harness.protocols.recall import Recall
 from harness.protocols.shared import many, single
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
-from harness.reporting.numbers import number
 from harness.reporting.rows import Row
 from harness.settings import Sizes, setting
 
@@ -170,9 +168,9 @@ def _counts(most: int) -> list[int]:
 
 
 _SAID = (
-    "grey: all designs of the box with exactly y*; modes: of the equal parts of the box, each with a solution curve, "
-    "how many T random proposals are expected to reach with nmse below 0.01",
-    "proposals outside the box are not drawn; of a method that ranks, the first ones",
+    "grey: the solution curves, all designs of the box with exactly y*; in the titles, to how many of them one of the "
+    "first T proposals comes with nmse below 0.01",
+    "proposals outside the box are not drawn",
 )
 
 
@@ -182,15 +180,19 @@ def _map(row: Row, plane: Plane, count: int) -> Panel:
     x, y = zip(*inside, strict=True) if inside else ((), ())
     curves = tuple(Guide("curve", points=tuple((a, b) for a, b in line)) for line in plane.curves)
     across, up = Axis(plane.labels[0], low=left, high=right), Axis(plane.labels[1], low=low, high=high)
-    found = next((_modes(scores, count) for scores in row.scores(Recall)), "")
-    title = f"{row.label}, T = {count}{found}"
+    title = f"{row.label}, T = {count}: {_found(plane, count)} of {len(plane.curves)}"
     return Panel(title, across, up, (Series(row.label, x, y, joined=False),), curves, square=True)
 
 
-def _modes(scores: Any, count: int) -> str:
-    if count not in scores.T:
-        return ""
-    return f": {number(scores.found[scores.T.index(count)] * scores.images, 2)} of {scores.images} modes"
+def _found(plane: Plane, count: int) -> int:
+    """The solution curves to which an accurate one of the first proposals is nearest."""
+    import numpy as np
+
+    nearest = set()
+    for point, accurate in zip(plane.x[:count], plane.accurate, strict=False):
+        distances = [np.square(np.array(curve) - point).sum(1).min() for curve in plane.curves] if accurate else []
+        nearest |= {int(np.argmin(distances))} if distances else set()
+    return len(nearest)
 
 
 def _draw_responses(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:

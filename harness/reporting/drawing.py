@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from harness.durable import write_whole
 from harness.reporting.figure import Axis, Figure, Guide, Look, Panel, Series, looks
+from harness.reporting.placing import placed
 
 FORMATS = ("pdf", "svg", "png")
 COLUMN, PAGE = 3.4, 7.0  # inches: the width of one column and of both
@@ -76,7 +77,27 @@ def _draw(figure: Figure) -> Canvas:
         axes[place // across][place % across].set_axis_off()
     if legend:
         canvas.legend(handles=legend, loc="outside lower center", ncols=math.ceil(len(legend) / rows), frameon=False)
+    canvas.draw_without_rendering()  # only now it is known where points lie
+    for panel, own in zip(figure.panels, axes.flat, strict=False):
+        _name(own, panel, look)
     return canvas
+
+
+def _name(axes: Any, panel: Panel, look: dict[str, Look]) -> None:
+    """The names of single points, where they fit."""
+    shown = [series for series in panel.named if math.isfinite(series.x[0] + series.y[0])]
+    points = [tuple(axes.transData.transform((series.x[0], series.y[0]))) for series in shown]
+    dot = axes.figure.dpi / 72
+    box = axes.bbox
+    size = STYLE["legend.fontsize"] * dot
+    widths = [0.58 * size * len(series.label) for series in shown]
+    panel_box = (box.x0, box.y0, box.x1, box.y1)
+    spots = placed(points, widths, size, STYLE["lines.markersize"] * dot / 2, panel_box)
+    for series, spot in zip(shown, spots, strict=True):
+        if spot:
+            place = axes.transAxes.inverted().transform(spot)
+            how = {"fontsize": STYLE["legend.fontsize"], "ha": "center", "va": "center"}
+            axes.text(*place, series.label, transform=axes.transAxes, color=look[series.label].colour, **how)
 
 
 def grid(panels: int, wanted: int = 0) -> tuple[int, int]:
@@ -133,7 +154,8 @@ def _draw_guide(axes: Any, guide: Guide) -> None:
 def _scale(axis: Any, set_scale: Any, set_limits: Any, wanted: Axis) -> None:
     if wanted.log:
         set_scale("log")
-        low, high = axis.get_view_interval()
+        seen = axis.get_view_interval()
+        low, high = (given or own for given, own in zip((wanted.low, wanted.high), seen, strict=True))
         narrow = high / low < NARROW
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if narrow else LogLocator(numticks=5))
         if narrow:

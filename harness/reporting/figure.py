@@ -64,6 +64,11 @@ class Panel:
     square: bool = False
     """Whether both axes have the same length, as in a map."""
 
+    @property
+    def named(self) -> tuple[Series, ...]:
+        """The series that have their names beside them where these fit: single points, but for axes with names."""
+        return () if self.y.names else tuple(each for each in self.series if len(each.x) == 1 and not each.joined)
+
 
 @dataclass(frozen=True)
 class Figure:

@@ -12,6 +12,7 @@ from html import escape
 
 from harness.reporting.figure import COLOURS, Axis, Figure, Guide, Look, Panel, Series, looks
 from harness.reporting.numbers import number
+from harness.reporting.placing import placed
 from harness.reporting.scales import Scale, read, scales
 
 WIDTH, HEIGHT = 300, 210
@@ -21,6 +22,11 @@ POINTS = 250
 """Points of a series beyond which every so many are left out; the page says so."""
 SMALL = 60
 """Points from which on they are dots without texts of their own."""
+
+LETTER, LINE, RADIUS = 4.6, 8.0, 3.6
+"""Of a name beside a point: the width of a letter, the height, and the radius of the marker."""
+NAME = 10
+"""Characters of a name beside an axis."""
 
 SHAPES = {
     "o": "M0-3.2A3.2 3.2 0 1 1 0 3.2A3.2 3.2 0 1 1 0-3.2Z",
@@ -72,6 +78,7 @@ def _panel(panel: Panel, look: dict[str, Look], places: dict[str, int]) -> Itera
         yield f'<g class="series m{places[series.label]} {_colour(look[series.label])}">'
         yield from _series(series, look[series.label], across, up)
         yield "</g>"
+    yield from _labels(panel, look, places, across, up)
     yield from (_guide(guide, across, up) for guide in panel.guides if guide.front)
     yield "</svg>"
 
@@ -92,8 +99,21 @@ def _axes(panel: Panel, across: Scale, up: Scale) -> Iterator[str]:
     yield f'<text class="label" transform="translate(10 {middle:g})rotate(-90)">{escape(panel.y.title)}</text>'
 
 
+def _labels(panel: Panel, look: dict[str, Look], places: dict[str, int], across: Scale, up: Scale) -> Iterator[str]:
+    """The names of single points, where they fit."""
+    shown = [one for one in panel.named if not math.isnan(across(one.x[0]) + up(one.y[0]))]
+    points = [(_x(across(one.x[0])), _y(up(one.y[0]))) for one in shown]
+    box = (LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM)
+    spots = placed(points, [LETTER * len(one.label) for one in shown], LINE, RADIUS, box)
+    for one, spot in zip(shown, spots, strict=True):
+        if spot:
+            kind = f"name series m{places[one.label]} {_colour(look[one.label])}"
+            yield f'<text class="{kind}" x="{spot[0]:.1f}" y="{spot[1] + LINE / 3:.1f}">{escape(one.label)}</text>'
+
+
 def _names(axis: Axis) -> list[tuple[float, str]]:
-    return [(float(place), name) for place, name in enumerate(axis.names)]
+    short = (name if len(name) <= NAME else f"{name[: NAME - 1]}…" for name in axis.names)
+    return [(float(place), name) for place, name in enumerate(short)]
 
 
 def _guide(guide: Guide, across: Scale, up: Scale) -> str:
