@@ -30,7 +30,6 @@ def by_candidates(groups: Sequence[Group], metric: str | None, published: bool) 
     """r_T against the candidates that a method draws or optimises for a target to return T proposals."""
     said = (
         "a method that ranks its candidates needs all of them for its first proposal: its curve is a vertical line",
-        BANDS,
     )
     x = Axis("candidates for a target", log=True)
     return _figure(
@@ -40,7 +39,7 @@ def by_candidates(groups: Sequence[Group], metric: str | None, published: bool) 
 
 def by_seconds(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     """r_T against the time in which a method proposes T designs, without that of simulating them."""
-    said = ("in a batch of 1000 proposals; the time in which T proposals are simulated is not in it", BANDS)
+    said = ("in a batch of 1000 proposals; the time in which T proposals are simulated is not in it",)
     x = Axis("s of proposing for a target", log=True)
     found = _figure("r_T-and-seconds", "The best of T proposals and the time", groups, str(metric), x, _seconds, *said)
     return [replace(figure, notes=(*figure.notes, *notes.hardware(groups))) for figure in found]
@@ -90,7 +89,8 @@ def _series(row: Row, metric: str, cost: Cost) -> Iterator[Series]:
         low, high = ([float(values[f"r_{count}_{end}"]) for count in counts] for end in ("low", "high"))
     known = [taken for taken in costs if taken is not None]
     if len(known) == len(counts):
-        yield Series(row.label, tuple(known), tuple(value), tuple(low), tuple(high))
+        bands = (tuple(low), tuple(high)) if cost is _count else ()
+        yield Series(row.label, tuple(known), tuple(value), *bands)
 
 
 def _floor(group: Group, metric: str) -> tuple[Guide, ...]:
@@ -108,7 +108,8 @@ def _candidates(row: Row, count: int) -> float | None:
     if generated is None:
         return None
     first = row.scores(RT)[0]
-    return generated if first.estimator.startswith(RANKED) else generated * count / first.proposals
+    whole = first.estimator.startswith(RANKED) or generated < first.proposals
+    return generated if whole else generated * count / first.proposals
 
 
 def _seconds(row: Row, count: int) -> float | None:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.protocols.contract import Number, Protocol, Shown
-from harness.protocols.shared import ALL
 from harness.reporting import notes
 from harness.reporting.apart import by_spread
 from harness.reporting.build import base, table
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from harness.contracts import Method
 
+ERRORS = ("nmse", "mse", "sse")
 UNITS = {"parameters": count, "checkpoint": size, "training": printed, "seconds": printed}
 
 
@@ -113,8 +113,8 @@ class InferenceTime(Protocol):
         from harness.protocols import costs
 
         return {
-            "error-and-time": Shown(costs.error_and_time, place=30, metrics=ALL),
-            "error-and-training": Shown(costs.error_and_training, place=32, metrics=ALL),
+            "error-and-time": Shown(costs.error_and_time, place=6, metrics=ERRORS),
+            "error-and-training": Shown(costs.error_and_training, place=8, metrics=ERRORS),
             "time-to-1000": Shown(costs.stages, place=34),
             "training": Shown(costs.training, place=36),
         }

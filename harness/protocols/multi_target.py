@@ -49,7 +49,7 @@ class MultiTarget(Protocol):
         return {"multi-target": Shown(_build, place=20, metrics=ALL)}
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"profile": Shown(_draw, place=20, metrics=("nmse", "mse", "sse"))}
+        return {"profile": Shown(_draw, place=4, metrics=("nmse", "mse", "sse"))}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

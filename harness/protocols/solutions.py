@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 SPECTRUM = 10
 """Numbers of y from which on they are drawn as a curve."""
-COUNTS = (25, 50, 100, 200)
-"""Proposals in the maps of iPage Fig. 5."""
+COUNTS = (25, 50, 100)
+"""Proposals in the maps of iPage Fig. 5, but for all 200."""
 GRID = 121
 """Points of a plane of designs in each direction, from which the solution curve is found."""
 DIGITS = 5
@@ -155,16 +155,19 @@ def _draw_solutions(groups: Sequence[Group], metric: str | None, published: bool
 
 
 def _draw_by_count(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
-    """As `_draw_solutions`, after 25, 50, 100 and 200 proposals: a row of panels for each method."""
+    """As `_draw_solutions`, after 25, 50 and 100 proposals: a row of panels for each method."""
     return [
-        Figure("solutions-by-T", f"Solutions found by T proposals: {heading}", tuple(panels), _SAID, legend=False)
+        Figure(
+            "solutions-by-T", f"Solutions found by T proposals: {heading}", tuple(panels), _SAID, legend=False, across=3
+        )
         for heading, group in zip(headings(groups), groups, strict=True)
         if (panels := [_map(row, plane, count) for row, plane in _planes(group) for count in _counts(len(plane.x))])
     ]
 
 
 def _counts(most: int) -> list[int]:
-    return [count for count in COUNTS if count < most] + [most]
+    """The numbers of proposals that are drawn; the last one alone has a figure of its own."""
+    return [count for count in COUNTS if count < most] or [most]
 
 
 _SAID = (

@@ -92,7 +92,7 @@ def _name(axes: Any, panel: Panel, look: dict[str, Look]) -> None:
     size = STYLE["legend.fontsize"] * dot
     widths = [0.58 * size * len(series.label) for series in shown]
     panel_box = (box.x0, box.y0, box.x1, box.y1)
-    spots = placed(points, widths, size, STYLE["lines.markersize"] * dot / 2, panel_box)
+    spots = placed(points, widths, size, 0.7 * STYLE["lines.markersize"] * dot, panel_box)
     for series, spot in zip(shown, spots, strict=True):
         if spot:
             place = axes.transAxes.inverted().transform(spot)

@@ -15,10 +15,11 @@ from markupsafe import Markup
 
 from harness.durable import storage_errors, write_whole
 from harness.errors import UsageError
-from harness.reporting import drawn, tabled
+from harness.reporting import drawn, grouped, tabled
 from harness.reporting.figure import Figure, Panel
 from harness.reporting.numbers import number
-from harness.reporting.svg import panels, sample, thinned
+from harness.reporting.origins import failures, provenance
+from harness.reporting.svg import markers, panels, sample, thinned
 from harness.reporting.table import Table, Text
 
 NAME = "report.html"
@@ -44,6 +45,7 @@ def write(root: Path) -> Path:
 def page(root: Path) -> str:
     """The report as HTML text."""
     tables, figures = tabled(root), list[Figure]()
+    records = [record for group in grouped(root) for record in group.records]
     with suppress(UsageError):  # where every cell failed there is nothing to draw
         figures = drawn(["all"], root)
     labels = figures[0].labels if figures else ()
@@ -53,8 +55,11 @@ def page(root: Path) -> str:
     return template.render(
         title=f"Results in {root.resolve().name}",
         facts=_facts(tables),
+        markers=Markup(markers()),
         methods=[{"label": label, "sample": Markup(sample(label, labels))} for label in labels],
         sections=[*_sections(figures, tables, labels)],
+        failures=failures(records),
+        provenance=provenance(records),
         style=Markup((folder / "page.css").read_text(encoding="utf-8")),
         script=Markup((folder / "page.js").read_text(encoding="utf-8")),
     )
@@ -99,7 +104,7 @@ def _figure(figure: Figure, places: dict[str, int]) -> dict[str, Any]:
         "title": figure.title,
         "notes": notes,
         "panels": [Markup(panel) for panel in panels(figure)],
-        "tables": [table for panel in figure.panels for table in _numbers(panel, places)],
+        "tables": [table for panel in figure.panels if not panel.square for table in _numbers(panel, places)],
     }
 
 

@@ -18,10 +18,12 @@ from harness.reporting.scales import Scale, read, scales
 WIDTH, HEIGHT = 300, 210
 """Of a panel, in the units of the picture."""
 LEFT, RIGHT, TOP, BOTTOM = 50, 8, 24, 38
-POINTS = 250
+POINTS = 100
 """Points of a series beyond which every so many are left out; the page says so."""
-SMALL = 60
-"""Points from which on they are dots without texts of their own."""
+SMALL, FEW = 60, 20
+"""Points of a line, and of a cloud, from which on they have no markers and texts of their own."""
+STEP = 5.0
+"""Between the points of a curve that is drawn to compare with."""
 
 LETTER, LINE, RADIUS = 4.6, 8.0, 3.6
 """Of a name beside a point: the width of a letter, the height, and the radius of the marker."""
@@ -46,6 +48,16 @@ SHAPES = {
 """Markers around 0, by matplotlib's names."""
 
 
+def markers() -> str:
+    """The markers, for the panels of a page to refer to."""
+    shapes = "".join(f'<path id="{_id(name)}" class="mark" d="{path}"/>' for name, path in SHAPES.items())
+    return f'<svg class="markers" aria-hidden="true"><defs>{shapes}</defs></svg>'
+
+
+def _id(marker: str) -> str:
+    return f"k{list(SHAPES).index(marker)}"
+
+
 def panels(figure: Figure) -> list[str]:
     """Each panel of a figure as an `svg` element."""
     look = looks(figure.labels)
@@ -57,7 +69,7 @@ def sample(label: str, labels: Sequence[str]) -> str:
     """A short line with the marker of a method, for a legend."""
     look = looks(labels)[label]
     line = f'<path class="line" d="M1 6H27"{_dash(look)}/>'
-    mark = f'<path class="mark" transform="translate(14 6)" d="{SHAPES[look.marker]}"/>'
+    mark = f'<use href="#{_id(look.marker)}" x="14" y="6"/>'
     return f'<svg class="sample {_colour(look)}" viewBox="0 0 28 12" aria-hidden="true">{line}{mark}</svg>'
 
 
@@ -70,7 +82,7 @@ def thinned(series: Series) -> Sequence[int]:
 def _panel(panel: Panel, look: dict[str, Look], places: dict[str, int]) -> Iterator[str]:
     across, up = scales(panel)
     title = escape(f"{panel.title}: {panel.y.title} against {panel.x.title}")
-    yield f'<svg class="panel" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
+    yield f'<svg class="panel" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" tabindex="0" aria-label="{title}">'
     yield f'<text class="title" x="{(LEFT + WIDTH - RIGHT) / 2:g}" y="14">{escape(panel.title)}</text>'
     yield from _axes(panel, across, up)
     yield from (_guide(guide, across, up) for guide in panel.guides if not guide.front)
@@ -85,14 +97,15 @@ def _panel(panel: Panel, look: dict[str, Look], places: dict[str, int]) -> Itera
 
 def _axes(panel: Panel, across: Scale, up: Scale) -> Iterator[str]:
     lowest, last = HEIGHT - BOTTOM, WIDTH - RIGHT
-    for tick in across.ticks:
-        x = _x(across(tick))
-        yield f'<path class="grid" d="M{x} {TOP}V{lowest}"/>'
-        yield f'<text class="tick" x="{x}" y="{lowest + 12}">{read(tick, across.log)}</text>'
-    for tick, text in _names(panel.y) or [(tick, read(tick, up.log)) for tick in up.ticks]:
-        y = _y(up(tick))
-        yield f'<path class="grid" d="M{LEFT} {y}H{last}"/>'
-        yield f'<text class="tick side" x="{LEFT - 4}" y="{y + 3:g}">{escape(text)}</text>'
+    below = [(_x(across(tick)), read(tick, across.log)) for tick in across.ticks]
+    beside = _names(panel.y) or [(tick, read(tick, up.log)) for tick in up.ticks]
+    aside = [(_y(up(tick)), text) for tick, text in beside]
+    lines = [f"M{x:g} {TOP}V{lowest}" for x, _ in below] + [f"M{LEFT} {y:g}H{last}" for y, _ in aside]
+    yield f'<path class="grid" d="{"".join(lines)}"/><g class="tick">'
+    yield from (f'<text x="{x:g}" y="{lowest + 12}">{text}</text>' for x, text in below)
+    yield '</g><g class="tick side">'
+    yield from (f'<text x="{LEFT - 4}" y="{y + 3:g}">{escape(text)}</text>' for y, text in aside)
+    yield "</g>"
     yield f'<path class="axis" d="M{LEFT} {TOP}V{lowest}H{last}"/>'
     yield f'<text class="label" x="{(LEFT + last) / 2:g}" y="{HEIGHT - 6}">{escape(panel.x.title)}</text>'
     middle = (TOP + lowest) / 2
@@ -123,7 +136,7 @@ def _guide(guide: Guide, across: Scale, up: Scale) -> str:
     elif guide.kind == "y":
         path = f"M{LEFT} {_y(up(guide.value))}H{WIDTH - RIGHT}"
     elif guide.kind == "curve":
-        path = "M" + "L".join(f"{_x(across(x))} {_y(up(y))}" for x, y in guide.points)
+        path = _line(_spaced([(_x(across(x)), _y(up(y))) for x, y in guide.points]))
     else:
         low, high = max(across.low, up.low), min(across.high, up.high)
         path = f"M{_x(across(low))} {_y(up(low))}L{_x(across(high))} {_y(up(high))}" if low < high else ""
@@ -139,15 +152,33 @@ def _series(series: Series, look: Look, across: Scale, up: Scale) -> Iterator[st
     if series.low:
         yield f'<path class="band" d="{_band(series, chosen, across, up)}"/>'
     if series.joined:
-        yield f'<path class="line" d="M{"L".join(f"{x} {y}" for x, y in points)}"{_dash(look)}/>'
-    if len(points) > SMALL:
+        yield f'<path class="line" d="{_line(_bends(points))}"{_dash(look)}/>'
+    if len(points) > (SMALL if series.joined else FEW):
         if not series.joined:
             yield f'<path class="dots" d="{"".join(f"M{x} {y}h0" for x, y in points)}"/>'
         return
     for place, (x, y) in zip(chosen, points, strict=True):
         text = escape(f"{series.label}: {number(series.x[place], 3)}, {number(series.y[place], 3)}")
-        mark = f'<path class="mark" transform="translate({x} {y})" d="{SHAPES[look.marker]}">'
-        yield f"{mark}<title>{text}</title></path>"
+        yield f'<use href="#{_id(look.marker)}" x="{x:g}" y="{y:g}"><title>{text}</title></use>'
+
+
+def _line(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
+
+
+def _bends(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points of a line without those between two others of the same height."""
+    inner = zip(points, points[1:], points[2:], strict=False)
+    return [*points[:1], *(at for before, at, after in inner if not before[1] == at[1] == after[1]), *points[1:][-1:]]
+
+
+def _spaced(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points of a curve without those that are nearly at the one before."""
+    found = list(points[:1])
+    for point in points[1:-1]:
+        if math.dist(point, found[-1]) > STEP:
+            found.append(point)
+    return found + list(points[1:][-1:])
 
 
 def _band(series: Series, chosen: Sequence[int], across: Scale, up: Scale) -> str:

@@ -40,3 +40,30 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 // What is folded away is printed too.
 addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("details")) each.open = true; });
+// The values of a panel one after the other, by the arrow keys.
+const tip = document.querySelector(".tip");
+function leave() {
+  tip.hidden = true;
+  for (const mark of document.querySelectorAll("use.at")) mark.classList.remove("at");
+}
+function tell(mark) {
+  leave();
+  const box = mark.getBoundingClientRect();
+  mark.classList.add("at");
+  tip.textContent = mark.querySelector("title").textContent;
+  tip.hidden = false;
+  tip.style.left = Math.max(0, Math.min(box.right, innerWidth - tip.offsetWidth - 16)) + scrollX + "px";
+  tip.style.top = box.bottom + scrollY + 4 + "px";
+}
+for (const panel of document.querySelectorAll("svg.panel")) {
+  panel.addEventListener("keydown", event => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const marks = [...panel.querySelectorAll(".series:not(.hidden) use")];
+    if (event.key === "Escape") leave();
+    if (!step || !marks.length) return;
+    event.preventDefault();
+    const at = marks.findIndex(mark => mark.classList.contains("at"));
+    tell(marks[at < 0 ? (step > 0 ? 0 : marks.length - 1) : (at + step + marks.length) % marks.length]);
+  });
+  panel.addEventListener("blur", leave);
+}
