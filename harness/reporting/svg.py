@@ -102,7 +102,7 @@ def _axes(panel: Panel, across: Scale, up: Scale) -> Iterator[str]:
     aside = [(_y(up(tick)), text) for tick, text in beside]
     lines = [f"M{x:g} {TOP}V{lowest}" for x, _ in below] + [f"M{LEFT} {y:g}H{last}" for y, _ in aside]
     yield f'<path class="grid" d="{"".join(lines)}"/><g class="tick">'
-    yield from (f'<text x="{x:g}" y="{lowest + 12}">{text}</text>' for x, text in below)
+    yield from (f'<text x="{x:g}" y="{lowest + 14}">{text}</text>' for x, text in below)
     yield '</g><g class="tick side">'
     yield from (f'<text x="{LEFT - 4}" y="{y + 3:g}">{escape(text)}</text>' for y, text in aside)
     yield "</g>"
@@ -153,7 +153,7 @@ def _series(series: Series, look: Look, across: Scale, up: Scale) -> Iterator[st
         yield f'<path class="band" d="{_band(series, chosen, across, up)}"/>'
     if series.joined:
         yield f'<path class="line" d="{_line(_bends(points))}"{_dash(look)}/>'
-    if len(points) > (SMALL if series.joined else FEW):
+    if len(series.x) > (SMALL if series.joined else FEW):
         if not series.joined:
             yield f'<path class="dots" d="{"".join(f"M{x} {y}h0" for x, y in points)}"/>'
         return

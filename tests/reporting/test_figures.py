@@ -8,11 +8,16 @@ import re
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from harness.cli import main
+from harness.protocols.solutions import Plane, _found
 from harness.reporting import drawn, figures, render
 from harness.reporting.drawing import FORMATS, grid, write
 from harness.reporting.figure import COLOURS, Axis, Figure, Panel, Series, looks
+from harness.reporting.placing import placed
 from tests import results
 
 SIGNATURES = {"pdf": b"%PDF-", "svg": b"<?xml", "png": b"\x89PNG"}
@@ -20,7 +25,8 @@ SIGNATURES = {"pdf": b"%PDF-", "svg": b"<?xml", "png": b"\x89PNG"}
 
 def test_every_figure_of_a_protocol_is_drawn(ran):
     names = {figure.name for figure in drawn(["all"], ran)}
-    assert set(figures()) <= names and all(figure.panels for figure in drawn(["all"], ran))
+    assert set(figures()) - {"options", "training"} <= names, "these two need other options, and longer training"
+    assert all(figure.panels for figure in drawn(["all"], ran))
 
 
 def test_the_curve_of_best_of_t_is_that_of_the_table(ran):
@@ -37,6 +43,65 @@ def test_the_curve_of_best_of_t_is_that_of_the_table(ran):
                 low <= value <= high for low, value, high in zip(found.low, found.y, found.high, strict=True)
             )
     assert compared > 10
+
+
+def test_options_of_one_method_stand_in_a_panel_of_their_own(ran, tmp_path):
+    na = results.load(ran)["sinewave", "na", "base"]
+    other = replace(na.declared, method=replace(na.declared.method, options={"boundary_loss": False}))
+    label = replace(na.label, method="na[boundary_loss=off]")
+    root = results.write(tmp_path, na, results.variant(na, declared=other, label=label))
+    (figure,) = drawn(["options"], root)
+    assert [panel.title for panel in figure.panels] == ["sinewave: na"]
+    assert {series.label for series in figure.panels[0].series} == {"na", "na[boundary_loss=off]"}
+
+
+def test_training_is_the_share_of_the_fall_that_is_to_come(ran, tmp_path):
+    mdn = results.load(ran)["sinewave", "mdn", "base"]
+    curve = [(5, None, 3.0), (10, None, 2.0), (15, None, -1.0), (20, None, 0.0)]
+    model = replace(mdn.model, phases=[replace(mdn.model.phases[0], curve=curve)])
+    (figure,) = drawn(["training"], results.write(tmp_path, results.variant(mdn, model=model)))
+    ((series,),) = (panel.series for panel in figure.panels)
+    assert series.x == (5.0, 10.0, 15.0, 20.0) and series.y == (1.0, 0.75, 0.0, 0.25)
+
+
+def test_a_method_that_ranks_needs_all_its_candidates_for_its_first_proposal(ran):
+    (figure,) = drawn(["r_T-and-candidates"], ran, tasks="sinewave")
+    curves = {series.label: series.x for series in figure.panels[0].series}
+    assert set(curves["na"]) == {12.0} and curves["prior"] == (1.0, 2.0, 4.0, 8.0)
+
+
+def test_a_map_counts_the_solution_curves_that_accurate_proposals_come_near_to():
+    curves = [[[0.0, 0.0], [0.1, 0.0]], [[1.0, 1.0], [1.0, 0.9]], [[-1.0, -1.0], [-1.0, -0.9]]]
+    points, accurate = [[0.0, 0.1], [0.1, 0.1], [-0.9, -0.9], [1.1, 1.0]], [True, True, False, True]
+    plane = Plane([[-1.0, 1.0], [-1.0, 1.0]], ["x1", "x2"], points, accurate, curves)
+    assert [_found(plane, count) for count in (1, 2, 3, 4)] == [1, 1, 1, 2]
+
+
+def test_the_solution_curves_of_the_sinewave_are_nine_and_have_its_fixed_target(ran):
+    (figure,) = drawn(["solutions"], ran, tasks="sinewave")
+    assert {panel.title.partition(",")[0] for panel in figure.panels} == {"mdn", "na", "lookup", "prior"}
+    for panel in figure.panels:
+        assert len(panel.guides) == 9 and panel.square
+        for guide in panel.guides:
+            for x, y in guide.points:
+                assert math.sin(3 * math.pi * x) + math.cos(3 * math.pi * y) == pytest.approx(1.2, abs=0.02)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 100), st.floats(0, 60)), min_size=1, max_size=15),
+    st.lists(st.floats(5, 40), min_size=15, max_size=15),
+)
+def test_names_of_points_meet_neither_points_nor_names_and_stay_inside(points, widths):
+    found = placed(points, widths[: len(points)], 8.0, 2.0, (0.0, 0.0, 100.0, 60.0))
+    boxes = [
+        (x - width / 2, y - 4, x + width / 2, y + 4)
+        for (x, y), width in ((spot, width) for spot, width in zip(found, widths, strict=False) if spot)
+    ]
+    dots = [(x - 2, y - 2, x + 2, y + 2) for x, y in points]
+    for place, box in enumerate(boxes):
+        assert min(box[:2]) >= 0 and box[2] <= 100 and box[3] <= 60
+        for other in (*boxes[:place], *dots):
+            assert box[0] >= other[2] or other[0] >= box[2] or box[1] >= other[3] or other[1] >= box[3]
 
 
 def test_a_profile_rises_to_one_and_is_the_share_of_the_errors(ran):

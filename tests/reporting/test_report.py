@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.reporting import drawn, figures, tabled, tables
+from harness.reporting import drawn, tabled, tables
 from harness.reporting.figure import Axis, Guide, Panel, Series
 from harness.reporting.report import _value, page
 from harness.reporting.scales import read, scale_of, scales
@@ -58,7 +58,10 @@ def test_the_page_has_every_table_and_every_figure(ran, text):
     assert found.open == [] and found.of("table", "sortable") == len(tabled(ran))
     names = {attributes.get("id") for tag, attributes in found.tags if tag == "section"}
     assert set(tables()) & {table.name for table in tabled(ran)} <= names
-    assert sum(tag == "figure" for tag, _ in found.tags) >= len(figures()) and found.of("svg", "panel") > 10
+    assert (
+        sum(tag == "figure" for tag, _ in found.tags) >= len({figure.name for figure in drawn(["all"], ran)})
+        and found.of("svg", "panel") > 10
+    )
 
 
 def test_no_request_leaves_the_page(text):
@@ -146,6 +149,12 @@ addEventListener("load", () => {
       }
     }));
   }
+  const panel = [...document.querySelectorAll("svg.panel")].find(svg => svg.querySelector(".series use"));
+  const press = key => panel.dispatchEvent(new KeyboardEvent("keydown", { key }));
+  press("ArrowRight"); press("ArrowRight"); press("ArrowLeft");
+  out.told = [document.querySelector(".tip").textContent, panel.querySelector(".series use title").textContent];
+  press("Escape");
+  out.left = document.querySelector(".tip").hidden && !document.querySelector("use.at");
   const table = document.querySelector("table.sortable");
   table.tHead.rows[0].cells[1].querySelector("button").click();
   out.sorted = [...table.tBodies[0].rows].map(row => row.cells[1].dataset.value ?? null);
@@ -178,3 +187,4 @@ def test_in_a_browser_it_works_and_nothing_overlaps(text, tmp_path, width):
     values = [float(value) for value in out["sorted"] if value is not None]
     assert values == sorted(values) and len(values) > 2 and out["aria"] == "ascending"
     assert out["hidden"] and out["hides"] > 3 and out["open"]
+    assert out["told"][0] == out["told"][1] != "" and out["left"], "values are reached by the arrow keys"
