@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 ARGS ?=
 
-.PHONY: venv run test quick-test test-slurm check bench clean
+.PHONY: venv reading run test quick-test test-slurm check bench clean
 
 venv: $(STAMP)
 
@@ -15,6 +15,13 @@ $(STAMP): pyproject.toml constraints.txt
 	    $(PYTHON) -m pip --python $(BIN)/python install pip; }
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,dev]'
 	touch $(STAMP)
+
+# Without torch: for reading results, with table, report, figures, advise, show, list and verify.
+reading:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['reading'], sep='\n')" \
+	    | $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -r /dev/stdin
 
 run: $(STAMP)
 	$(BIN)/python -m harness run --methods all --tasks all $(ARGS)

@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from harness import __version__, verbs
 from harness.config import SELECTIONS, Settings, flag
-from harness.errors import UsageError, unknown
+from harness.errors import TRAINING, UsageError, not_installed, unknown
 from harness.metrics import METRICS
 from harness.options import text_of
 from harness.running import INTERRUPTED
@@ -25,6 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(given)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name not in TRAINING:
+            raise
+        print(f"error: {not_installed(error.name)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted. The same command continues.", file=sys.stderr)

@@ -14,6 +14,18 @@ class ContractError(ValueError):
     """A plug-in does not keep to its contract. The text says what is wrong and what to do."""
 
 
+TRAINING = ("torch", "FrEIA", "nflows", "safetensors")
+"""Packages without which results can be read, but nothing is trained, simulated or proposed."""
+
+
+def not_installed(package: str) -> str:
+    """What to do about a package of `TRAINING` that is not there."""
+    return (
+        f"{package} is not installed: results can be read here, but nothing can be trained, simulated or proposed. "
+        "Install the package with all that it depends on: pip install inverse-harness, or pip install . in its folder."
+    )
+
+
 def unknown(kind: str, value: str, allowed: Iterable[str]) -> UsageError:
     """An error that names the value, its close matches and everything that was allowed."""
     choices = sorted(allowed)

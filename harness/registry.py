@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness import modules, sources
 from harness.declaration import sound
-from harness.errors import UsageError, unknown
+from harness.errors import TRAINING, UsageError, not_installed, unknown
 from harness.options import instantiate
 
 if TYPE_CHECKING:
@@ -117,6 +117,9 @@ class Plugin:
 
     def described(self, error: str | None) -> str:
         """In a sentence, why the plug-in cannot be used."""
+        for package in TRAINING:
+            if error == f"ModuleNotFoundError: No module named {package!r}":
+                return not_installed(package)
         return (
             f"{self.kind.removesuffix('s').capitalize()} {self.name!r} of distribution {self.distribution!r} "
             f"is broken: {error}. Repair or uninstall that distribution, or select others."
