@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 ARGS ?=
 
-.PHONY: venv reading run test quick-test test-slurm check bench clean
+.PHONY: venv reading run docs test quick-test test-slurm check bench clean
 
 venv: $(STAMP)
 
@@ -43,6 +43,10 @@ check: $(STAMP)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+
+# The pages of docs/ and the docstrings as a site, in build/site; a warning is an error.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only $(ARGS)

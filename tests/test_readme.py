@@ -1,4 +1,4 @@
-"""The README's chapters and commands do what they say, as printed, in a fresh environment and another folder."""
+"""The chapters and commands of README and docs do what they say, as printed, in a fresh environment and folder."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("running", "reading", "first-plugin")
+}
 PACKAGED = ("harness", "methods", "tasks", "pyproject.toml", "README.md", "LICENSE")
 FILE = re.compile(r"`([\w./-]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
 LIMITS = {"gaussian-inverse": 30, "nearest-design": 30, "cantilever-task": 25}
@@ -27,8 +30,10 @@ pytestmark = pytest.mark.slow
 
 
 def chapter(title: str) -> str:
-    """The text of one chapter."""
-    return re.split(r"^## ", README.split(f"\n## {title}\n")[1], flags=re.MULTILINE)[0]
+    """The text of the one chapter of this title."""
+    heading = f"\n## {title}\n"
+    (page,) = (text for text in (README, *PAGES.values()) if heading in text)
+    return re.split(r"^## ", page.split(heading)[1], flags=re.MULTILINE)[0]
 
 
 def commands(text: str) -> list[str]:
@@ -96,20 +101,16 @@ def test_the_first_lines_are_make_run_and_make_test():
     assert first.split()[:2] == ["make", "run"] and second.split()[:2] == ["make", "test"]
 
 
-def test_the_results_have_their_place():
-    assert README.index("<!-- results:begin -->") < README.index("<!-- results:end -->")
-
-
 @pytest.mark.parametrize(("folder", "limit"), LIMITS.items())
 def test_a_plug_in_is_small(folder, limit):
-    lines = [body.splitlines() for name, body in FILE.findall(README) if name.startswith(f"{folder}/")]
+    lines = [body.splitlines() for name, body in FILE.findall(PAGES["first-plugin"]) if name.startswith(f"{folder}/")]
     assert len(lines) == 2 and sum(map(len, lines)) <= limit
 
 
-def test_a_table_of_the_readme_names_every_table():
-    from harness.reporting import tables
+def test_every_table_and_every_figure_is_explained():
+    from harness.reporting import figures, tables
 
-    for name in tables():
+    for name in (*tables(), *figures()):
         assert f"| `{name}` |" in chapter("Read the tables")
 
 
@@ -139,7 +140,7 @@ def test_a_chapter_works_as_printed(environment, tmp_path, title, kind):
 
 
 def test_the_commands_run_as_printed(environment, tmp_path):
-    for name, body in re.findall(r"`(run\.toml)`:\n\n```toml\n(.*?)```", README, re.DOTALL):
+    for name, body in re.findall(r"`(run\.toml)`:\n\n```toml\n(.*?)```", PAGES["running"], re.DOTALL):
         (tmp_path / name).write_text(body)
     for line in commands(chapter("Run")):
         small = "--preset smoke" in line or "--dry-run" in line

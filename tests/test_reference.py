@@ -1,10 +1,10 @@
-"""The reference results that the repository holds: intact, complete, and the ones that the README shows."""
+"""The reference results that the repository holds: intact, complete, and the ones that README and docs show."""
 
-import re
 from pathlib import Path
 
 import pytest
 
+from docs import shown
 from harness.reporting import render
 from harness.store import Store, verify
 
@@ -27,11 +27,12 @@ def test_the_rendered_tables_are_those_of_the_records(form: str) -> None:
     assert stored == render("all", REFERENCE, format=form).rstrip("\n") + "\n"
 
 
-def test_the_readme_shows_the_summaries_of_the_reference_records() -> None:
-    readme = (ROOT / "README.md").read_text()
-    shown = re.search(r"<!-- results:begin -->\n(.*?)<!-- results:end -->", readme, re.DOTALL)
-    assert shown is not None
-    tables = re.split(r"\n+(?=### )", render("summary", REFERENCE).strip())
-    assert len(tables) > 1
-    for table in tables:
-        assert table.partition("\n\n- ")[0] in shown[1]
+@pytest.mark.parametrize(("page", "name"), shown.REGIONS)
+def test_a_page_shows_what_the_reference_records_say(page: str, name: str) -> None:
+    text = shown.updated(page, name, shown.REGIONS[page, name]())
+    assert text == (ROOT / page).read_text(encoding="utf-8") and text.count("\n| ") > 5
+
+
+def test_the_figure_of_the_readme_is_there() -> None:
+    assert shown.FIGURE.read_bytes().startswith(b"\x89PNG")
+    assert f"({shown.FIGURE.relative_to(ROOT)})" in (ROOT / "README.md").read_text(encoding="utf-8")

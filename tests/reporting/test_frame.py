@@ -1,4 +1,4 @@
-"""The data frame holds every number of the records, and the README's example reads it."""
+"""The data frame holds every number of the records, and the example of the docs reads it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.reporting import protocols, render
 from harness.reporting.frame import COLUMNS, OF_TARGETS, frame
 from tests import results
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 IDENTITY = [name for name in COLUMNS if name != "value"]
 
 
@@ -134,7 +134,7 @@ def test_an_empty_folder_says_what_to_do(tmp_path):
 
 
 def test_the_example_of_the_readme_prints_methods_by_tasks(ran, tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(r"```python\n(from harness\.reporting import render.*?)```", README.read_text(), re.DOTALL)
+    (code,) = re.findall(r"```python\n(from harness\.reporting import render.*?)```", PAGE.read_text(), re.DOTALL)
     shutil.copytree(ran, tmp_path / "results" / "quick")
     monkeypatch.chdir(tmp_path)
     exec(code, {})

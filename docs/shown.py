@@ -1,0 +1,66 @@
+"""Bring what README and docs/results.md show of the reference results up to date: `python docs/shown.py`.
+
+Each region stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what a person wrote is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.protocols.advice import advice
+from harness.reporting import drawn, grouped, render
+from harness.reporting.drawing import write
+from harness.reporting.formats import markdown
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "results" / "reference"
+FIGURE = ROOT / "docs" / "figures" / "error-and-time.png"
+
+
+def overall() -> str:
+    """The table of all tasks together, without its notes."""
+    return _grids(render("overall", REFERENCE))[0].partition("\n\n")[2]
+
+
+def advised() -> str:
+    """What the README's call of `advise` prints, without its notes."""
+    tables = advice(grouped(REFERENCE, "sinewave,stack"), "nmse", seconds=(0.001,), simulations=(1, 200))
+    return _grids(markdown(tables))[0].partition("\n\n")[2]
+
+
+def summaries() -> str:
+    """The summary of every task, with the note on what the published values differ in."""
+    text = render("summary", REFERENCE)
+    note = next(line for line in text.splitlines() if line.startswith("- Ren Table 7, Ren Table 3"))
+    first, *others = _grids(text)
+    return "\n\n".join([first, note, *others])
+
+
+REGIONS: dict[tuple[str, str], Callable[[], str]] = {
+    ("README.md", "overall"): overall,
+    ("README.md", "advice"): advised,
+    ("docs/results.md", "summaries"): summaries,
+}
+
+
+def updated(page: str, name: str, shown: str) -> str:
+    """The text of a page with this in the place of what a region has."""
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+    text = (ROOT / page).read_text(encoding="utf-8")
+    head, _, rest = text.partition(begin)
+    return f"{head}{begin}\n{shown}\n\n{end}{rest.partition(end)[2]}"
+
+
+def _grids(text: str) -> list[str]:
+    """The tables with their headings, without the lists of notes."""
+    return [part.partition("\n\n- ")[0].strip() for part in re.split(r"\n+(?=### )", text.strip()) if "\n| " in part]
+
+
+if __name__ == "__main__":
+    for (page, name), show in REGIONS.items():
+        (ROOT / page).write_text(updated(page, name, show()), encoding="utf-8")
+    FIGURE.parent.mkdir(exist_ok=True)
+    (figure,) = drawn(["error-and-time"], REFERENCE)
+    write(figure, FIGURE)
