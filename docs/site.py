@@ -26,7 +26,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files, **more
     def kept(link: re.Match[str]) -> str:
         target = link[3].partition("#")[0]
         outside = (
-            "://" not in target and target and not files.get_file_from_path(posixpath.normpath(f"{folder}/{target}"))
+            "://" not in target and target and not files.get_file_from_path(posixpath.normpath(posixpath.join(folder, target)))
         )
         return link[2] if outside else link[0]
 
