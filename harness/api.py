@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from harness import config, data, fitting
+from harness.changed import rebuilt, require_same
 from harness.contracts import Method, Task
 from harness.errors import UsageError
 from harness.own_pairs import OwnPairs, pairs
@@ -80,8 +81,8 @@ def load(path: str | Path) -> Solver:
         path: the folder of its record, `RUN/TASK/METHOD/KEY`; or `RUN/TASK/METHOD`, where there is one record.
 
     Raises:
-        UsageError: there is no record, or several; it is damaged or did not end well; its model is not stored.
-        ValueError: the method, or the task's data, are no longer those of the record.
+        UsageError: there is no record, or several; it is damaged or did not end well; its model is not stored; the
+            method, or the task's data, are no longer those of the record.
     """
     folder = _record_folder(Path(path))
     record = read_record(folder)
@@ -95,14 +96,16 @@ def load(path: str | Path) -> Solver:
     for problem in problems(folder):
         raise UsageError(f"{problem}. Run the same command again to replace it.")
     cell = cell_of(record)
-    task = build_task(cell.task)
+    task = rebuilt(cell.task, record)
     dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
-    if record.data is None or dataset.hashes()["split"] != record.data.split:
-        raise ValueError(f"{cell.task.name} now gives other data than when this was recorded; run the cell again")
+    require_same(record, dataset)
     given = fitting.lesson(
         task, dataset, budget=cell.budget, schedule=cell.schedule, seed=cell.seed, device=cell.device
     )
-    method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)
+    try:
+        method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)
+    except ValueError as error:
+        raise UsageError(f"{cell.method.label} has changed since it was trained: {error}. Run the cell again.") from error
     return Solver(cell.method.label, method, given, task)
 
 
