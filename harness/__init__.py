@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.api import OutsideRange, OwnPairs, Solver, fit, load, pairs
+    from harness.api import OutsideRange, OwnPairs, Solver, TrainedLittle, fit, load, pairs
     from harness.contracts import Kind
     from harness.reporting.frame import frame
 
 __version__ = "0.1.0"
 
-__all__ = ["Kind", "OutsideRange", "OwnPairs", "Solver", "fit", "frame", "load", "pairs"]
+__all__ = ["Kind", "OutsideRange", "OwnPairs", "Solver", "TrainedLittle", "fit", "frame", "load", "pairs"]
 
 _HOMES = {"Kind": "harness.contracts", "frame": "harness.reporting.frame"}
 

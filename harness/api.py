@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from tqdm import tqdm
+
 from harness import config, data, fitting
+from harness.changed import rebuilt, require_same
 from harness.contracts import Method, Task
 from harness.errors import UsageError
 from harness.own_pairs import OwnPairs, pairs
@@ -15,15 +19,16 @@ from harness.plan import specification
 from harness.presets import Preset
 from harness.registry import Kind, build_method, build_scenario, build_task
 from harness.rescore import cell_of
+from harness.schema import Record
 from harness.selection import Selection, select
+from harness.show import labelled, none_there, summary
 from harness.show import load as read_record
-from harness.show import summary
-from harness.solver import OutsideRange, Solver
+from harness.solver import OutsideRange, Solver, TrainedLittle
 from harness.store import RECORD, problems
 from harness.training import Report
 from harness.work import MODEL
 
-__all__ = ["OutsideRange", "OwnPairs", "Solver", "fit", "load", "pairs"]
+__all__ = ["OutsideRange", "OwnPairs", "Solver", "TrainedLittle", "fit", "load", "pairs"]
 
 
 def fit(
@@ -35,7 +40,7 @@ def fit(
     epochs: int | None = None,
     seed: int = 0,
     device: str = "cpu",
-    report: Report = lambda *_: None,
+    report: Report | None = None,
 ) -> Solver:
     """Train a method on a task, as a cell of `run` does.
 
@@ -47,7 +52,7 @@ def fit(
         epochs: passes over the training pairs, instead of the preset's.
         seed: of the method's random numbers.
         device: `cpu`, `cuda` or `cuda:0`.
-        report: is told `(phase, epoch, epochs, loss)`.
+        report: is told `(phase, epoch, epochs, loss)`; a bar on standard error where omitted, if that is a terminal.
 
     Raises:
         UsageError: an unknown name or option.
@@ -70,7 +75,9 @@ def fit(
     dataset = data.draw(built, setting)
     given = fitting.lesson(built, dataset, budget=own.budget, schedule=own.schedule, seed=seed, device=device)
     made, _ = fitting.build(given, create)
-    return Solver(name, made, given, built, fitting.fit(given, made, report))
+    with bar(name) as shown:
+        phases = fitting.fit(given, made, report or shown)
+    return Solver(name, made, given, built, phases, task if isinstance(task, str) else "", own.name)
 
 
 def load(path: str | Path) -> Solver:
@@ -80,8 +87,8 @@ def load(path: str | Path) -> Solver:
         path: the folder of its record, `RUN/TASK/METHOD/KEY`; or `RUN/TASK/METHOD`, where there is one record.
 
     Raises:
-        UsageError: there is no record, or several; it is damaged or did not end well; its model is not stored.
-        ValueError: the method, or the task's data, are no longer those of the record.
+        UsageError: there is no record, or several; it is damaged or did not end well; its model is not stored; the
+            method, or the task's data, are no longer those of the record.
     """
     folder = _record_folder(Path(path))
     record = read_record(folder)
@@ -95,15 +102,41 @@ def load(path: str | Path) -> Solver:
     for problem in problems(folder):
         raise UsageError(f"{problem}. Run the same command again to replace it.")
     cell = cell_of(record)
-    task = build_task(cell.task)
+    task = rebuilt(cell.task, record)
     dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
-    if record.data is None or dataset.hashes()["split"] != record.data.split:
-        raise ValueError(f"{cell.task.name} now gives other data than when this was recorded; run the cell again")
+    require_same(record, dataset)
     given = fitting.lesson(
         task, dataset, budget=cell.budget, schedule=cell.schedule, seed=cell.seed, device=cell.device
     )
-    method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)
-    return Solver(cell.method.label, method, given, task)
+    try:
+        method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)
+    except ValueError as error:
+        raise UsageError(
+            f"{cell.method.label} has changed since it was trained: {error}. Run the cell again."
+        ) from error
+    return Solver(cell.method.label, method, given, task, [], record.label.task, record.preset, scored(record))
+
+
+def scored(record: Record) -> dict[str, float]:
+    """The mean nmse of one proposal over the targets of a record; nothing where it has none."""
+    score = record.scores.get("multi-target")
+    value = ((score.values or {}) if score else {}).get("errors", {}).get("nmse", {}).get("mean")
+    return {} if value is None else {"nmse": value}
+
+
+@contextmanager
+def bar(name: str) -> Iterator[Report]:
+    """What shows on a terminal how far a training has come; nothing where standard error is none."""
+    with tqdm(desc=name, disable=None, leave=False, unit="epoch", dynamic_ncols=True) as shown:
+
+        def report(phase: str, done: int, total: int, loss: float | None) -> None:
+            if not shown.disable:
+                shown.total, shown.n = total, done
+                shown.set_description_str(f"{name} {phase}", refresh=False)
+                shown.set_postfix_str("" if loss is None else f"loss {loss:.3g}", refresh=False)
+                shown.refresh()
+
+        yield report
 
 
 def _task(task: str | Task) -> tuple[Task, str]:
@@ -149,11 +182,10 @@ def _record_folder(path: Path) -> Path:
         return path
     inside = (folder for folder in sorted(path.glob("*")) if not folder.name.startswith("."))
     folders = [folder for folder in inside if folder.joinpath(RECORD).is_file()]
+    folders = folders or labelled(path)
     if not folders:
-        raise UsageError(
-            f"There is no record in {str(path)!r}. Name the folder of a cell, such as results/quick/TASK/METHOD."
-        )
+        raise none_there(path)
     if len(folders) > 1:
-        each = "".join(f"\n  {path / summary(folder)}" for folder in folders)
+        each = "".join(f"\n  {folder.parent / summary(folder)}" for folder in folders)
         raise UsageError(f"There are {len(folders)} records in {str(path)!r}. Name one:{each}")
     return folders[0]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from harness import answers, by_target, data, fitting
+from harness.changed import require_files, require_same
 from harness.contracts import Task
 from harness.data import Dataset
 from harness.learning import Order
@@ -49,6 +50,8 @@ def update(
     with watch("total"):
         with watch("data"):
             task = build_task(cell.task)
+            if update.record is not None:
+                require_files(update.record, task)
             dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
         yield from update.describe(task, dataset)
         if order := update.order(exclusive):
@@ -88,14 +91,10 @@ class _Update:
         """What the method learns from; it stays as it is where nothing is trained.
 
         Raises:
-            ValueError: the data are not those of the record.
+            UsageError: the data are not those of the record.
         """
         if self.record is not None and self.record.data is not None:
-            known = {"split": self.record.data.split, "targets": self.record.data.targets}
-            if known != dataset.hashes():
-                raise ValueError(
-                    f"{self.cell.task.name} now gives other data than when this was recorded; run the cell again"
-                )
+            require_same(self.record, dataset)
         else:
             yield {
                 "data": {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from typing import NoReturn
 
 from harness import __version__, verbs
 from harness.config import SELECTIONS, Settings, flag
@@ -15,6 +17,22 @@ from harness.metrics import METRICS
 from harness.options import text_of
 from harness.running import INTERRUPTED
 from harness.texts import legible
+
+EXAMPLES = {
+    "show": "sinewave/na",
+    "show-task": "robotic_arm[convention=kruse]",
+    "propose": "results/quick/sinewave/na --target 0.8 --n 10",
+    "check": "my-method",
+    "new": "method my-method",
+    "table": "summary",
+    "export": "published-results",
+}
+"""How the verbs that need an argument are written."""
+NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)")
+TARGETS = (
+    "file of wanted y: its columns are named as y; read as the file of pairs is, or with options as in "
+    "wanted.csv[sep=tab,decimal=comma]"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +65,7 @@ def _dispatch(given: list[str]) -> int:
     parser, each = build_parser()
     if given and not given[0].startswith("-") and given[0] not in each:
         raise unknown("verb", given[0], each)
-    arguments, extra = parser.parse_known_args(given)
+    arguments, extra = parser.parse_known_args(joined(given))
     if "verb" not in vars(arguments):
         parser.print_help()
         return 2
@@ -58,9 +76,45 @@ def _dispatch(given: list[str]) -> int:
     return code
 
 
+def joined(given: Sequence[str]) -> list[str]:
+    """The arguments with each value that begins with a minus behind its flag: `--target=-0.2,1.5`.
+
+    As a word of its own, argparse takes it for a flag.
+    """
+    found: list[str] = []
+    for word in given:
+        if NEGATIVE.match(word) and found and found[-1].startswith("--") and "=" not in found[-1]:
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are those of the harness: what is wrong, and how the verb is written."""
+
+    def error(self, message: str) -> NoReturn:
+        verb = self.prog.split()[-1]
+        text = re.sub(r"^argument (\S+): ", r"\1: ", message)
+        text = re.sub(r"^the following arguments are required: (.*)$", r"it needs \1", text)
+        example = f" Write for example: {self.prog} {EXAMPLES[verb]}" if verb in EXAMPLES else ""
+        raise UsageError(f"{verb}: {text.rstrip('.')}.{example}")
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    """What reads a whole number from a flag's text."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[-+]?\d+", text.strip()) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not allowed. Allowed: a whole number, {least} or more")
+        return int(text)
+
+    return read
+
+
 def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """The parser, and those of its verbs by name."""
-    parser = argparse.ArgumentParser(prog="python -m harness", description="Benchmark of inverse methods.")
+    parser = _Parser(prog="python -m harness", description="Benchmark of inverse methods.")
     parser.add_argument("--version", action="version", version=f"inverse-harness {__version__}")
     group = parser.add_subparsers(metavar="VERB")
     each: dict[str, argparse.ArgumentParser] = {}
@@ -95,9 +149,9 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     ask = each["propose"]
     ask.add_argument("cell", help="a trained method: RUN/TASK/METHOD, such as results/quick/sinewave/na, or .../KEY")
     ask.add_argument("--target", default=None, help="the wanted y, a number for each of its entries: 1.2 or 0.5,0.1")
-    ask.add_argument("--targets", default=None, metavar="FILE", help="CSV file of wanted y: its columns are named as y")
-    ask.add_argument("--n", type=int, default=10, help="designs for each target (default: 10)")
-    ask.add_argument("--seed", type=int, default=0, help="of the method's random numbers (default: 0)")
+    ask.add_argument("--targets", default=None, metavar="FILE", help=TARGETS)
+    ask.add_argument("--n", type=_whole(1), default=10, help="designs for each target (default: 10)")
+    ask.add_argument("--seed", type=_whole(0), default=0, help="of the method's random numbers (default: 0)")
     ask.add_argument("--out", default=None, metavar="FILE", help="CSV file to write all columns to")
     made = each["new"]
     made.add_argument("kind", help="task or method")
@@ -131,7 +185,9 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     drawn.add_argument("--tasks", default=None, help="only these tasks")
     drawn.add_argument("--folder", default=None, metavar="DIR", help="where to write (default: figures, in --out)")
     each["export"].add_argument("target", help="the folder to copy to")
-    each["export"].add_argument("--largest", type=int, default=64, metavar="KB", help="leave out files above (64 KB)")
+    each["export"].add_argument(
+        "--largest", type=_whole(0), default=64, metavar="KB", help="leave out files above (64 KB)"
+    )
     only = "score these only, with options as in operators[operator=full,designs=25] (default: as it was scored)"
     each["rescore"].add_argument("--protocols", default=None, help=only)
     for name in ("list", "show", "table", "figures", "report", "advise", "verify", "rescore", "export", "time"):

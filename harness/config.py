@@ -29,6 +29,7 @@ from typing import Any, Literal
 from harness import presets
 from harness.cluster import Resources
 from harness.errors import UsageError, unknown
+from harness.meanings import typed
 from harness.options import convert, hints, instantiate, value_of
 from harness.presets import Preset
 from harness.registry import Kind, discover
@@ -102,7 +103,7 @@ def read(file: str) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         content = tomllib.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"Run file {file!r} cannot be read: {error}") from error
+        raise UsageError(f"Run file {file!r} cannot be read: {presets.reason(error)}") from error
     tables = {key: value for key, value in content.items() if isinstance(value, dict) and key not in ("run", "slurm")}
     plain = {key: value for key, value in content.items() if key not in {*tables, "run"}}
     within = content.get("run", {})
@@ -142,7 +143,8 @@ def converted(name: str, value: Any, shown: str, *, elsewhere: bool = False) -> 
         return ",".join(value_of(item, str, shown) for item in (value if isinstance(value, list) else [value]))
     if name == "out":
         return Path(value_of(value, str, shown))
-    return value_of(value, hints(Settings)[name], shown)
+    (item,) = (item for item in fields(Settings) if item.name == name)
+    return typed(item, hints(Settings)[name], value, shown)
 
 
 def numbers(value: Any, name: str) -> tuple[int, ...]:

@@ -52,7 +52,16 @@ def described(plugin: Plugin, shown: dict[type, Plugin]) -> list[str]:
     texts = list(options(loaded, values, names))
     if len(names) < len(values):
         texts.append(f"{'all other' if names else 'all'} options as those of {first.name}")
-    return [head + groups, *(line for text in (*texts, *map(str, loaded.references)) for line in folded(text))]
+    handled = ", ".join(sorted(getattr(loaded, "handles", ())))
+    head += f"  handles: {handled}" * bool(handled)
+    above = [meaning_of(loaded)] if meaning_of(loaded) else []
+    return [head + groups, *(line for text in (*above, *texts, *map(str, loaded.references)) for line in folded(text))]
+
+
+def meaning_of(loaded: type) -> str:
+    """The first paragraph of a plug-in's docstring, up to its first full stop; empty where it has none of its own."""
+    first = (loaded.__doc__ or "").strip().partition("\n\n")[0]
+    return " ".join(first.split()).partition(". ")[0]
 
 
 def values_of(plugin: Plugin) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+from harness.errors import UsageError
 from harness.modules import path_of
-from harness.options import BOUNDS
+from harness.options import BOUNDS, describe, members, text_of, value_of
 
 
 def meanings(options: type) -> dict[str, str]:
@@ -29,6 +30,30 @@ def bounds_of(item: Field[Any]) -> str:
     """The bounds of a field in words, such as `0 or more and less than 1`; empty where it has none."""
     bounds = item.metadata.get("bounds", {})
     return " and ".join(BOUNDS[name][1].format(bound) for name, bound in bounds.items())
+
+
+def typed(item: Field[Any], kind: Any, value: Any, name: str) -> Any:
+    """A value of a field of type `kind`, as `value_of` gives it; an error says in words what is allowed.
+
+    Raises:
+        UsageError: with the value, and what is allowed, bounds included.
+    """
+    try:
+        return value_of(value, kind, name)
+    except UsageError as error:
+        if not {int, float} & set(members(kind)):
+            raise
+        raise UsageError(f"{name} = {text_of(value)} is not allowed. Allowed: {in_words(item, kind)}.") from error
+
+
+def in_words(item: Field[Any], kind: Any) -> str:
+    """What a field of type `kind` may be, such as `a whole number, 1 or more, or none`."""
+    bounds, words = bounds_of(item), {int: "a whole number", float: "a number", str: "text"}
+    found = [
+        f"{words.get(one) or describe(one)}{f', {bounds}' if bounds and one in (int, float) else ''}"
+        for one in reversed(members(kind))
+    ]
+    return (", or " if bounds else " or ").join(found)
 
 
 @cache

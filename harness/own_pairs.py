@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 LEAST = 10  # pairs, of which a fifth validates
+TRIED = 16  # pairs that a forward model is tried on
+DIFFERENT = 1e-6  # nmse from which on a forward model and the pairs are said to differ
+
+
+class SimulatorDiffers(UserWarning):
+    """A forward model says something else than the pairs."""
 
 
 class OwnPairs(Task):
@@ -93,6 +100,9 @@ def pairs(
 
     Raises:
         UsageError: values that are no numbers, shapes that do not belong together, or fewer than ten pairs.
+
+    Warns:
+        SimulatorDiffers: `simulate`, which is tried on a few pairs, gives another y than they have.
     """
     designs, reached = _matrix("x", x), _matrix("y", y)
     if len(designs) != len(reached):
@@ -115,13 +125,41 @@ def pairs(
     for given, of, rows in zip(own, ("x", "y"), (designs, reached), strict=True):
         if len(set(given)) != rows.shape[1]:
             raise UsageError(f"{of} has {rows.shape[1]} columns, and its names are {list(given)}. Give one name each.")
-    return OwnPairs(
+    made = OwnPairs(
         designs,
         reached,
         (tuple(own[0]), tuple(own[1])),
         _checked(kinds, designs) if kinds else _detect(designs),
         simulate,
     )
+    if simulate is not None:
+        _compare(made)
+    return made
+
+
+def _compare(task: OwnPairs) -> None:
+    """Try the forward model on a few pairs, and warn where it says something else than they do.
+
+    Warns:
+        SimulatorDiffers: by more than rounding, or it answers none of them.
+    """
+    chosen = torch.linspace(0, len(task.x) - 1, min(TRIED, len(task.x))).long()
+    squares = (task.simulate(task.x[chosen]) - task.y[chosen]).square()
+    deviation = (task.y - task.y.nanmean(0)).square().nanmean(0)
+    error = float((squares / torch.where(deviation > 0, deviation, 1.0)).nanmean())
+    if math.isnan(error):
+        text = (
+            f"simulate answers none of {len(chosen)} of the pairs with finite numbers. Look at what it gives for x[0]."
+        )
+    elif error > DIFFERENT:
+        text = (
+            f"What simulate gives differs from y: nmse {error:.3g} over {len(chosen)} pairs, where 1 is the error of "
+            "always answering with the mean. Methods learn from the pairs and are judged by simulate; see that both "
+            "have the same units and order of columns."
+        )
+    else:
+        return
+    warnings.warn(text, SimulatorDiffers, stacklevel=3)
 
 
 def _checked(given: Sequence[Kind], x: Tensor) -> tuple[Kind, ...]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
 from harness.api import load
+from harness.contracts import Task
 from harness.durable import storage_errors, write_whole
 from harness.errors import UsageError
-from harness.reporting.notes import FEW_STEPS
 from harness.reporting.numbers import MISSING, number
-from harness.solver import OutsideRange, Solver
+from harness.solver import NAMED, Solver, few
 
 if TYPE_CHECKING:
     import pandas
@@ -32,31 +34,32 @@ def proposals(cell: str, target: str | None, targets: str | None, n: int, seed: 
         UsageError: no trained method, or targets that cannot be used.
     """
     solver = load(cell)
-    wanted = _numbers(target) if target is not None else _file(str(targets))
+    wanted = _numbers(target, solver) if target is not None else _file(str(targets), solver)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", OutsideRange)
+        warnings.simplefilter("always")
         designs = solver.propose(wanted, n, seed=seed)
-    remarks = [f"Mind: {item.message}" for item in caught if issubclass(item.category, OutsideRange)]
-    return "\n".join([*_lines(solver, designs), *remarks, *_untrained(solver)]), designs
+    remarks = [f"Mind: {item.message}" for item in caught if issubclass(item.category, UserWarning)]
+    return "\n".join([*_lines(solver, designs), *_free(solver, wanted), *remarks]), designs
 
 
-def _untrained(solver: Solver) -> Iterator[str]:
-    """A remark on a model that was trained for a moment only."""
-    schedule, rows = solver.given.schedule, len(solver.given.train.x)
-    steps = schedule.epochs * max(1, rows // schedule.batch)
-    if solver.method.trainable and steps < FEW_STEPS:
-        yield (
-            f"Mind: {solver.name} was trained for {steps} steps, as in the preset smoke, which is too little to learn "
-            "much. Train it longer, as in the preset quick."
-        )
+def _free(solver: Solver, wanted: pandas.DataFrame) -> Iterator[str]:
+    """What targets leave open, an entry of y a line."""
+    for name, values in zip(solver.y_names, wanted.to_numpy().T, strict=True):
+        rows = [str(row) for row, value in enumerate(values) if math.isnan(value)]
+        if rows:
+            more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+            plural = "s" * (len(rows) > 1)
+            yield f"{name} is left free in target{plural} {', '.join(rows[:NAMED])}{more}: it may have any value there."
 
 
 def writable(path: Path) -> None:
     """See, before anything is computed, that a new file can be written there.
 
     Raises:
-        UsageError: there is such a file, or no such folder.
+        UsageError: there is such a file, no such folder, or it is to be of another kind than CSV.
     """
+    if path.suffix != ".csv":
+        raise UsageError(f"--out {str(path)!r} is not allowed. Allowed: a name that ends in .csv, such as designs.csv.")
     if path.exists():
         raise UsageError(f"{str(path)!r} exists and is left as it is. Give --out another name, or remove it.")
     if not path.parent.is_dir():
@@ -74,25 +77,41 @@ def written(designs: pandas.DataFrame, path: Path) -> str:
     return f"{len(designs)} designs: {path}"
 
 
-def _numbers(text: str) -> list[list[float]]:
+def _numbers(text: str, solver: Solver) -> pandas.DataFrame:
     """One target from `1.2` or `0.5,0.1`."""
+    import pandas
+
+    names = solver.y_names
     try:
-        return [[math.nan if part.strip() == "" else float(part) for part in text.split(",")]]
+        values = [math.nan if part.strip() == "" else float(part) for part in text.split(",")]
     except ValueError as error:
         raise UsageError(
             f"--target {text!r} is not allowed. Allowed: a number for each y, such as 1.2 or 0.5,0.1."
         ) from error
-
-
-def _file(path: str) -> pandas.DataFrame:
-    import pandas
-
-    try:
-        return pandas.read_csv(path, skipinitialspace=True)
-    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+    if len(values) != len(names):
         raise UsageError(
-            f"--targets {path!r} cannot be read: {error}. Give a CSV file with a column for each y."
-        ) from error
+            f"--target {text!r} has {_values(len(values))}. Give {_values(len(names))} with commas between them"
+            f"{', one for each y' * (len(names) > 1)}: {few(names)}."
+        )
+    return pandas.DataFrame([values], columns=names)
+
+
+def _values(count: int) -> str:
+    return f"{count} value{'s' * (count != 1)}"
+
+
+def _file(text: str, solver: Solver) -> pandas.DataFrame:
+    """The targets of a file, read as files of pairs are, by the plug-in that reads those."""
+    found = list(entry_points(group="harness.readers", name="targets"))
+    if not found:
+        raise UsageError(
+            "No installed distribution reads files of targets (entry point 'targets' of the group 'harness.readers'). "
+            "Install one, or give a single target by --target."
+        )
+    options = solver.task.options
+    usual = {item.name: getattr(options, item.name) for item in fields(options)} if is_dataclass(options) else {}
+    read: pandas.DataFrame = found[0].load()(text, usual, solver.columns_of)
+    return read
 
 
 def _lines(solver: Solver, designs: pandas.DataFrame) -> Iterator[str]:
@@ -113,13 +132,23 @@ def _lines(solver: Solver, designs: pandas.DataFrame) -> Iterator[str]:
     if left or hidden:
         more = [f"{left} more designs"] * bool(left) + [f"columns of {len(hidden)} more numbers"] * bool(hidden)
         yield f"Not shown: {' and '.join(more)}; --out FILE.csv writes all."
-    yield (
-        "reached: by the task's forward model." if y else "The task has no forward model: nothing was simulated again."
-    )
+    yield _reached(solver.task) if y else "The task has no forward model: nothing was simulated again."
     yield "nmse: squared error in units of the variance of y in training; 1 is the error of answering with the mean."
     if "believed_nmse" in columns:
         yield "believed_nmse: what the method's own forward model promises."
     yield "inside: in the box of the task; nearest: distance to the nearest training design, in standardised x."
+
+
+def _reached(task: Task) -> str:
+    """What simulated the designs again, and how far that is from the truth."""
+    judge, floor = getattr(task, "judge", ""), task.floor
+    if not floor:
+        return f"reached: by the task's forward model{f', {judge}' * bool(judge)}."
+    errors = ", ".join(f"{name} {value:.3g}" for name, value in floor.items())
+    return (
+        f"reached: by the task's forward model, {judge or 'which is an approximation'}. It is not the truth: its own "
+        f"error, the floor, is {errors}, and a smaller error or difference means nothing."
+    )
 
 
 def _text(value: Any) -> str:

@@ -16,10 +16,10 @@ import torch
 
 from harness import provenance
 from harness.cell import stamped, update
+from harness.changed import rebuilt
 from harness.cores import usable_cores
 from harness.errors import UsageError
 from harness.learning import learn
-from harness.options import render, resolve
 from harness.plan import Cell, Made, specification
 from harness.records import Damaged, plain, read
 from harness.registry import PluginSpec, build_protocol, discover, get, require_scorable
@@ -79,7 +79,8 @@ def _revise(root: Path, folder: Path, plan: Callable[[Cell, Record], tuple[Cell,
             for part in update(cell, work, record, copy, learn, lambda *_: None, exclusive=busy < BUSY):
                 content.update(part)
         except UsageError as error:
-            raise Unusable(f"{error}{_where(record)}") from error
+            rebuilt(cell.task, record)  # says where its files were, if they are what is missing
+            raise Unusable(str(error)) from error
         device = cell.device if timed else "cpu"  # where this was done: scores need no GPU
         stamp = provenance.stamp(provenance.environment(), device=device, threads=threads, started=started)
         Store(root).place(stamped(content, stamp), copy, folder)
@@ -95,23 +96,6 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _where(record: Record) -> str:
-    """What to do about a task that cannot be built where it was made with options that say where something is."""
-    task: Any = get("tasks", record.declared.task.name).load()
-    defaults, declared = resolve(task.Options, owner=record.declared.task.name), record.declared.task.options
-    given = {
-        name: value
-        for name, value in record.task_options.items()
-        if isinstance(value, str) and name not in declared and value != defaults.get(name)
-    }
-    if not given:
-        return ""
-    return (
-        f" The record was made with {render(given)}: put back what that names, and call again from the folder in which "
-        "the run was started; or give its new place to `run`, which finds the record by the contents."
-    )
 
 
 def _intact(folder: Path) -> Record:

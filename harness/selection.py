@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Any
 
 from harness.errors import UsageError, unknown
-from harness.options import convert, instantiate, render, resolve
+from harness.meanings import typed
+from harness.options import convert, hints, instantiate, render, resolve
 from harness.registry import Kind, Plugin, discover, require_scorable
 from harness.texts import meant
 
@@ -119,6 +120,10 @@ def named(kind: Kind, name: str, plugins: Mapping[str, Plugin]) -> list[Plugin]:
 def validated(plugin: Plugin, given: Mapping[str, str]) -> Selection:
     """A selection whose options were converted and accepted by the plug-in's dataclass."""
     loaded: Any = plugin.load()
+    types = hints(loaded.Options)
+    for item in fields(loaded.Options):
+        if item.name in given:
+            typed(item, types[item.name], given[item.name], f"{plugin.name}[{item.name}]")
     converted = convert(loaded.Options, given, plugin.name)
     values = resolve(loaded.Options, getattr(loaded, "defaults", {}), converted, owner=plugin.name)
     if plugin.kind == "protocols":

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, unknown
 from harness.records import Damaged, plain, read
 from harness.schema import Record
-from harness.store import KEY_DIGITS, RECORD, cell_folders
+from harness.store import KEY_DIGITS, RECORD, cell_folders, record_files
 
 HIDDEN = ("schema", "checksum", "files")
+LISTED = 12  # records in an error
 MANY = 8  # values of a list that are shown before it is cut
 
 
@@ -33,16 +35,74 @@ def find(root: Path, what: str) -> list[Path]:
     path = Path(what)
     if (path.parent if path.name == RECORD else path).joinpath(RECORD).is_file():
         return [path.parent if path.name == RECORD else path]
-    folders = list(cell_folders(root))
+    folders = list(cell_folders(existing(str(root))))
     if re.fullmatch(r"[0-9a-f]{4,}", what):
         folders = [folder for folder in folders if folder.name.startswith(what[:KEY_DIGITS])]
         if folders:
             return folders
         raise UsageError(f"No record below {str(root)!r} has a key that begins with {what}. Give its folder by --out.")
     found = [folder for folder in folders if "/".join(folder.parts[-3:-1]) == what.rstrip("/")]
+    found = found or labelled(root / what)
     if not found:
         raise unknown(f"record below {str(root)!r}", what, {"/".join(folder.parts[-3:-1]) for folder in folders})
     return found
+
+
+def labelled(path: Path) -> list[Path]:
+    """The folders of the records at a path whose end is written as tables show it: `RUN/dataset[pairs]/METHOD`.
+
+    Options may have slashes in them, so that the result folder may be any folder above.
+    """
+    for root in path.parents:
+        if root != root.parent and (files := record_files(root)):
+            wanted = path.relative_to(root).as_posix()
+            return [file.parent for file in files if wanted in _names(file.parent)]
+    return []
+
+
+def _names(folder: Path) -> set[str]:
+    """What the record in a folder may be called, in words; nothing where it is damaged."""
+    try:
+        record = read(folder / RECORD)
+    except Damaged:
+        return set()
+    name = f"{record.label.task}/{record.label.method}"
+    full = f"{name}/{record.label.scenario}" if record.declared.scenario else name
+    return {name, full, f"{full}/{record.declared.seed}"}
+
+
+def none_there(path: Path) -> UsageError:
+    """The error for a path without a record, which lists what there is at the nearest folder above it."""
+    missing = f"There is no record in {str(path)!r}."
+    near = next((root for root in (path, *path.parents) if root.is_dir()), Path())
+    for root in (near, near.parent):
+        found = sorted({str(file.parent.parent) for file in record_files(root)})
+        found = found or sorted({str(folder) for folder in root.glob("[!.]*/") if record_files(folder)})
+        if found:
+            more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+            close = get_close_matches(str(path), found, n=3)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            return UsageError(
+                f"{missing}{hint} There are {', '.join(found[:LISTED])}{more}. Name the folder of a cell, "
+                "RUN/TASK/METHOD."
+            )
+    return UsageError(
+        f"{missing} Name the folder of a cell, such as results/quick/TASK/METHOD; `list results` shows the result "
+        "folders, and `run` makes one."
+    )
+
+
+def existing(out: str) -> Path:
+    """The result folder, which must exist.
+
+    Raises:
+        UsageError: naming the folders beside it.
+    """
+    root = Path(out)
+    if root.is_dir():
+        return root
+    beside = sorted(str(path) for path in root.parent.glob("*/") if not path.name.startswith("."))
+    raise UsageError(f"{unknown('result folder', out, beside)} Name one of them with --out.")
 
 
 def load(folder: Path) -> Record:

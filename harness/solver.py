@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from harness.errors import UsageError
 from harness.fitting import Lesson
 from harness.metrics import METRICS, errors
 from harness.own_pairs import OwnPairs
+from harness.reporting.notes import FEW_STEPS
 from harness.resimulation import resimulate
 from harness.seeds import derive, seeded
 from harness.training import PhaseLog
@@ -31,13 +32,21 @@ RESERVED = ("target", "believed_nmse", "nmse", "inside", "nearest")
 """Columns of the answer; a column of x of such a name gets `x: ` before it."""
 NAMED = 3  # targets outside the training range, and entries of y in which they are, that a warning names
 FEW = 8  # names of columns in an error
+ASKED = 1000  # pairs of which the nearest other one is looked for
+NEAR = 0.999  # share of them that have one nearer than what is called near
+CLEAR = 3.0  # times that distance from which on a target is far
+MISSED = 0.01  # the nmse of the nearest pair below which a target is near whatever else
 
 
 class OutsideRange(UserWarning):
-    """A target lies outside the y that the method has learned from."""
+    """A target lies outside the y that the method has learned from, in one of its entries or in all together."""
 
 
-@dataclass(frozen=True)
+class TrainedLittle(UserWarning):
+    """The method was trained for a moment only."""
+
+
+@dataclass(frozen=True, repr=False)
 class Solver:
     """A trained method on a task; made by `harness.fit` and `harness.load`."""
 
@@ -49,6 +58,22 @@ class Solver:
     task: Task
     phases: list[PhaseLog] = field(default_factory=list)
     """What each training phase did; empty where it was loaded."""
+    of: str = ""
+    """The task as it was selected."""
+    preset: str = ""
+    errors: Mapping[str, float] = field(default_factory=dict)
+    """Mean error of one proposal over the targets of its record, by metric; empty where it was not scored."""
+
+    def __repr__(self) -> str:
+        trainable = sum(parameter.numel() for parameter in self.method.parameters() if parameter.requires_grad)
+        facts = [
+            f"{self.name} on {self.of or type(self.task).__name__}",
+            *([f"preset {self.preset}"] if self.preset else []),
+            f"{trainable} parameters",
+            f"{len(self.given.train.x)} pairs",
+            *(f"{name} {value:.3g}" for name, value in self.errors.items()),
+        ]
+        return f"Solver({', '.join(facts)})"
 
     @property
     def x_names(self) -> list[str]:
@@ -87,14 +112,19 @@ class Solver:
             UsageError: targets of another shape, or with gaps that the method does not handle.
 
         Warns:
-            OutsideRange: a target lies outside the y of the training pairs, where no method has learned anything.
+            OutsideRange: a target lies outside the y of the training pairs, where no method has learned anything, or
+                far from all of them.
+            TrainedLittle: the method was trained for a moment only.
         """
         import pandas
 
         wanted = self._wanted(targets)
         n, seed = _whole("n", n, 1), _whole("seed", seed, 0)
-        for line in outside_range(self.given, wanted, self.y_names):
+        lines = [*outside_range(self.given, wanted, self.y_names), *far(self.given, wanted)]
+        for line in lines:
             warnings.warn(line, OutsideRange, stacklevel=2)
+        for line in self._untrained():
+            warnings.warn(line, TrainedLittle, stacklevel=2)
         with seeded("solver", seed):
             found = Asker(self.method, self.given).propose(wanted, n, Generator().manual_seed(derive("solver", seed)))
         x, believed = found.x, found.believed
@@ -122,6 +152,24 @@ class Solver:
             found.append(name)
         return found
 
+    def columns_of(self, columns: Sequence[Any]) -> list[Any]:
+        """The columns of a table that hold the entries of y, in their order; a unit in brackets may be left out.
+
+        Raises:
+            UsageError: an entry has no column, or several.
+        """
+        return [_column(name, self.y_names, list(columns)) for name in self.y_names]
+
+    def _untrained(self) -> Iterator[str]:
+        """A remark on a model that was trained for a moment only."""
+        schedule, rows = self.given.schedule, len(self.given.train.x)
+        steps = schedule.epochs * max(1, rows // schedule.batch)
+        if self.method.trainable and steps < FEW_STEPS:
+            yield (
+                f"{self.name} was trained for {steps} steps, as in the preset smoke, which is too little to learn "
+                "much. Train it longer, as in the preset quick."
+            )
+
     def _wanted(self, targets: Any) -> Tensor:
         """Targets `(m, y_dim)`, float64."""
         import pandas
@@ -130,8 +178,13 @@ class Solver:
         named = isinstance(targets, pandas.Series) and all(isinstance(label, str) for label in targets.index)
         if named and y_dim > 1:  # one target, whose entries the index names
             targets = targets.to_frame().T
+        if isinstance(targets, Mapping | set | str):
+            raise UsageError(
+                f"The targets are a {type(targets).__name__}. Give numbers, an array, or a data frame whose columns "
+                "are named as y, such as pandas.DataFrame([{'gap': 0.8}])."
+            )
         if hasattr(targets, "columns"):
-            targets = targets[[_column(name, names, list(targets.columns)) for name in names]]
+            targets = targets[self.columns_of(list(targets.columns))]
         try:
             array = np.array(targets, dtype=float)
         except (TypeError, ValueError, RuntimeError) as error:
@@ -144,7 +197,7 @@ class Solver:
         if array.ndim != 2 or array.shape[1] != y_dim or not len(array):
             raise UsageError(
                 f"The targets have shape {np.shape(targets)}. Allowed: {y_dim} number{'s' * (y_dim > 1)} "
-                f"({_few(names)}), or an array (targets, {y_dim})."
+                f"({few(names)}), or an array (targets, {y_dim})."
             )
         if np.isinf(array).any():
             raise UsageError("The targets hold infinite values. Give finite ones.")
@@ -162,7 +215,7 @@ class Solver:
         if np.isnan(array).any() and "gaps" not in self.method.handles:
             raise UsageError(
                 f"The targets have gaps (NaN), which {self.name} does not handle. Give every entry, or take a method "
-                "that handles gaps (`python -m harness list methods`)."
+                "that handles gaps (`python -m harness list methods` says which do)."
             )
         return torch.from_numpy(array)
 
@@ -191,10 +244,11 @@ def _column(name: str, names: list[str], columns: list[Any]) -> Any:
     for known in (name, name.partition(" [")[0]):
         if texts.count(known) == 1:
             return columns[texts.index(known)]
-    raise UsageError(f"The targets have the columns {_few(texts)}. Give one column for each y: {_few(names)}.")
+    raise UsageError(f"The targets have the columns {few(texts)}. Give one column for each y: {few(names)}.")
 
 
-def _few(names: list[str]) -> str:
+def few(names: list[str]) -> str:
+    """Names in a message, the first ones where there are many."""
     return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
@@ -221,3 +275,48 @@ def outside_range(given: Lesson, targets: Tensor, names: list[str]) -> Iterator[
                 f"{name} = {values}{more} lies outside what was learned from, {low[entry]:.6g} to {high[entry]:.6g}: "
                 "designs for it are guesses."
             )
+
+
+def far(given: Lesson, targets: Tensor) -> Iterator[str]:
+    """A line for the targets that are far from all pairs, though each entry is inside the training range.
+
+    Far is more than `CLEAR` times the distance within which `NEAR` of the pairs have another one, in standardised y.
+    """
+    scale = given.scales[1]
+    known = scale.apply(torch.cat([given.train.y, given.valid.y]))
+    low, high = extent(known)
+    wanted = scale.apply(targets)
+    found: list[tuple[int, float, float]] = []
+    for row, target in enumerate(wanted):
+        entries = ~target.isnan()
+        if not entries.any() or bool(((target < low) | (target > high)).any()):
+            continue
+        rows = known[:, entries]
+        rows = rows[rows.isfinite().all(1)]
+        distance = _nearest(target[entries], rows)
+        if MISSED < distance**2 / int(entries.sum()) < torch.inf:
+            usual = _usual(rows)
+            if distance > CLEAR * usual:
+                found.append((row, distance, usual))
+    if found:
+        row, distance, usual = max(found, key=lambda item: item[1])
+        several = f"{len(found)} targets are" if len(found) > 1 else f"Target {row} is"
+        yield (
+            f"{several} far from all pairs that were learned from, though each y is in its range. The nearest pair to "
+            f"target {row} is {distance:.3g} standard deviations of y away, and pairs are within {usual:.3g} of each "
+            "other: perhaps no design reaches it."
+        )
+
+
+def _nearest(point: Tensor, rows: Tensor) -> float:
+    """The distance of a point `(d,)` to the nearest of the rows `(n, d)`; infinite where there are none."""
+    return float(torch.cdist(point[None], rows).min()) if len(rows) else torch.inf
+
+
+def _usual(rows: Tensor) -> float:
+    """Within which distance nearly all rows `(n, d)` have another one; equal rows count as one."""
+    rows = rows.unique(dim=0)
+    if len(rows) < 2:
+        return 0.0
+    asked = rows[torch.linspace(0, len(rows) - 1, min(ASKED, len(rows))).long()]
+    return float(torch.cdist(asked, rows).topk(2, largest=False).values[:, 1].quantile(NEAR))

@@ -21,6 +21,8 @@ from harness.plan import part_of, planned, specification
 from harness.registry import Kind, Plugin, build_protocol, discover
 from harness.running import default_jobs, execute, finish, pending, write_tables
 from harness.selection import named, select, split
+from harness.show import existing
+from harness.show import show as rendered
 from harness.store import Store, record_files, verify
 from harness.work import in_words
 
@@ -80,8 +82,6 @@ def list_(arguments: Namespace) -> int:
 
 def show(arguments: Namespace) -> int:
     """Print one record, or the records of one method on one task."""
-    from harness.show import show as rendered
-
     print(rendered(Path(arguments.out), arguments.what))
     return 0
 
@@ -160,6 +160,10 @@ def of_any_kind(name: str) -> list[Plugin]:
     for kind, plugins in kinds.items():
         with suppress(UsageError):
             found += named(kind, name, plugins)
+    others: tuple[Kind, ...] = ("scenarios", "protocols")
+    for kind in others:
+        if not found and name in discover(kind):
+            raise UsageError(f"{name!r} is a {kind.removesuffix('s')}. Only methods and tasks can be checked.")
     if not found:
         raise unknown("method or task", name, {"all", *kinds["methods"], *kinds["tasks"]})
     return found
@@ -291,19 +295,6 @@ def revised(work: Callable[[Path], Iterable[str]], root: Path) -> int:
         done += LEFT not in line
     write_tables(root, echo=False)
     return 0 if done else 3
-
-
-def existing(out: str) -> Path:
-    """The result folder, which must exist.
-
-    Raises:
-        UsageError: naming the folders beside it.
-    """
-    root = Path(out)
-    if root.is_dir():
-        return root
-    beside = sorted(str(path) for path in root.parent.glob("*/") if not path.name.startswith("."))
-    raise UsageError(f"{unknown('result folder', out, beside)} Name one of them with --out.")
 
 
 def export(arguments: Namespace) -> int:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -184,6 +185,24 @@ def test_a_full_queue_is_asked_again_in_halves_until_all_is_handed_in(tmp_path, 
     made = engine(tmp_path, queue, quiet=False, entries=2)
     assert run_cells(all_of(*cells), Store(tmp_path), engine=made, quiet=True, runner=compute).counts == {"ok": 2}
     assert queue.handed_in == [[1], [1]] and capsys.readouterr().err.count("takes no more for now") == 1
+
+
+AWAY = "Batch job submission failed: Unable to contact slurm controller (connect failure)"
+
+
+def test_a_controller_that_is_away_for_a_moment_is_asked_again(tmp_path, capsys):
+    made = engine(tmp_path, LocalQueue(tmp_path, refuse=[AWAY, AWAY]), quiet=False)
+    made.pace = replace(made.pace, away=60.0)
+    counts = run_cells(all_of(make_cell()), Store(tmp_path), engine=made, quiet=True, runner=compute).counts
+    assert counts == {"ok": 1} and capsys.readouterr().err.count("controller does not answer, and is asked again") == 1
+
+
+def test_a_controller_that_stays_away_is_one_clear_error_where_nothing_is_in_the_queue(tmp_path):
+    made = engine(tmp_path, LocalQueue(tmp_path, refuse=[AWAY] * 1000))
+    made.pace = replace(made.pace, away=0.5)
+    with pytest.raises(UsageError, match=r"has not answered for .* Nothing was handed in\. See with `sinfo`"):
+        run_cells(all_of(make_cell()), Store(tmp_path), engine=made, quiet=True, runner=compute)
+    assert not (tmp_path / FOLDER).exists()
 
 
 def test_a_refusal_for_good_is_one_clear_error(tmp_path):

@@ -123,7 +123,7 @@ def test_flags_change_the_preset_and_its_name() -> None:
         ("[tasks.sinewave.schedule]\nepoch = 3", "Did you mean epochs"),
         ("run = 3", "a table .run. of flags"),
         ("jobs = 0", "--jobs = 0 is not allowed. Allowed: 1 or more"),
-        ("jobs = true", "--jobs = on is not allowed. Allowed: int"),
+        ("jobs = true", "--jobs = on is not allowed. Allowed: a whole number, 1 or more, or none"),
         ('force = "maybe"', "Allowed: on"),
         ("methods = 3", "Allowed: str"),
         ("x = [", "cannot be read"),

@@ -63,7 +63,7 @@ ROOMS = (
     ("harness.reporting", "harness.reporting.*"),
     ("harness.protocols.*",),
     ("harness.cluster", "harness.presets", "harness.config", "harness.work", "harness.plan"),
-    ("harness.learning", "harness.cell"),
+    ("harness.learning", "harness.changed", "harness.cell"),
     ("harness.apart", "harness.execution", "harness.execution.*"),
     ("harness.conformance", "harness.conformance.*"),
     ("harness.running", "harness.submitting", "harness.rescore", "harness.estimate", "harness.show", "harness.listing"),

@@ -60,7 +60,8 @@ class Task(ABC):
     A subclass sets `x_dim`, `y_dim` and `fixed_target` and implements `sample_prior`, `simulate` and `bounds`.
     `Options`, a frozen dataclass, makes `name[option=value]` typed and validated. An option that does not determine
     numbers, such as a number of processes, is a `field(metadata={"identity": False})`. An attribute `title`, a short
-    text such as the name of a data file, stands in labels in place of the options that the user gave.
+    text such as the name of a data file, stands in labels in place of the options that the user gave; an attribute
+    `judge` says in words what the forward model is, such as `a proxy that was trained on pairs`.
     """
 
     x_dim: int

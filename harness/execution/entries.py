@@ -56,6 +56,8 @@ class Pace:
     there was none."""
     retry: float = 60.0
     """After a full queue has refused an array."""
+    away: float = 90.0
+    """For which the controller may not answer, where nothing is in the queue yet: a restart takes less."""
 
 
 class Entries(Engine):
@@ -86,6 +88,7 @@ class Entries(Engine):
         self.waiting: list[Item] = []
         self.entries: dict[str, Entry] = {}
         self.adopted = False
+        self.away_since: float | None = None
         self.next_look = self.next_ask = self.next_try = 0.0
 
     def submit(self, job: Job) -> Future[Done]:
@@ -183,6 +186,7 @@ class Entries(Engine):
             names = self.queue.submit(slices, limit)
         except Refused as refused:
             return self._refused(parts, refused)
+        self.away_since = None
         self.ledger.keep(
             {
                 name: [line(self.store, item.job, item.mark) for item in part]
@@ -199,6 +203,9 @@ class Entries(Engine):
 
     def _refused(self, parts: list[list[Item]], refused: Refused) -> None:
         """Hand in halves where the queue does not take so many at once, and try again later where it is full."""
+        if refused.away:
+            return self._away(refused)
+        self.away_since = None
         half = len(parts) // 2
         if refused.smaller and half:
             self._submit(parts[:half])
@@ -213,6 +220,24 @@ class Entries(Engine):
                 f"The cluster refuses the cells: {refused}. Change what is asked for with --slurm, such as "
                 "partition=..., time=... or mem=...; then the same command continues."
             )
+
+    def _away(self, refused: Refused) -> None:
+        """Try again while the controller may come back; where cells are in the queue, for as long as they are watched.
+
+        Raises:
+            UsageError: it has not answered for long, and nothing was handed in.
+        """
+        now = time.monotonic()
+        if self.away_since is None:
+            self.away_since = now
+            self._say(f"SLURM's controller does not answer, and is asked again: {refused}.")
+        elif now - self.away_since > self.pace.away and not self.entries:
+            raise UsageError(
+                f"SLURM's controller has not answered for {duration(now - self.away_since)}: {refused}. Nothing was "
+                "handed in. See with `sinfo` whether this machine reaches the cluster, and call the same command again "
+                "when it does; or leave out --engine to run the cells on this machine."
+            )
+        self.next_try = now + min(self.pace.retry, self.pace.away / 4)
 
     def _look(self) -> None:
         """Settle the cells that have a new record."""

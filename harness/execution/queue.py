@@ -28,6 +28,8 @@ LATER = re.compile(
     re.IGNORECASE,
 )
 """How SLURM says that it takes no more for now; in all other refusals, waiting changes nothing."""
+AWAY = re.compile(r"unable to contact|connect(ion)? (failure|refused)|configuration source", re.IGNORECASE)
+"""How it says that its controller is not there."""
 SMALLER = re.compile(r"array specification|submit limit|MaxSubmit", re.IGNORECASE)
 """How it says that an array has too many entries."""
 
@@ -38,6 +40,8 @@ class Refused(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.later, self.smaller = bool(LATER.search(message)), bool(SMALLER.search(message))
+        self.away = bool(AWAY.search(message))
+        """Whether the controller does not answer."""
 
 
 class Queue(ABC):

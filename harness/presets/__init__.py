@@ -93,8 +93,19 @@ def load(name: str) -> Preset:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"Preset file {name!r} cannot be read: {error}") from error
+        raise UsageError(f"Preset file {name!r} cannot be read: {reason(error)}") from error
     return from_table(path.stem, table)
+
+
+def reason(error: Exception) -> str:
+    """Why a TOML file cannot be read, and what to do."""
+    if isinstance(error, FileNotFoundError):
+        return f"there is no such file. It was looked for from {str(Path.cwd())!r}; give its path as it is."
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}. Give the path of a file, and the right to read it."
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8. Save it as UTF-8."
+    return f"it is no TOML: {error}. Correct that line."
 
 
 def from_table(name: str, table: Mapping[str, Any]) -> Preset:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from harness.errors import UsageError
 
@@ -39,6 +39,8 @@ class Form:
     decimal: Decimal = "point"
     comment: str | None = "#"
     """What a line of remarks begins with."""
+    least: ClassVar[int] = 2
+    """Columns that there must be."""
 
 
 def read(path: Path, form: Form) -> pd.DataFrame:
@@ -149,7 +151,7 @@ def _separator(path: Path, head: str, first: str, form: Form) -> str:
 
 def _require_names(path: Path, names: Sequence[str], first: Sequence[str], sep: str, form: Form) -> None:
     """Refuse names that cannot be those of columns; `first` are the values of the first row."""
-    if len(names) == 1:
+    if len(names) < form.least:
         between = "commas, semicolons, tabs or spaces" if form.sep == "auto" else BETWEEN[sep]
         raise UsageError(
             f"{path} has the single column {names[0]!r}, but a pair (x, y) needs two. Allowed between columns: "

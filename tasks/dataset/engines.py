@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import math
 import re
@@ -17,10 +18,11 @@ from typing import IO
 
 import numpy as np
 
-from harness.errors import UsageError
+from harness.errors import UsageError, unknown
 from tasks.cache import digest
 from tasks.workers import Failed, Workers, printed
 
+DYNAMIC = {"globals", "exec", "setattr", "vars"}  # by which a module may get names that its source does not show
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -28,10 +30,10 @@ def engine(text: str, x_names: Sequence[str], whole: Sequence[bool], y_dim: int,
     """What answers a batch, from the text of the option.
 
     Raises:
-        UsageError: no such module or program.
+        UsageError: no such module, function in it, or program.
     """
     if FUNCTION.fullmatch(text):
-        _source(text)
+        _require_function(text)
         return Function(text, y_dim, limit)
     return Program(_words(text), x_names, whole, y_dim, limit)
 
@@ -161,6 +163,42 @@ def _source(text: str) -> Path:
             "Write module:function, or a command such as ./program."
         )
     return Path(spec.origin)
+
+
+def _require_function(text: str) -> None:
+    """Refuse a function that its module does not have, as far as its source tells; nothing of the user's is run.
+
+    Raises:
+        UsageError: with the names that the module has.
+    """
+    path, (module, _, function) = _source(text), text.partition(":")
+    try:
+        found = _defined(ast.parse(path.read_bytes())) if path.suffix == ".py" else None
+    except (SyntaxError, ValueError):  # which the module's process shows with the line
+        return
+    name = function.partition(".")[0]
+    if found is not None and name not in found:
+        error = unknown(f"function of {module}", name, [known for known in found if not known.startswith("_")])
+        raise UsageError(f"simulator={text}: {error} Write module:function, with a function of {path}.")
+
+
+def _defined(tree: ast.Module) -> set[str] | None:
+    """The names that a module has once it is imported; None where its source does not tell."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Name) and node.id in DYNAMIC:
+            return None
+        waiting.extend(ast.iter_child_nodes(node))
+    return None if "*" in found or "__getattr__" in found else found
 
 
 def _words(text: str) -> list[str]:

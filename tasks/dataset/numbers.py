@@ -39,23 +39,23 @@ def numbers(
     if both:
         raise UsageError(f"{_named(both)} of {path} would be in x and in y. Leave it out of one of them.")
     names = [*x, *y]
-    values = np.stack([_column(frame[name], decimal) for name in names], 1)
+    values = np.stack([as_numbers(frame[name], decimal) for name in names], 1)
     kept = np.full(len(values), True)
     if missing == "drop":
-        kept = ~np.any([_missing(frame[name]) for name in names], 0)
+        kept = ~np.any([without_value(frame[name]) for name in names], 0)
         if len(kept) and not kept.any():
             raise UsageError(
                 f"Every row of {path} has a cell without a number in x or y, so missing=drop leaves none. Leave out "
                 "the columns that have many of them."
             )
-    _require_finite(values[kept], frame[kept], np.flatnonzero(kept), names, path, decimal)
+    require_numbers(values[kept], frame[kept], np.flatnonzero(kept), names, path, decimal)
     values = values[kept] + 0.0  # -0.0 is 0.0: the same design must not look like two
     _require_variety(values, names, path)
     _require_difference(values, names, path)
     return values[:, : len(x)], values[:, len(x) :], kept
 
 
-def _column(column: pd.Series, decimal: Decimal) -> np.ndarray:
+def as_numbers(column: pd.Series, decimal: Decimal) -> np.ndarray:
     """A column in float64, NaN where a cell is no real number."""
     import pandas as pd
 
@@ -66,7 +66,7 @@ def _column(column: pd.Series, decimal: Decimal) -> np.ndarray:
     return pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
 
-def _missing(column: pd.Series) -> np.ndarray:
+def without_value(column: pd.Series) -> np.ndarray:
     """Which cells `(n,)` say that there is no value."""
     import pandas as pd
 
@@ -79,9 +79,22 @@ def _says_nothing(cell: object) -> bool:
     return cell is None or cell != cell or str(cell).strip().lower() in MISSING
 
 
-def _require_finite(
+def require_numbers(
     values: np.ndarray, frame: pd.DataFrame, rows: np.ndarray, names: Sequence[str], path: Path, decimal: Decimal
 ) -> None:
+    """Refuse cells that are no finite numbers.
+
+    Args:
+        values: the columns `names` of the rows of `frame`, `(n, len(names))`.
+        frame: those rows, as they were read.
+        rows: their places in the file `(n,)`, from 0.
+        names: of the columns.
+        path: the file.
+        decimal: its decimal sign.
+
+    Raises:
+        UsageError: naming the first such cell.
+    """
     bad = ~np.isfinite(values)
     if not bad.any():
         return

@@ -101,6 +101,13 @@ class DatasetTask(Task):
         return SimulatedTruth.of(self.options, self.rows, self.names, whole, self.sample_prior)
 
     @property
+    def judge(self) -> str:
+        """What the forward model is, in words."""
+        if self.options.simulator is not None:
+            return str(self.options.simulator)
+        return f"a proxy that was trained on the other {len(self.known)} designs of {self.path.name}"
+
+    @property
     def floor(self) -> dict[str, float]:
         """The error `sse`, `mse`, `nmse` below which no comparison means anything; empty with a simulator."""
         return dict(self.truth.floor)

@@ -902,7 +902,7 @@ def test_batches_are_simulated_at_once(tmp_path, module):
             "{module}:wave",
             r"answers none of 3 rows of the file. It returned complex numbers; return real ones, such as abs\(y\)",
         ),
-        ("{module}:missing", "has no attribute 'missing'"),
+        ("{module}:missing", r"Unknown function of .* 'missing'\. .*Allowed: .*simulate.*Write module:function"),
         ("{python} -c 'import sys; sys.exit(\"no licence\")'", "ended with status 1. .*\nno licence"),
         ("{python} -c 'print(1) or print(2)'", "wrote 2 rows for 1 designs"),
         ("{python} -c 'print(1) or print(2) or print(3)' {{a}}", "wrote 3 rows"),
