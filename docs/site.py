@@ -25,10 +25,10 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files, **more
 
     def kept(link: re.Match[str]) -> str:
         target = link[3].partition("#")[0]
-        outside = (
-            "://" not in target and target and not files.get_file_from_path(posixpath.normpath(posixpath.join(folder, target)))
-        )
-        return link[2] if outside else link[0]
+        if not target or "://" in target:
+            return link[0]
+        known = files.get_file_from_path(posixpath.normpath(posixpath.join(folder, target)))
+        return link[0] if known else link[2]
 
     return LINK.sub(kept, markdown)
 

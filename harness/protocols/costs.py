@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any, ClassVar
 
+from harness.protocols.contract import Number, Protocol, Shown
 from harness.protocols.inference_time import InferenceTime, Scores, per_distinct
 from harness.protocols.multi_target import MultiTarget
 from harness.reporting import notes
@@ -14,6 +16,24 @@ from harness.reporting.rows import Row
 
 LEAST = 1e-4
 """The least share of a fall that is drawn."""
+
+
+class Costs(Protocol):
+    """The figures of what a method costs; it asks nothing of its own."""
+
+    name: ClassVar[str] = "costs"
+    score_type: ClassVar[type] = Scores
+
+    def numbers(self, scores: Any) -> Iterator[Number]:
+        return iter(())
+
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {
+            "error-and-time": Shown(error_and_time, place=6, metrics=("nmse", "mse", "sse")),
+            "error-and-training": Shown(error_and_training, place=8, metrics=("nmse", "mse", "sse")),
+            "time-to-1000": Shown(stages, place=34),
+            "training": Shown(training, place=36),
+        }
 
 
 def error_and_time(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any, ClassVar
 
 from harness.metrics import METRICS
+from harness.protocols.contract import Number, Protocol, Shown
 from harness.protocols.inference_time import InferenceTime
 from harness.protocols.inference_time import Scores as Times
-from harness.protocols.r_t import RT, curve, meaning, trials
+from harness.protocols.r_t import ERRORS, RT, curve, meaning, trials
 from harness.reporting import notes
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
@@ -19,6 +21,24 @@ RANKED = "best of the first"
 """How the estimator of a method that ranks begins."""
 Cost = Callable[[Row, int], float | None]
 """What T proposals of a row cost; None where that is not known."""
+
+
+class Curves(Protocol):
+    """The figures of r_T; it asks nothing of its own."""
+
+    name: ClassVar[str] = "curves"
+    score_type: ClassVar[type] = RT.score_type
+
+    def numbers(self, scores: Any) -> Iterator[Number]:
+        return iter(())
+
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {
+            "r_T": Shown(by_count, place=10, metrics=ERRORS),
+            "r_T-and-candidates": Shown(by_candidates, place=12, metrics=ERRORS),
+            "r_T-and-seconds": Shown(by_seconds, place=14, metrics=ERRORS),
+            "options": Shown(by_options, place=16, metrics=ERRORS),
+        }
 
 
 def by_count(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:

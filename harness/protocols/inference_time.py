@@ -12,7 +12,6 @@ from harness.protocols.contract import Number, Protocol, Shown
 from harness.reporting import notes
 from harness.reporting.apart import by_spread
 from harness.reporting.build import base, table
-from harness.reporting.figure import Figure
 from harness.reporting.groups import Group
 from harness.reporting.numbers import count, deviation, number, printed, size
 from harness.reporting.published import Published, find
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from harness.contracts import Method
 
-ERRORS = ("nmse", "mse", "sse")
 UNITS = {"parameters": count, "checkpoint": size, "training": printed, "seconds": printed}
 
 
@@ -108,16 +106,6 @@ class InferenceTime(Protocol):
 
     def tables(self) -> dict[str, Shown[Table]]:
         return {"cost": Shown(_build, place=50)}
-
-    def figures(self) -> dict[str, Shown[Figure]]:
-        from harness.protocols import costs
-
-        return {
-            "error-and-time": Shown(costs.error_and_time, place=6, metrics=ERRORS),
-            "error-and-training": Shown(costs.error_and_training, place=8, metrics=ERRORS),
-            "time-to-1000": Shown(costs.stages, place=34),
-            "training": Shown(costs.training, place=36),
-        }
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

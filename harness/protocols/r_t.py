@@ -16,7 +16,6 @@ from harness.protocols.shared import many, trials_refused
 from harness.reporting import notes
 from harness.reporting.apart import Apart, by_targets
 from harness.reporting.build import base, table
-from harness.reporting.figure import Figure
 from harness.reporting.groups import Group
 from harness.reporting.numbers import deviation, interval, number, printed
 from harness.reporting.published import Published, comparable, find
@@ -115,16 +114,6 @@ class RT(Protocol):
 
     def tables(self) -> dict[str, Shown[Table]]:
         return {"r_T": Shown(_build, place=40, metrics=ERRORS)}
-
-    def figures(self) -> dict[str, Shown[Figure]]:
-        from harness.protocols import curves
-
-        return {
-            "r_T": Shown(curves.by_count, place=10, metrics=ERRORS),
-            "r_T-and-candidates": Shown(curves.by_candidates, place=12, metrics=ERRORS),
-            "r_T-and-seconds": Shown(curves.by_seconds, place=14, metrics=ERRORS),
-            "options": Shown(curves.by_options, place=16, metrics=ERRORS),
-        }
 
 
 def of_targets(metric: str, count: int) -> str:
