@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from harness.metrics import METRICS
 from harness.protocols.contract import Number, Protocol, Shown
 from harness.protocols.inference_time import InferenceTime, per_distinct
-from harness.protocols.r_t import RT, curve, told, trials
+from harness.protocols.r_t import RT, curve, told, trials, untrained
 from harness.reporting import notes
 from harness.reporting.figure import headings
 from harness.reporting.groups import Group
@@ -75,7 +75,8 @@ def advice(
         Column(f"its {metric}", partial(_number, key="next_error"), status=None),
         Column("sure", lambda raw: {True: "yes", False: "no", None: "–"}[raw["sure"]], status=None),
     )
-    return [Table("advice", "Which method to use", facts, columns, tuple(rows), tuple(_notes(metric, scored)))]
+    said = tuple(_notes(metric, scored, simulations))
+    return [Table("advice", "Which method to use", facts, columns, tuple(rows), said)]
 
 
 def _raws(group: Group, metric: str, seconds: Sequence[float], simulations: Sequence[int]) -> Iterator[dict[str, Any]]:
@@ -137,7 +138,11 @@ def _number(raw: Raw, key: str) -> str:
     return number(raw[key])
 
 
-def _notes(metric: str, groups: Sequence[Group]) -> Iterator[str]:
+def _notes(metric: str, groups: Sequence[Group], simulations: Sequence[int]) -> Iterator[str]:
+    for group in groups:
+        most = max(trials(group))
+        if tuple(simulations) != SIMULATIONS and max(simulations, default=0) > most:
+            yield f"{group.task}: r_T is known up to {most} simulations, and more are answered by these"
     yield f"within so many simulations: the least mean {metric} of the best of so many proposals (r_T), at any speed"
     yield (
         "within so many s a design: the least mean error of one proposal, of the methods that are that fast in "
@@ -150,5 +155,7 @@ def _notes(metric: str, groups: Sequence[Group]) -> Iterator[str]:
         "and of all proposals, and not where both are below the error of the forward model itself"
     )
     yield "a method that returns training designs finds nothing new: see the table novelty"
+    for group in groups:
+        yield from untrained(group, metric)
     yield from notes.failures([row for group in groups for row in group.rows])
     yield from notes.hardware(groups)

@@ -135,4 +135,7 @@ def _notes(raws: Sequence[Raw], tasks: Sequence[Errors], reference: str) -> Iter
     if any(min(raw["seeds"]) < SEEDS for raw in raws if "seeds" in raw):
         yield f"The intervals speak of other targets only, not of other trainings: for that, run {SEEDS} seeds or more"
     yield "a method without numbers on a task has no place here"
+    for errors in tasks:
+        means = {label: float(values.mean()) for label, values in errors.by_label.items()}
+        yield from notes.untrained(errors.group, metric, means)
     yield notes.BEST

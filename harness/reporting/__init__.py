@@ -85,7 +85,8 @@ def render(
     found = [table for owner, shown in chosen for table in _built(owner, shown, groups, metric, published)]
     if not found:
         raise UsageError(
-            f"No record below {str(root)!r} has what the table {name!r} shows. Allowed: {', '.join((*tables(), ALL))}."
+            f"No record below {str(root)!r} has what the table {name!r} shows: no cell was asked for it, or it does "
+            f"not apply to these. See `list protocols`, and what there is: table {ALL}."
         )
     return FORMATS[format](found)
 

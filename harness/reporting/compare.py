@@ -66,8 +66,16 @@ def _tables(groups: Sequence[Group], pair: Sequence[str], metric: str) -> Iterat
         rows.append(_raw(ALL_TASKS, overall(list(found.values())), pair))
     title = f"{pair[0]} and {pair[1]} on the same targets ({groups[0].heading})"
     facts = {**notes.facts(used[0], metric), "title": "Comparison", "task": None, "split": None, "targets": None}
-    closing = [*_notes(list(found.values()), pair, metric), *notes.settings(used)]
+    said = [note for item in used for note in _untrained(item, pair, metric)]
+    closing = [*_notes(list(found.values()), pair, metric), *said, *notes.settings(used)]
     yield Table("compare", title, facts, _columns(pair), tuple(rows), tuple(closing))
+
+
+def _untrained(item: Group, pair: Sequence[str], metric: str) -> Iterator[str]:
+    """Which of the two have learned nothing yet."""
+    rows = [row for row in item.rows if row.label in pair]
+    errors = {row.label: float(row.of_targets(PROTOCOL, metric).mean()) for row in rows}
+    return notes.untrained(item, metric, errors)
 
 
 def _columns(pair: Sequence[str]) -> tuple[Column, ...]:
