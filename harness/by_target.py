@@ -44,13 +44,17 @@ def write(folder: Path, protocol: str, numbers: Mapping[str, Array]) -> None:
             np.savez_compressed(path, **arrays)
 
 
-def read(folder: Path, protocol: str) -> dict[str, Array]:
-    """The numbers of each target by name, float64; none where there is no file, or a damaged one, with a warning."""
+def read(folder: Path, protocol: str, name: str | None = None) -> dict[str, Array]:
+    """The numbers of each target by name, float64, or those of one name.
+
+    None where there is no file, or a damaged one, with a warning.
+    """
     import numpy as np
 
     try:
         with np.load(folder / file_name(protocol), allow_pickle=False) as stored:
-            return {name: stored[name].astype(float) for name in stored}
+            names = stored.files if name is None else [name] if name in stored.files else []
+            return {each: stored[each].astype(float) for each in names}
     except FileNotFoundError:
         return {}
     except Exception:  # zip, zlib, format: whatever a spoilt file leads to

@@ -44,9 +44,10 @@ class Errors:
     metric: str
     by_label: Mapping[str, Array]
 
-    def compare(self, one: str, other: str) -> Comparison:
-        """How the errors of one compare with those of the other."""
-        return compare(self.by_label[one], self.by_label[other], least=self.group.negligible(self.metric))
+    def compare(self, one: str, other: str, counted: bool = True) -> Comparison:
+        """How the errors of one compare with those of the other; `counted` as of `compare`."""
+        least = self.group.negligible(self.metric)
+        return compare(self.by_label[one], self.by_label[other], least=least, counted=counted)
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
@@ -79,7 +80,7 @@ def _table(every: Sequence[Errors]) -> Table | None:
         return None
 
     def told(one: Raw, other: Raw) -> bool:
-        return overall([errors.compare(one["method"], other["method"]) for errors in tasks]).separated
+        return overall([errors.compare(one["method"], other["method"], counted=False) for errors in tasks]).separated
 
     rows = {row.label: row for errors in tasks for row in errors.group.rows if row.label in errors.by_label}
     raws = [_raw(row, tasks, reference) for row in sorted(rows.values(), key=order)]

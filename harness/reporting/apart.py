@@ -30,7 +30,7 @@ def by_targets(group: Group, metric: str, protocol: str, name: str, key: str = "
         metric: of the errors.
         protocol: the one that keeps them.
         name: theirs among what it keeps.
-        key: of the raw value, where a row has its interval under `KEY_low` and `KEY_high`.
+        key: of the raw value, where a row has its interval under `KEY_low` and `KEY_high`, or `KEY_deviation`.
     """
     rows = {row.label: row for row in group.rows}
 
@@ -62,8 +62,17 @@ def by_spread(key: str, spread: str) -> Apart:
 
 
 def _far(one: Raw, other: Raw, key: str) -> bool:
-    ends = [raw.get(f"{key}_{end}") for raw in (one, other) for end in ("low", "high")]
-    if any(end is None for end in ends):
+    """Whether the intervals of two rows are disjoint and far apart."""
+    ends = [_ends(raw, key) for raw in (one, other)]
+    if None in ends:
         return False
-    less, more = sorted((ends[:2], ends[2:]), key=lambda pair: float(pair[0] or 0))
-    return float(more[0] or 0) > FAR * float(less[1] or 0)
+    less, more = sorted(pair for pair in ends if pair is not None)
+    return more[0] > FAR * less[1]
+
+
+def _ends(raw: Raw, key: str) -> tuple[float, float] | None:
+    """A row's interval, or two deviations over its seeds around its value; None where it has neither."""
+    low, high, spread = (raw.get(f"{key}_{end}") for end in ("low", "high", "deviation"))
+    if low is not None and high is not None:
+        return float(low), float(high)
+    return None if spread is None else (float(raw[key]) - 2 * float(spread), float(raw[key]) + 2 * float(spread))

@@ -75,7 +75,7 @@ class Row:
         if self.root is None:
             return np.empty((0, 0))
         store = Store(self.root)
-        every = [by_target.read(store.folder(record), protocol).get(name) for record in self.done]
+        every = [by_target.read(store.folder(record), protocol, name).get(name) for record in self.done]
         known = [numbers for numbers in every if numbers is not None]
         return np.stack(known) if known else np.empty((0, 0))
 
