@@ -10,10 +10,10 @@ from dataclasses import fields
 
 from harness import __version__, verbs
 from harness.config import SELECTIONS, Settings, flag
+from harness.ctrl_c import INTERRUPTED, SAID
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.options import text_of
-from harness.running import INTERRUPTED
 from harness.texts import legible
 
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Interrupted. The same command continues.", file=sys.stderr)
+        print(SAID, file=sys.stderr)
         return INTERRUPTED
     except MemoryError:
         print("error: There is not enough memory. End other programs, or give `run` fewer --jobs.", file=sys.stderr)

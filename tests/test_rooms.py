@@ -14,7 +14,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ROOMS = (
-    ("harness", "harness.errors", "harness.no_options", "harness.questions", "harness.seeds", "harness.split"),
+    (
+        "harness",
+        "harness.ctrl_c",
+        "harness.errors",
+        "harness.no_options",
+        "harness.questions",
+        "harness.seeds",
+        "harness.split",
+    ),
     (
         "harness.allocator",
         "harness.cache_folder",

@@ -109,7 +109,33 @@ def test_a_plug_in_that_does_not_let_itself_be_imported_is_one_line(tmp_path: Pa
     assert status == 0 and "broken  BROKEN" in text and "mdn  (version" in text
 
 
-def test_ctrl_c_during_an_import_is_one_line(tmp_path: Path) -> None:
-    installed = write(tmp_path / "installed", "raise KeyboardInterrupt", methods={"broken": "Broken"})
-    status, text = harness("list", "methods", folder=tmp_path, paths=(installed,))
+SWALLOWS = """
+import os
+import signal
+
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+raise ImportError("cannot load module more than once per process")
+"""
+LISTENS_NO_MORE = """
+import atexit
+import os
+import signal
+
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize("code", ["raise KeyboardInterrupt", SWALLOWS, LISTENS_NO_MORE])
+@pytest.mark.parametrize(
+    "verb",
+    [("list", "methods"), ("run", "--preset", "smoke", "--methods", "broken", "--dry-run")],
+    ids=lambda verb: verb[0],
+)
+def test_ctrl_c_during_an_import_is_one_line(tmp_path: Path, verb: tuple[str, ...], code: str) -> None:
+    installed = write(tmp_path / "installed", code, methods={"broken": "Broken"})
+    status, text = harness(*verb, folder=tmp_path, paths=(installed,))
     assert (status, text) == (130, "Interrupted. The same command continues.\n")
