@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from harness.answers import Asker
+from harness.asking import ask
 from harness.contracts import Method, Task
 from harness.data import extent
 from harness.distances import inside, nearest_distance
@@ -20,8 +20,8 @@ from harness.errors import UsageError
 from harness.fitting import Lesson
 from harness.metrics import METRICS, errors
 from harness.own_pairs import OwnPairs
+from harness.pickling import frozen, thawed
 from harness.resimulation import resimulate
-from harness.seeds import derive, seeded
 from harness.training import PhaseLog
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ class Solver:
     task: Task
     phases: list[PhaseLog] = field(default_factory=list)
     """What each training phase did; empty where it was loaded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revived, (self.name, frozen(self.method, self.given, self.task), self.phases)
 
     @property
     def x_names(self) -> list[str]:
@@ -84,7 +87,8 @@ class Solver:
             of the variance of y in training: 1 is the error of answering with the mean.
 
         Raises:
-            UsageError: targets of another shape, or with gaps that the method does not handle.
+            UsageError: targets of another shape, with gaps that the method does not handle, or for which it has no
+                answer; more designs than there is memory for.
 
         Warns:
             OutsideRange: a target lies outside the y of the training pairs, where no method has learned anything.
@@ -95,8 +99,7 @@ class Solver:
         n, seed = _whole("n", n, 1), _whole("seed", seed, 0)
         for line in outside_range(self.given, wanted, self.y_names):
             warnings.warn(line, OutsideRange, stacklevel=2)
-        with seeded("solver", seed):
-            found = Asker(self.method, self.given).propose(wanted, n, Generator().manual_seed(derive("solver", seed)))
+        found = ask(self.method, self.given, wanted, n, seed, self.y_names)
         x, believed = found.x, found.believed
         if believed is not None and not found.ranked:
             order = believed.nan_to_num(nan=torch.inf).argsort(dim=1, stable=True)
@@ -183,6 +186,11 @@ class Solver:
     def _nearest(self, x: Tensor) -> Tensor:
         scale, known = self.given.scales[0], self.given.train.x
         return nearest_distance(scale.apply(x), scale.apply(known[known.isfinite().all(1)]))
+
+
+def _revived(name: str, content: bytes, phases: list[PhaseLog]) -> Solver:
+    """What `Solver.__reduce__` has pickled."""
+    return Solver(name, *thawed(content), phases)
 
 
 def _column(name: str, names: list[str], columns: list[Any]) -> Any:

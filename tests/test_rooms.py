@@ -75,7 +75,15 @@ ROOMS = (
     ("harness.apart", "harness.execution", "harness.execution.*"),
     ("harness.conformance", "harness.conformance.*"),
     ("harness.running", "harness.submitting", "harness.rescore", "harness.estimate", "harness.show", "harness.listing"),
-    ("harness.portrait", "harness.new", "harness.own_pairs", "harness.solver"),
+    (
+        "harness.portrait",
+        "harness.new",
+        "harness.own_pairs",
+        "harness.undisturbed",
+        "harness.pickling",
+        "harness.asking",
+        "harness.solver",
+    ),
     ("harness.api", "harness.proposing"),
     ("harness.verbs", "harness.cli", "harness.__main__"),
 )
