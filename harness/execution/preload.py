@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import scipy.stats
 import torch
 import torch._dynamo  # noqa: F401 (imported to be there)
+from tqdm import tqdm
 
 import harness.apart
 import harness.cell  # noqa: F401
@@ -18,3 +21,5 @@ for kind in BASES:
     discover(kind)
 harness_sources()
 serve()
+# Its own lock is a semaphore of the system, which a process that is killed leaves behind; bars are not shared here.
+tqdm.set_lock(threading.RLock())
