@@ -191,7 +191,7 @@ def figures(arguments: Namespace) -> int:
     from harness.reporting import ALL, drawn
     from harness.reporting.drawing import FORMATS, write
 
-    formats = [name.strip() for name in arguments.format.split(",")]
+    formats = list(dict.fromkeys(name.strip() for name in arguments.format.split(",")))
     for name in formats:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS)
@@ -285,7 +285,7 @@ def revised(work: Callable[[Path], Iterable[str]], root: Path) -> int:
     """Change the records of a folder, print what was done as it is done, and write the tables anew."""
     from harness.rescore import LEFT
 
-    done = 0
+    done, root = 0, root.absolute()  # whatever folder a plug-in changes to
     for line in work(root):
         print(line, flush=True)
         done += LEFT not in line
