@@ -14,7 +14,7 @@ from harness.ctrl_c import INTERRUPTED, SAID
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.options import text_of
-from harness.texts import legible
+from harness.texts import legible, spelt
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(given)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {spelt(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(SAID, file=sys.stderr)

@@ -14,6 +14,7 @@ ESCAPES = re.compile(
 )
 """Sequences that steer a terminal (ECMA-48): colours, cursor, titles."""
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+ESCAPED = re.compile(r"(?:\\udc[89a-f][0-9a-f])+")
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -62,6 +63,11 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 def meant(text: str) -> str:
     """A text of the command line as it was written, in UTF-8, also where the locale has no characters beyond ASCII."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
+def spelt(text: str) -> str:
+    """A message in which `repr` has escaped the bytes of an argument that the locale has no characters for."""
+    return ESCAPED.sub(lambda found: meant(found[0].encode().decode("unicode_escape")), text)
 
 
 def openable(text: str) -> str:

@@ -22,10 +22,12 @@ from harness.registry import Kind, Plugin, build_protocol, discover
 from harness.running import default_jobs, execute, finish, pending, write_tables
 from harness.selection import named, select, split
 from harness.store import Store, record_files, verify
+from harness.texts import meant
 from harness.work import in_words
 
 DEFAULT_OUT = Path("results") / "quick"
 NEW = ("task", "method")
+ELSEWHERE = "Free space, mend the permissions or name another folder with --folder."
 LISTS = ("methods", "tasks", "scenarios", "protocols", "presets", "results")
 
 
@@ -115,7 +117,8 @@ def new(arguments: Namespace) -> int:
     elif arguments.pairs is None:
         raise UsageError("A task needs its pairs. Write: new task NAME --from pairs.csv.")
     else:
-        print(new_task(arguments.name, folder, Path(arguments.pairs), arguments.x, arguments.y))
+        x, y = (None if text is None else meant(text) for text in (arguments.x, arguments.y))
+        print(new_task(arguments.name, folder, Path(arguments.pairs), x, y))
     return 0
 
 
@@ -200,12 +203,12 @@ def figures(arguments: Namespace) -> int:
         arguments.names or [ALL], root, metric=arguments.metric, methods=arguments.methods, tasks=arguments.tasks
     )
     folder = Path(arguments.folder) if arguments.folder else root / "figures"
-    with storage_errors(folder):
+    with storage_errors(folder, ELSEWHERE):
         folder.mkdir(parents=True, exist_ok=True)
     for figure in found:
         for name in formats:
             path = folder / f"{figure.name}.{name}"
-            with storage_errors(folder):
+            with storage_errors(folder, ELSEWHERE):
                 write(figure, path)
             print(path, flush=True)
     return 0

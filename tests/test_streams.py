@@ -93,6 +93,17 @@ def test_a_run_with_texts_of_all_kinds_ends_well_in_the_locale_c(tmp_path: Path)
     assert code == 0 and "left as it is" not in text, text
 
 
+@pytest.mark.parametrize("pairs", ["gréen.csv", "gréen.csv[decimal=point]"])
+def test_arguments_are_read_as_they_are_written_whatever_the_locale(tmp_path: Path, pairs: str) -> None:
+    rows = "".join(f"{i % 7},{i * i % 61},{i % 7 + i * i % 61}\n" for i in range(120))
+    (tmp_path / "gréen.csv").write_text("µ,x,y\n" + rows, encoding="utf-8")
+    for columns, status in (("ö", 2), ("µ+x", 0)):
+        new = ("new", "task", "mine", "--from", pairs, "--x", columns, "--y", "y")
+        code, text = harness(*new, folder=tmp_path, **LOCALES["C"])
+        assert code == status and "Traceback" not in text and "udc" not in text, text
+    assert "µ" in (tmp_path / "mine" / "mine" / "__init__.py").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
