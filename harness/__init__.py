@@ -7,9 +7,11 @@ for designs by `propose`. `frame` gives all numbers of a result folder.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # importing `typing` would be most of what this package takes
 if TYPE_CHECKING:
+    from typing import Any
+
     from harness.api import OutsideRange, OwnPairs, Solver, TrainedLittle, fit, load, pairs
     from harness.contracts import Kind
     from harness.reporting.frame import frame

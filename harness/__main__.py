@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 
-if __name__ == "__main__":
-    try:
-        from harness.cli import main
+from harness.ctrl_c import guarded
 
-        sys.exit(main())
-    except KeyboardInterrupt:  # while it was still being imported
-        print("Interrupted. The same command continues.", file=sys.stderr)
-        sys.exit(130)
+
+def run() -> int:
+    """The command line, imported where Ctrl-C is heeded already."""
+    from harness.cli import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(run))

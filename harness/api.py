@@ -14,6 +14,7 @@ from harness import config, data, fitting
 from harness.changed import rebuilt, require_same
 from harness.contracts import Method, Task
 from harness.errors import UsageError
+from harness.execution.failures import status_of
 from harness.own_pairs import OwnPairs, pairs
 from harness.plan import specification
 from harness.presets import Preset
@@ -21,11 +22,12 @@ from harness.registry import Kind, build_method, build_scenario, build_task
 from harness.rescore import cell_of
 from harness.schema import Record
 from harness.selection import Selection, select
-from harness.show import labelled, none_there, summary
+from harness.show import REPLACE, labelled, none_there, summary
 from harness.show import load as read_record
-from harness.solver import OutsideRange, Solver, TrainedLittle
+from harness.solver import OutsideRange, Solver, TrainedLittle, whole
 from harness.store import RECORD, problems
 from harness.training import Report
+from harness.undisturbed import undisturbed
 from harness.work import MODEL
 
 __all__ = ["OutsideRange", "OwnPairs", "Solver", "TrainedLittle", "fit", "load", "pairs"]
@@ -42,7 +44,9 @@ def fit(
     device: str = "cpu",
     report: Report | None = None,
 ) -> Solver:
-    """Train a method on a task, as a cell of `run` does.
+    """Train a method on a task, as a cell of `run` does, whatever defaults of torch the program has set.
+
+    Threads train one after another: the random states that a training begins with are those of the whole process.
 
     Args:
         method: a name such as `na`, with options as in `na[steps=40]`; or a class of your own.
@@ -55,7 +59,7 @@ def fit(
         report: is told `(phase, epoch, epochs, loss)`; a bar on standard error where omitted, if that is a terminal.
 
     Raises:
-        UsageError: an unknown name or option.
+        UsageError: an unknown name or option, a value that is not allowed, or too little memory.
         BudgetMissed: no size of the method comes within 5 % of the budget.
         Diverged: a loss is no longer finite.
 
@@ -67,16 +71,27 @@ def fit(
     >>> designs["target"].tolist()
     [0, 0, 0, 1, 1, 1]
     """
-    device = config.device(device, "device")
-    built, task_name = _task(task)
-    own = _preset(preset, budget, epochs).for_task(task_name, built.cost, built.n_train)
-    name, create = _method(method, own, task_name)
-    setting = replace(own.data, n_train=None, targets_from="validation") if isinstance(built, OwnPairs) else own.data
-    dataset = data.draw(built, setting)
-    given = fitting.lesson(built, dataset, budget=own.budget, schedule=own.schedule, seed=seed, device=device)
-    made, _ = fitting.build(given, create)
-    with bar(name) as shown:
-        phases = fitting.fit(given, made, report or shown)
+    device, seed = config.device(device, "device"), whole("seed", seed, 0)
+    if not (report is None or callable(report)):
+        raise UsageError(f"report = {report!r} cannot be called. Give a function of (phase, epoch, epochs, loss).")
+    with undisturbed():
+        built, task_name = _task(task)
+        own = _preset(preset, budget, epochs).for_task(task_name, built.cost, built.n_train)
+        name, create = _method(method, own, task_name)
+        of_pairs = replace(own.data, n_train=None, targets_from="validation")
+        dataset = data.draw(built, of_pairs if isinstance(built, OwnPairs) else own.data)
+        given = fitting.lesson(built, dataset, budget=own.budget, schedule=own.schedule, seed=seed, device=device)
+        try:
+            made, _ = fitting.build(given, create)
+            with bar(name) as shown:
+                phases = fitting.fit(given, made, report or shown)
+        except Exception as error:
+            if status_of(error) != "out_of_memory":
+                raise
+            raise UsageError(
+                f"{name} with budget = {own.budget} on {len(given.train.x)} pairs does not fit into memory ({error}). "
+                "Give a smaller budget, or fewer pairs."
+            ) from error
     return Solver(name, made, given, built, phases, task if isinstance(task, str) else "", own.name)
 
 
@@ -100,20 +115,21 @@ def load(path: str | Path) -> Solver:
             "have it, or train it by harness.fit."
         )
     for problem in problems(folder):
-        raise UsageError(f"{problem}. Run the same command again to replace it.")
+        raise UsageError(f"{problem}. {REPLACE}")
     cell = cell_of(record)
-    task = rebuilt(cell.task, record)
-    dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
-    require_same(record, dataset)
-    given = fitting.lesson(
-        task, dataset, budget=cell.budget, schedule=cell.schedule, seed=cell.seed, device=cell.device
-    )
-    try:
-        method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)
-    except ValueError as error:
-        raise UsageError(
-            f"{cell.method.label} has changed since it was trained: {error}. Run the cell again."
-        ) from error
+    with undisturbed():
+        task = rebuilt(cell.task, record)
+        dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
+        require_same(record, dataset)
+        given = fitting.lesson(
+            task, dataset, budget=cell.budget, schedule=cell.schedule, seed=cell.seed, device=cell.device
+        )
+        try:
+            method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)
+        except ValueError as error:
+            raise UsageError(
+                f"{cell.method.label} has changed since it was trained: {error}. Run the cell again."
+            ) from error
     return Solver(cell.method.label, method, given, task, [], record.label.task, record.preset, scored(record))
 
 

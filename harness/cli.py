@@ -12,11 +12,11 @@ from typing import NoReturn
 
 from harness import __version__, verbs
 from harness.config import SELECTIONS, Settings, flag
+from harness.ctrl_c import INTERRUPTED, SAID
 from harness.errors import TRAINING, UsageError, not_installed, unknown
 from harness.metrics import METRICS
 from harness.options import text_of
-from harness.running import INTERRUPTED
-from harness.texts import legible
+from harness.texts import legible, spelt
 
 EXAMPLES = {
     "show": "sinewave/na",
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(given)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {spelt(str(error))}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         if error.name not in TRAINING:
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {not_installed(error.name)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Interrupted. The same command continues.", file=sys.stderr)
+        print(SAID, file=sys.stderr)
         return INTERRUPTED
     except MemoryError:
         print("error: There is not enough memory. End other programs, or give `run` fewer --jobs.", file=sys.stderr)

@@ -20,6 +20,11 @@ STORAGE_ERRNOS = frozenset(
         *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST),
     )
 )
+CONTINUE = (
+    "Finished cells are kept. Free space, mend the permissions or choose another folder with --out; then the same "
+    "command continues."
+)
+"""What to do where a run cannot write."""
 TORCH_WRITER = ("PytorchStreamWriter", "unexpected pos")
 """How torch says that it could not write all of a file, whatever the reason."""
 
@@ -29,8 +34,8 @@ class StorageError(UsageError):
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk, a missing permission or a broken device into a `StorageError` that says so.
+def storage_errors(path: Path, remedy: str = CONTINUE) -> Iterator[None]:
+    """Turn a full disk, a missing permission or a broken device into a `StorageError` that says so, and what to do.
 
     Inside there must be nothing but writing: an error of a method or task is none of storage.
     """
@@ -43,10 +48,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         if reason is None:
             raise
         place = path.parent if path.name.startswith(".") else path  # a reader knows no scratch folder
-        raise StorageError(
-            f"Results cannot be written to {str(place)!r}: {reason}. Finished cells are kept. Free space, mend the "
-            "permissions or choose another folder with --out; then the same command continues."
-        ) from error
+        raise StorageError(f"Results cannot be written to {str(place)!r}: {reason}. {remedy}") from error
 
 
 def _reason(error: Exception) -> str | None:

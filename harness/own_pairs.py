@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -15,6 +14,7 @@ from harness import kinds
 from harness.contracts import Kind, Pairs, Task
 from harness.errors import UsageError
 from harness.priors import prior
+from harness.real import real
 
 if TYPE_CHECKING:
     import pandas
@@ -69,7 +69,7 @@ class OwnPairs(Task):
         """
         if self.forward_model is None:
             return x.new_full((len(x), self.y_dim), math.nan)
-        y = _real("what simulate gave", self.forward_model(x.numpy().copy()))
+        y = real("what simulate gave", self.forward_model(x.numpy().copy()))
         if y.shape == (len(x),) and self.y_dim == 1:
             y = y[:, None]
         if y.shape != (len(x), self.y_dim):
@@ -187,21 +187,8 @@ def _detect(x: Tensor) -> tuple[Kind, ...]:
     return kinds.detect(x)
 
 
-def _real(name: str, values: Any) -> Any:
-    """A numpy array of floats."""
-    try:
-        array = np.asarray(values)
-        if np.iscomplexobj(array):
-            raise UsageError(f"{name} is complex. Give real numbers, such as absolute values.")
-        return np.array(array, dtype=float)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{name} holds something that is no number ({error}). Give real numbers.") from error
-
-
 def _matrix(name: str, values: Any) -> Tensor:
-    array = _real(name, values)
+    array = real(name, values)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or not array.shape[1]:

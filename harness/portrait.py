@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Generator, Tensor
 
 from harness.contracts import Task
+from harness.durable import write_whole
 from harness.errors import UsageError
 from harness.labels import labels
 from harness.options import text_of
@@ -71,7 +73,7 @@ def draw(task: Task, label: str, path: Path) -> None:
         above = figure.add_subplot(2, SHOWN, column + 1)
         task.sketch(above, pairs.x[column])
         _respond(figure.add_subplot(2, SHOWN, SHOWN + column + 1), task, pairs.y, column)
-    figure.savefig(path, format="png", dpi=100)
+    _save(figure, path)
 
 
 def _respond(axes: Any, task: Task, y: Tensor, which: int) -> None:
@@ -93,3 +95,19 @@ def _respond(axes: Any, task: Task, y: Tensor, which: int) -> None:
         axes.axvline(float(y[which, 0]), color="C0")
         axes.set_xlabel(task.y_labels[0] if task.y_labels else "y")
     axes.legend(loc="best", frameon=False, fontsize="small")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write the picture whole, or not at all.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    content = BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    try:
+        write_whole(path, content.getvalue())
+    except OSError as error:
+        raise UsageError(
+            f"--picture {str(path)!r} cannot be written: {error.strerror or error}. Free space, or give another place."
+        ) from error

@@ -83,7 +83,7 @@ def _numbers(text: str, solver: Solver) -> pandas.DataFrame:
 
     names = solver.y_names
     try:
-        values = [math.nan if part.strip() == "" else float(part) for part in text.split(",")]
+        values = [math.nan if part.strip() == "" else float(part.replace("_", " ")) for part in text.split(",")]
     except ValueError as error:
         raise UsageError(
             f"--target {text!r} is not allowed. Allowed: a number for each y, such as 1.2 or 0.5,0.1."

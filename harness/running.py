@@ -16,7 +16,6 @@ from harness.plan import Cell, misfits
 from harness.store import Store, record_files, scratch
 from harness.work import Work, due, everything
 
-INTERRUPTED = 130
 NOT_RUN = "not run"
 OUT_OF_DATE = "out of date"
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}

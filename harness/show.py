@@ -30,6 +30,10 @@ def show(root: Path, what: str) -> str:
     return "\n".join([f"{len(folders)} records: show one by its key.", *(f"  {summary(folder)}" for folder in folders)])
 
 
+REPLACE = "Give the `run` command that made it again, which makes a new one in its place."
+"""What to do about a damaged record."""
+
+
 def find(root: Path, what: str) -> list[Path]:
     """The folders of the records that are meant."""
     path = Path(what)
@@ -110,7 +114,7 @@ def load(folder: Path) -> Record:
     try:
         return read(folder / RECORD)
     except Damaged as error:
-        raise UsageError(f"{folder / RECORD} {error}. Run the same command again to replace it.") from error
+        raise UsageError(f"{folder / RECORD} {error}. {REPLACE}") from error
 
 
 def summary(folder: Path) -> str:

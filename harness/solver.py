@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from harness.answers import Asker
+from harness.asking import ask
 from harness.contracts import Method, Task
 from harness.data import extent
 from harness.distances import inside, nearest_distance
@@ -20,9 +20,10 @@ from harness.errors import UsageError
 from harness.fitting import Lesson
 from harness.metrics import METRICS, errors
 from harness.own_pairs import OwnPairs
+from harness.pickling import frozen, thawed
+from harness.real import real
 from harness.reporting.notes import FEW_STEPS
 from harness.resimulation import resimulate
-from harness.seeds import derive, seeded
 from harness.training import PhaseLog
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ class Solver:
         ]
         return f"Solver({', '.join(facts)})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        rest = (self.phases, self.of, self.preset, dict(self.errors))
+        return _revived, (self.name, frozen(self.method, self.given, self.task), *rest)
+
     @property
     def x_names(self) -> list[str]:
         """Names of the columns of a design."""
@@ -109,7 +114,8 @@ class Solver:
             of the variance of y in training: 1 is the error of answering with the mean.
 
         Raises:
-            UsageError: targets of another shape, or with gaps that the method does not handle.
+            UsageError: targets of another shape, with gaps that the method does not handle, or for which it has no
+                answer; more designs than there is memory for.
 
         Warns:
             OutsideRange: a target lies outside the y of the training pairs, where no method has learned anything, or
@@ -119,14 +125,13 @@ class Solver:
         import pandas
 
         wanted = self._wanted(targets)
-        n, seed = _whole("n", n, 1), _whole("seed", seed, 0)
+        n, seed = whole("n", n, 1), whole("seed", seed, 0)
         lines = [*outside_range(self.given, wanted, self.y_names), *far(self.given, wanted)]
         for line in lines:
             warnings.warn(line, OutsideRange, stacklevel=2)
         for line in self._untrained():
             warnings.warn(line, TrainedLittle, stacklevel=2)
-        with seeded("solver", seed):
-            found = Asker(self.method, self.given).propose(wanted, n, Generator().manual_seed(derive("solver", seed)))
+        found = ask(self.method, self.given, wanted, n, seed, self.y_names)
         x, believed = found.x, found.believed
         if believed is not None and not found.ranked:
             order = believed.nan_to_num(nan=torch.inf).argsort(dim=1, stable=True)
@@ -185,12 +190,7 @@ class Solver:
             )
         if hasattr(targets, "columns"):
             targets = targets[self.columns_of(list(targets.columns))]
-        try:
-            array = np.array(targets, dtype=float)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UsageError(
-                f"The targets hold something that is no number ({error}). Give numbers, an array or a data frame."
-            ) from error
+        array = real("a target", targets)
         if array.ndim == 0 or (array.ndim == 1 and y_dim > 1):
             array = array[None]
         array = array[:, None] if array.ndim == 1 else array
@@ -238,6 +238,11 @@ class Solver:
         return nearest_distance(scale.apply(x), scale.apply(known[known.isfinite().all(1)]))
 
 
+def _revived(name: str, content: bytes, *rest: Any) -> Solver:
+    """What `Solver.__reduce__` has pickled."""
+    return Solver(name, *thawed(content), *rest)
+
+
 def _column(name: str, names: list[str], columns: list[Any]) -> Any:
     """The column of a data frame that holds an entry of y; its unit in brackets may be left out."""
     texts = [str(column) for column in columns]
@@ -252,7 +257,12 @@ def few(names: list[str]) -> str:
     return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
-def _whole(name: str, value: Any, least: int) -> int:
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number that a user gave.
+
+    Raises:
+        UsageError: it is none, or less than the least.
+    """
     if isinstance(value, bool | np.bool_) or not isinstance(value, Integral) or value < least:
         raise UsageError(f"{name} = {value!r} is not allowed. Allowed: whole numbers from {least}.")
     return int(value)

@@ -13,8 +13,8 @@ ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])"
 )
 """Sequences that steer a terminal (ECMA-48): colours, cursor, titles."""
-OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n|$)", re.MULTILINE)
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+ESCAPED = re.compile(r"(?:\\udc[89a-f][0-9a-f])+")
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -65,6 +65,11 @@ def meant(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
+def spelt(text: str) -> str:
+    """A message in which `repr` has escaped the bytes of an argument that the locale has no characters for."""
+    return ESCAPED.sub(lambda found: meant(found[0].encode().decode("unicode_escape")), text)
+
+
 def openable(text: str) -> str:
     """The name of a file as the system takes it, from what was meant."""
     return os.fsdecode(text.encode("utf-8", "surrogateescape"))
@@ -75,8 +80,13 @@ def clean(text: str) -> str:
 
     Of a line that was written over, only the last state stays. What is no character becomes U+FFFD.
     """
-    shown = OVERWRITTEN.sub("", ESCAPES.sub("", text))
+    shown = "\n".join(map(_last_state, ESCAPES.sub("", text).split("\n")))
     return SURROGATES.sub("\ufffd", CONTROLS.sub("", shown))
+
+
+def _last_state(line: str) -> str:
+    """Of a line, what stands after the last return to its beginning; a pattern for it would take time in its square."""
+    return line.removesuffix("\r").rpartition("\r")[2]
 
 
 def cleaned(value: Any) -> Any:

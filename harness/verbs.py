@@ -24,10 +24,12 @@ from harness.selection import named, select, split
 from harness.show import existing
 from harness.show import show as rendered
 from harness.store import Store, record_files, verify
+from harness.texts import meant
 from harness.work import in_words
 
 DEFAULT_OUT = Path("results") / "quick"
 NEW = ("task", "method")
+ELSEWHERE = "Free space, mend the permissions or name another folder with --folder."
 LISTS = ("methods", "tasks", "scenarios", "protocols", "presets", "results")
 
 
@@ -115,7 +117,8 @@ def new(arguments: Namespace) -> int:
     elif arguments.pairs is None:
         raise UsageError("A task needs its pairs. Write: new task NAME --from pairs.csv.")
     else:
-        print(new_task(arguments.name, folder, Path(arguments.pairs), arguments.x, arguments.y))
+        x, y = (None if text is None else meant(text) for text in (arguments.x, arguments.y))
+        print(new_task(arguments.name, folder, Path(arguments.pairs), x, y))
     return 0
 
 
@@ -195,7 +198,7 @@ def figures(arguments: Namespace) -> int:
     from harness.reporting import ALL, drawn
     from harness.reporting.drawing import FORMATS, write
 
-    formats = [name.strip() for name in arguments.format.split(",")]
+    formats = list(dict.fromkeys(name.strip() for name in arguments.format.split(",")))
     for name in formats:
         if name not in FORMATS:
             raise unknown("format", name, FORMATS)
@@ -204,12 +207,12 @@ def figures(arguments: Namespace) -> int:
         arguments.names or [ALL], root, metric=arguments.metric, methods=arguments.methods, tasks=arguments.tasks
     )
     folder = Path(arguments.folder) if arguments.folder else root / "figures"
-    with storage_errors(folder):
+    with storage_errors(folder, ELSEWHERE):
         folder.mkdir(parents=True, exist_ok=True)
     for figure in found:
         for name in formats:
             path = folder / f"{figure.name}.{name}"
-            with storage_errors(folder):
+            with storage_errors(folder, ELSEWHERE):
                 write(figure, path)
             print(path, flush=True)
     return 0
@@ -289,7 +292,7 @@ def revised(work: Callable[[Path], Iterable[str]], root: Path) -> int:
     """Change the records of a folder, print what was done as it is done, and write the tables anew."""
     from harness.rescore import LEFT
 
-    done = 0
+    done, root = 0, root.absolute()  # whatever folder a plug-in changes to
     for line in work(root):
         print(line, flush=True)
         done += LEFT not in line

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
 import math
+import pickle
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -183,7 +187,10 @@ def test_what_cannot_be_used_is_named(call, message: str) -> None:
         ([[1.0, 2.0, 3.0]], r"shape \(1, 3\)"),
         ([["one", "two"]], "no number"),
         ([1.0, math.inf], "infinite values"),
-        ([1.0, 1e300], r"The targets hold 1e\+300, which is beyond the numbers that mdn computes with"),
+        ([1.0, 1e50], r"The targets hold 1e\+50, which is beyond the numbers that mdn computes with"),
+        ([1.0, 1e300], r"a target holds 1e\+300. Allowed: numbers up to 1e\+100"),
+        ([1.0, 10**400], "a target holds something that is no number"),
+        (np.array([["2026-01-01", "2026-01-02"]], dtype="datetime64[ns]"), "a target holds dates or durations"),
         (pandas.DataFrame({"horizontal": [1.0]}), "have the columns horizontal. Give one column for each y: hor"),
     ],
 )
@@ -312,6 +319,86 @@ def test_a_broken_answer_is_an_error_of_its_own() -> None:
         harness.fit(Broken, Waves(2, 1), preset="smoke", epochs=2).propose(0.1, 2)
 
 
+def waves(seed: int = 0) -> pandas.DataFrame:
+    """Designs of a method that was trained for a moment."""
+    return harness.fit("mdn", "sinewave", preset="smoke", epochs=2, seed=seed).propose([0.5, 1.0], 3)
+
+
+def test_threads_train_as_one_does_alone() -> None:
+    alone = [waves(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(waves, range(4)))
+    for one, other in zip(alone, together, strict=True):
+        pandas.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_what_a_program_has_set_for_torch_changes_nothing_and_stays_set() -> None:
+    usual = waves()
+    torch.set_default_dtype(torch.float64)
+    try:
+        doubled = waves()
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    pandas.testing.assert_frame_equal(usual, doubled, check_exact=True)
+    for mode in (torch.inference_mode, torch.no_grad):
+        with mode():
+            pandas.testing.assert_frame_equal(usual, waves(), check_exact=True)
+    solver = harness.fit("na", "sinewave", preset="smoke", epochs=2)
+    with torch.inference_mode():
+        designs = solver.propose([0.5], 2)
+    pandas.testing.assert_frame_equal(designs, solver.propose([0.5], 2), check_exact=True)
+
+
+@pytest.mark.parametrize("method", ["mdn", "na", "lookup", "kernel", "prior"])
+def test_a_pickled_solver_proposes_the_same(method: str) -> None:
+    tasks = ("sinewave", harness.pairs(BOX, forward(BOX), simulate=forward))
+    for task, target in zip(tasks, ([0.5], [1.0, 3.0]), strict=True):
+        solver = harness.fit(method, task, preset="smoke", epochs=2)
+        for again in (pickle.loads(pickle.dumps(solver)), copy.deepcopy(solver)):
+            assert (again.name, again.phases) == (solver.name, solver.phases)
+            pandas.testing.assert_frame_equal(again.propose(target, 3), solver.propose(target, 3), check_exact=True)
+
+
+def test_what_cannot_be_pickled_is_told_what_to_do() -> None:
+    class Local(MDN):
+        pass
+
+    with pytest.raises(pickle.PicklingError, match=r"Local on Waves cannot be pickled .*harness\.load"):
+        pickle.dumps(harness.fit(Local, Waves(2, 1), preset="smoke", epochs=2))
+
+
+@pytest.mark.parametrize(
+    ("targets", "n", "message"),
+    [
+        ([[math.nan, math.nan]], 3, "Target 0 asks for nothing: all of its entries are NaN"),
+        ([[1.0, 1.0], [1e30, 1.0]], 3, r"has no answer to these targets, of which .* = 1e\+30 \(target 1\)"),
+        ([1.0, 1.0], 10**12, r"n = 1000000000000 designs for each of 1 targets take .* GB"),
+        ([1.0, 1.0], 10**40, "Ask for fewer"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::harness.solver.OutsideRange")
+def test_targets_without_an_answer_are_the_users(place: Path, targets: object, n: int, message: str) -> None:
+    solver = harness.load(place / "robotic_arm" / "na")
+    with pytest.raises(UsageError, match=message):
+        solver.propose(targets, n)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": -1}, "seed = -1 is not allowed"),
+        ({"seed": 1.5}, r"seed = 1\.5 is not allowed"),
+        ({"seed": "x"}, "seed = 'x' is not allowed"),
+        ({"report": 3}, "report = 3 cannot be called"),
+        ({"budget": 10**12}, "mdn with budget = 1000000000000 .* does not fit into memory"),
+    ],
+)
+def test_what_fit_cannot_use_is_named(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        harness.fit("mdn", "sinewave", preset="smoke", epochs=2, **given)
+
+
 def test_the_verb_prints_designs_and_writes_all_of_them(place: Path, tmp_path: Path, capsys) -> None:
     wanted, out = tmp_path / "wanted.csv", tmp_path / "designs.csv"
     wanted.write_text("horizontal,vertical\n" + "1.0,0.5\n" * 8)
@@ -364,3 +451,12 @@ def test_the_package_is_imported_without_torch() -> None:
     assert set(harness.__all__) <= set(dir(harness))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = harness.nothing
+
+
+def test_masked_entries_are_not_known_and_tensors_lose_their_gradient():
+    masked = np.ma.masked_array(np.arange(40.0).reshape(20, 2), mask=False)
+    masked[0, 1] = np.ma.masked
+    found = harness.pairs(np.arange(20.0), masked).y
+    assert torch.isnan(found[0, 1]) and found[1].tolist() == [2.0, 3.0]
+    x = torch.arange(20.0, requires_grad=True)
+    assert harness.pairs(x, x.detach()).x[:, 0].tolist() == list(range(20))

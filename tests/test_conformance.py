@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass, fields
 from types import SimpleNamespace
 
-import psutil
 import pytest
 import torch
 from torch import Generator, nn
@@ -23,6 +22,7 @@ from harness.conformance.trial import trainable_tensors
 from harness.contracts import Kind, Method, Phase, Proposals, Task
 from harness.registry import discover
 from tests.plugins import install, write
+from tests.test_execution import alive
 from tests.toys import Waves
 
 
@@ -655,6 +655,40 @@ def test_each_plugin_is_checked_in_a_process_of_its_own(monkeypatch, tmp_path):
     assert "signal 11 (SIGSEGV)" in crashed.message
 
 
+TALKATIVE = """
+class Closing(Tidy):
+    def build(self, problem, width):
+        super().build(problem, width)
+        sys.stdout.close()
+
+class Loud(Tidy):
+    def build(self, problem, width):
+        super().build(problem, width)
+        print("\x1b[31mred\x1b[0m" + "x" * 10**6 + "\x1b]0;title\x07", flush=True)
+
+class Twofold(Tidy):
+    def build(self, problem, width):
+        super().build(problem, width)
+        if "FORKED" not in os.environ:
+            os.environ["FORKED"] = "yes"
+            os.fork()
+"""
+
+
+def test_what_a_plugin_prints_is_shown_clean_and_bounded_and_closed_streams_harm_nothing(monkeypatch, tmp_path, capfd):
+    names = {"tidy": "Tidy", "closing": "Closing", "loud": "Loud", "twofold": "Twofold"}
+    install(monkeypatch, tmp_path, "import sys\n" + STRANGE + TALKATIVE, methods=names)
+    printed = {}
+    for name in names:
+        assert check(discover("methods")[name]) == []
+        printed[name] = capfd.readouterr()
+    assert {name: len(each.err) for name, each in printed.items()} == dict.fromkeys(names, 0)
+    assert printed["tidy"].out == printed["closing"].out == printed["twofold"].out == ""
+    text = printed["loud"].out
+    assert text.startswith("loud prints:\n") and "\x1b" not in text
+    assert 10_000 < len(text) < 30_000 and text.count("\n") < 10
+
+
 PATIENCE = 120  # seconds, after which something hangs
 
 CALLER = """
@@ -669,22 +703,26 @@ if __name__ == "__main__":
 """
 
 
-def test_an_interrupt_ends_the_process_of_the_check(monkeypatch, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_ends_the_process_of_the_check_and_what_that_has_forked(monkeypatch, tmp_path, number):
     told = tmp_path / "pid"
     body = f"""
 class Sleeping(Tidy):
     def build(self, problem, width):
         import pathlib, time
-        pathlib.Path({str(told)!r}).write_text(str(os.getpid()))
+        here = os.getpid()
+        if os.fork() == 0 and os.fork() == 0:
+            os.setsid()
+            pathlib.Path({str(told)!r}).write_text(f"{{here}} {{os.getpid()}}")
         time.sleep(1000)
 """
     folder = write(tmp_path, STRANGE + body, methods={"sleeping": "Sleeping"})
     (tmp_path / "caller.py").write_text(CALLER)
     caller = subprocess.Popen([sys.executable, tmp_path / "caller.py", folder], stderr=subprocess.DEVNULL)
-    child = wait_for(lambda: int(told.read_text()) if told.exists() and told.read_text() else None)
-    caller.send_signal(signal.SIGINT)
+    pids = wait_for(lambda: [int(pid) for pid in told.read_text().split()] if told.exists() else None)
+    caller.send_signal(number)
     assert caller.wait(timeout=PATIENCE) != 0
-    assert wait_for(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    assert wait_for(lambda: not any(alive(pid) for pid in pids))
 
 
 def wait_for(something):

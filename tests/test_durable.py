@@ -7,6 +7,7 @@ import re
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,17 @@ def test_a_plain_text_stays_as_it_is(text):
 def test_what_a_terminal_would_not_show_is_cut_off():
     assert clean("\x1b[1;31mred\x1b[0m \x1b]0;title\x07end\r\n 1%\r 50%\r100%\n") == "red end\n100%\n"
     assert cleaned({"a\x07": ["\ud800", 1, None, True]}) == {"a": ["\ufffd", 1, None, True]}
+
+
+@given(st.text("ab\r\n"))
+def test_a_line_that_was_written_over_keeps_its_last_state(text):
+    assert clean(text) == re.sub(r"[^\n]*\r(?!\n|$)", "", text, flags=re.MULTILINE).replace("\r", "")
+
+
+def test_a_line_of_a_megabyte_is_cleaned_at_once():
+    began = time.monotonic()
+    assert clean("x" * 2**20) == "x" * 2**20
+    assert time.monotonic() - began < 5  # in its square it takes minutes
 
 
 def test_the_kind_of_a_device_names_the_model(monkeypatch):

@@ -13,15 +13,20 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.errors import UsageError
 from harness.execution import Outcome, Summary, run_cells
+from harness.execution.console import bound
 from harness.execution.failures import relative, status_of
 from harness.execution.progress import Rest, duration, line
+from harness.plan import Cell
 from harness.store import RECORD, Store
+from harness.training import Report
 from tests.runners import DATA, all_of, by_name, compute, make_cell, score, size
 
 TESTS = Path(__file__).parent
@@ -189,6 +194,55 @@ def test_of_a_flood_of_prints_the_beginning_and_the_end_are_kept(tmp_path):
     assert text.startswith("the beginning\n") and text.endswith("the end\n")
     assert "bytes are left out ..." in text and len(text) < 1.1 * 2**20
     assert Store(tmp_path).verify() == []
+
+
+def overflowing(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
+    threading.Thread(target=_overflow, daemon=True).start()
+    print("the beginning", flush=True)
+    time.sleep(1000)
+    yield {}
+
+
+def _overflow() -> None:
+    while True:
+        os.write(1, b"x" * 2**16)
+
+
+def test_a_cell_that_prints_without_end_ends_in_time_and_fills_no_disk(tmp_path):
+    store, began, largest = Store(tmp_path), time.monotonic(), 0
+    watching = threading.Event()
+
+    def watch() -> None:
+        nonlocal largest
+        while not watching.wait(0.1):
+            taken = [path.stat().st_blocks * 512 for path in tmp_path.rglob("console.txt")]
+            largest = max(largest, *taken, 0)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    run_cells(all_of(make_cell()), store, timeout=3, quiet=True, runner=overflowing)
+    watching.set()
+    watcher.join()
+    assert time.monotonic() - began < 20
+    record = store.read(make_cell())
+    assert record.status == "timeout"
+    text = (store.path(make_cell()) / "console.txt").read_text()
+    assert "bytes are left out ..." in text and len(text) < 1.1 * 2**20
+    assert 0 < largest < 2**30  # in three seconds it has printed several times that
+
+
+def test_the_middle_of_a_file_that_grows_is_a_hole(tmp_path):
+    path = tmp_path / "console.txt"
+    bound(path)
+    assert not path.exists()
+    content = b"first" + bytes(range(256)) * 2**16 + b"last"
+    path.write_bytes(content)
+    bound(path)
+    found = path.read_bytes()
+    assert len(found) == len(content) and path.stat().st_blocks * 512 < 2**21
+    assert found[: 2**19] == content[: 2**19] and found[-(2**19) :] == content[-(2**19) :]
+    bound(path)
+    assert path.read_bytes() == found
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,14 @@ def test_one_task_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
 def test_options_are_part_of_the_description() -> None:
     task = discover("tasks")["ballistics"].load()()
     assert "Option angle_max = 81" in describe(task, "ballistics")
+
+
+def test_a_picture_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (selection,) = select("tasks", "sinewave")
+    monkeypatch.setattr("harness.portrait.write_whole", full)
+    with pytest.raises(UsageError, match=r"task\.png' cannot be written: No space left on device"):
+        portray(selection, tmp_path / "task.png")
+    assert list(tmp_path.iterdir()) == []

@@ -207,6 +207,37 @@ def test_what_a_method_does_to_its_process_is_the_failure_of_its_cell_alone(tmp_
     assert found["prior"].status == "ok", found["prior"].error
 
 
+WANDERER = """
+import os
+
+import torch
+
+from harness.contracts import Method, Proposals
+
+
+class Wanderer(Method):
+    trainable = False
+
+    def fit(self, train, valid, run):
+        os.chdir("/")
+        self.x = train.x
+
+    def propose(self, y, n, generator):
+        return Proposals(self.x[:n].expand(len(y), -1, -1))
+
+    def build(self, problem, width):
+        self.register_buffer("x", torch.zeros(0))
+"""
+
+
+def test_a_method_may_change_its_folder_where_that_of_the_results_is_relative(tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path, WANDERER, methods={"wanderer": "Wanderer"})
+    monkeypatch.chdir(tmp_path)
+    run_cells(all_of(*cells("wanderer")), Store(Path("out")), quiet=True)
+    (record,) = Store(tmp_path / "out").records()
+    assert record.status == "ok", record.error
+
+
 def runaway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> subprocess.Popen[str]:
     """A run of a method that starts a process in a session of its own, and then takes its time."""
     install(monkeypatch, tmp_path, RUNAWAY, methods={"runaway": "Runaway"})

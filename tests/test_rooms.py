@@ -14,7 +14,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ROOMS = (
-    ("harness", "harness.errors", "harness.no_options", "harness.questions", "harness.seeds", "harness.split"),
+    (
+        "harness",
+        "harness.ctrl_c",
+        "harness.errors",
+        "harness.no_options",
+        "harness.questions",
+        "harness.real",
+        "harness.seeds",
+        "harness.split",
+    ),
     (
         "harness.allocator",
         "harness.cache_folder",
@@ -67,7 +76,15 @@ ROOMS = (
     ("harness.apart", "harness.execution", "harness.execution.*"),
     ("harness.conformance", "harness.conformance.*"),
     ("harness.running", "harness.submitting", "harness.rescore", "harness.estimate", "harness.show", "harness.listing"),
-    ("harness.portrait", "harness.new", "harness.own_pairs", "harness.solver"),
+    (
+        "harness.portrait",
+        "harness.new",
+        "harness.own_pairs",
+        "harness.undisturbed",
+        "harness.pickling",
+        "harness.asking",
+        "harness.solver",
+    ),
     ("harness.api", "harness.proposing"),
     ("harness.verbs", "harness.cli", "harness.__main__"),
 )

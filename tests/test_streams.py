@@ -93,6 +93,17 @@ def test_a_run_with_texts_of_all_kinds_ends_well_in_the_locale_c(tmp_path: Path)
     assert code == 0 and "left as it is" not in text, text
 
 
+@pytest.mark.parametrize("pairs", ["gréen.csv", "gréen.csv[decimal=point]"])
+def test_arguments_are_read_as_they_are_written_whatever_the_locale(tmp_path: Path, pairs: str) -> None:
+    rows = "".join(f"{i % 7},{i * i % 61},{i % 7 + i * i % 61}\n" for i in range(120))
+    (tmp_path / "gréen.csv").write_text("µ,x,y\n" + rows, encoding="utf-8")
+    for columns, status in (("ö", 2), ("µ+x", 0)):
+        new = ("new", "task", "mine", "--from", pairs, "--x", columns, "--y", "y")
+        code, text = harness(*new, folder=tmp_path, **LOCALES["C"])
+        assert code == status and "Traceback" not in text and "udc" not in text, text
+    assert "µ" in (tmp_path / "mine" / "mine" / "__init__.py").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -109,7 +120,33 @@ def test_a_plug_in_that_does_not_let_itself_be_imported_is_one_line(tmp_path: Pa
     assert status == 0 and "broken  BROKEN" in text and "mdn  (version" in text
 
 
-def test_ctrl_c_during_an_import_is_one_line(tmp_path: Path) -> None:
-    installed = write(tmp_path / "installed", "raise KeyboardInterrupt", methods={"broken": "Broken"})
-    status, text = harness("list", "methods", folder=tmp_path, paths=(installed,))
+SWALLOWS = """
+import os
+import signal
+
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+raise ImportError("cannot load module more than once per process")
+"""
+LISTENS_NO_MORE = """
+import atexit
+import os
+import signal
+
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize("code", ["raise KeyboardInterrupt", SWALLOWS, LISTENS_NO_MORE])
+@pytest.mark.parametrize(
+    "verb",
+    [("list", "methods"), ("run", "--preset", "smoke", "--methods", "broken", "--dry-run")],
+    ids=lambda verb: verb[0],
+)
+def test_ctrl_c_during_an_import_is_one_line(tmp_path: Path, verb: tuple[str, ...], code: str) -> None:
+    installed = write(tmp_path / "installed", code, methods={"broken": "Broken"})
+    status, text = harness(*verb, folder=tmp_path, paths=(installed,))
     assert (status, text) == (130, "Interrupted. The same command continues.\n")

@@ -2,47 +2,68 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-import threading
+import sys
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from harness.conformance.findings import Finding
 from harness.conformance.imports import forbidden_imports
 from harness.conformance.methods import check_method
 from harness.conformance.tasks import check_task
+from harness.execution.console import append_to, bound, last_words
 from harness.execution.failures import expired
-from harness.execution.orphans import adopt, end_descendants
+from harness.execution.orphans import adopt, end_descendants, end_group_with
+from harness.execution.server import started
 from harness.registry import get
+from harness.store import CONSOLE
 
 if TYPE_CHECKING:
     from harness.registry import Kind, Plugin
 
-PRELOAD = ["harness.conformance"]
+PRELOAD = ["harness.conformance.preload"]
 """Imported once, by the server that the processes are forked from."""
+POLL = 0.05  # seconds
 
 
 def check(plugin: Plugin) -> list[Finding]:
-    """What is to be fixed in an installed method or task, with its default options; empty where it conforms."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
+    """What is to be fixed in an installed method or task, with its default options; empty where it conforms.
+
+    What it prints is printed afterwards, clean, and of very much only the end.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        findings = _apart(plugin, folder)
+        printed = last_words(folder, [folder, Path.cwd()]) if (folder / CONSOLE).is_file() else ""
+    if printed.strip():
+        print(f"{plugin.name} prints:\n{printed.rstrip()}")
+    return findings
+
+
+def _apart(plugin: Plugin, folder: Path) -> list[Finding]:
+    """The findings of a process that prints into a folder, and that has ended with all that it started."""
+    context = started(PRELOAD)
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_main, args=(plugin.kind, plugin.name, there))
-    process.start()
-    there.close()
-    try:
-        findings: list[Finding] = here.recv()
-    except EOFError:
-        process.join()
-        findings = [Finding("process", False, _ended(process.exitcode))]
-    finally:
-        _end(process.pid)
-        process.join()
-        here.close()
+    lifeline, held = context.Pipe(duplex=False)
+    process = context.Process(target=_main, args=(plugin.kind, plugin.name, folder, there, lifeline))
+    with here, held:
+        with there, lifeline:
+            process.start()
+        try:
+            while not here.poll(POLL):
+                bound(folder / CONSOLE)
+            findings: list[Finding] = here.recv()
+        except EOFError:
+            process.join()
+            findings = [Finding("process", False, _ended(process.exitcode))]
+        finally:
+            _end(process.pid)
+            process.join()
     return findings
 
 
@@ -58,22 +79,24 @@ def check_here(plugin: Plugin) -> list[Finding]:
     return [finding for finding in findings if not finding.ok]
 
 
-def _main(kind: Kind, name: str, messages: Connection) -> None:
+def _main(kind: Kind, name: str, folder: Path, messages: Connection, lifeline: Connection) -> None:
     os.setpgid(0, 0)  # so that what the plug-in starts ends with it
     adopt()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_group_with(lifeline)
+    append_to(folder)
+    process = os.getpid()
     try:
-        messages.send(check_here(get(kind, name)))
+        findings = check_here(get(kind, name))
+    finally:
+        if os.getpid() != process:  # a copy that the plug-in has made by `os.fork`, and let come back
+            os._exit(0)
+    try:
+        messages.send(findings)
         messages.close()
     finally:
         end_descendants()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        _end(os.getpid())
+        # Whatever the interpreter still says while it ends has no reader; the plug-in may have closed its streams.
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for the rest of this process)
 
 
 def _end(group: int | None) -> None:

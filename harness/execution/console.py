@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from harness.texts import clean
 
 LONGEST = 20_000
 KEPT = 1 << 20  # bytes of the file, half of them its first and half its last
+LARGEST = 4 * KEPT  # bytes on the disk, above which `bound` does something
+BLOCK = 512  # bytes, in which the system counts what a file takes
 
 
 @contextmanager
@@ -86,6 +88,25 @@ def told(path: Path, private: Iterable[Path]) -> str:
             stream.seek(size - KEPT // 2)
             content = first + f"\n... {size - KEPT} bytes are left out ...\n".encode() + stream.read()
     return relative(clean(content.decode("utf-8", errors="replace")), private)
+
+
+def bound(path: Path) -> None:
+    """Give back the disk space of the middle of a file that grows without end; nothing where there is no such file.
+
+    Its length stays, so that it is known how much was printed: in place of the middle there is a hole. What is written
+    to it at this very moment may be lost.
+    """
+    with suppress(OSError):
+        found = path.stat()
+        if found.st_blocks * BLOCK <= LARGEST:
+            return
+        with path.open("r+b") as stream:
+            stream.seek(found.st_size - KEPT // 2)
+            end = stream.read(KEPT // 2)
+            stream.truncate(KEPT // 2)
+            stream.truncate(found.st_size - len(end))
+        with path.open("ab") as stream:
+            stream.write(end)
 
 
 def _end(text: str) -> str:

@@ -51,6 +51,7 @@ def run_cells(
     summary = Summary(planned=len(works))
     if not works:
         return summary
+    store = Store(store.root.absolute())  # whatever folder a plug-in changes to
     store.prepare()
     git = provenance.git_state(Path(harness.__file__).parents[1])
     waiting = [Job(cell, store.root, work, git, timeout, runner) for cell, work in works.items()]

@@ -18,12 +18,13 @@ import psutil
 
 from harness import provenance
 from harness.durable import StorageError, discard
+from harness.execution.console import bound
 from harness.execution.engine import Done, Engine, Hear, Job, Left, Lost
 from harness.execution.failures import describe, expired, late
 from harness.execution.orphans import adopt, end_descendants, end_group_with
 from harness.execution.server import running_server
 from harness.execution.worker import work
-from harness.store import Store
+from harness.store import CONSOLE, Store
 
 GRACE = 3.0  # seconds between SIGTERM, upon which a cell tells where it was, and SIGKILL
 
@@ -45,6 +46,7 @@ class Processes(Engine):
         for item in list(self.running):
             item.receive(hear)
             item.mind_the_time()
+            item.mind_the_disk()
             if item.ended:
                 self.running.remove(item)
                 item.release()
@@ -152,6 +154,11 @@ class _Running:
         elif not self.expelled:
             self.expelled = True
             self.process.terminate()
+
+    def mind_the_disk(self) -> None:
+        """Bound what the cell prints, which it could not do itself while a method prints without end."""
+        if self.left.folder is not None:
+            bound(self.left.folder / CONSOLE)
 
     def release(self) -> None:
         """End the process and those that it has started, and wait for its end."""

@@ -7,6 +7,7 @@ session of its own comes back, when its parent ends, to the cell or to the serve
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import fcntl
 import os
@@ -15,10 +16,12 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -50,11 +53,6 @@ def end_with_parent(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def wake_when_orphaned() -> None:
-    """Let this process go on where it was stopped, as soon as the parent has ended, so that it can take note."""
-    _signal_when_orphaned(signal.SIGCONT)
-
-
 def adopt() -> None:
     """Become the parent of all descendants whose own one ends, also of those that have left the process group."""
     if LINUX:
@@ -76,6 +74,17 @@ def end_descendants(process: int | None = None) -> None:
         psutil.wait_procs(found, PATIENCE)
 
 
+def serve() -> None:
+    """What a server does that processes are forked from: they end when its parent does, with all that they started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # which has been blocked so far
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    _end_when_orphaned()
+    adopt()
+    # What it has adopted may end before it does, which its loop takes for a mistake.
+    warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
+    atexit.register(clean_up, os.getpid(), os.getppid())
+
+
 def clean_up(server: int, parent: int) -> None:
     """What the server does last: it ends all processes that it has forked, and removes its socket from the disk."""
     if os.getpid() != server:
@@ -92,6 +101,22 @@ def clean_up(server: int, parent: int) -> None:
         time.sleep(0.01)
     if folder is not None and folder.name.startswith("pymp-") and os.getppid() != parent:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_when_orphaned() -> None:
+    """End this process in order as soon as its parent has ended, also where it was stopped.
+
+    Python's server itself ends where nobody holds a pipe any more, which a fork of what it has forked goes on to hold.
+    """
+    process, parent = os.getpid(), os.getppid()
+
+    def take_note(*_: Any) -> None:
+        if os.getpid() == process and os.getppid() != parent:
+            sys.exit()
+
+    if LINUX:
+        signal.signal(signal.SIGCONT, take_note)
+    _signal_when_orphaned(signal.SIGCONT)
 
 
 def _signal_when_orphaned(number: int) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import warnings
+import threading
 
 import scipy.stats
 import torch
 import torch._dynamo  # noqa: F401 (imported to be there)
+from tqdm import tqdm
 
 import harness.apart
 import harness.cell  # noqa: F401
-from harness.execution.orphans import adopt, clean_up, wake_when_orphaned
+from harness.execution.orphans import serve
 from harness.plan import harness_sources
 from harness.registry import BASES, discover
 
@@ -21,8 +20,6 @@ __all__ = ["harness", "scipy", "torch"]
 for kind in BASES:
     discover(kind)
 harness_sources()
-wake_when_orphaned()
-adopt()
-# What it has adopted may end before it does, which its loop takes for a mistake.
-warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
-atexit.register(clean_up, os.getpid(), os.getppid())
+serve()
+# Its own lock is a semaphore of the system, which a process that is killed leaves behind; bars are not shared here.
+tqdm.set_lock(threading.RLock())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 
 from harness.allocator import ALLOCATOR
@@ -21,9 +20,16 @@ FIXED = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", **ALLOCATO
 
 def running_server(threads: int) -> ForkServerContext:
     """The server, started where none runs, with its numerical libraries limited to `threads`."""
+    with _environment({**dict.fromkeys(LIBRARIES, str(threads)), **FIXED}):
+        return started(PRELOAD)
+
+
+def started(preload: Sequence[str]) -> ForkServerContext:
+    """A server that imports these modules first, started where none runs; Ctrl-C is for its parent alone."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
-    with _environment({**dict.fromkeys(LIBRARIES, str(threads)), **FIXED}), _deaf_to_ctrl_c():
+    context.set_forkserver_preload(list(preload))
+    resource_tracker.ensure_running()  # which heeds no Ctrl-C itself, and lets what starts it heed it again
+    with _deaf_to_ctrl_c():
         forkserver.ensure_running()
     return context
 
@@ -44,12 +50,12 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A process that is started inside ignores Ctrl-C, which a terminal sends to all, from its first moment on."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A process that is started inside hears no Ctrl-C, which a terminal sends to all, from its first moment on.
+
+    This one hears at the end of the block what came meanwhile.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.options import convert, instantiate
 from harness.selection import parse
+from harness.texts import meant, openable
 from tasks.dataset.reading import kind_of
 from tasks.dataset.task import DatasetTask
 
@@ -29,8 +30,8 @@ def texts(
     Raises:
         UsageError: data that the task refuses.
     """
-    file, options = (str(pairs), {}) if pairs.exists() else parse(str(pairs))
-    pairs, columns_of = Path(file), {**({"x": x} if x else {}), **({"y": y} if y else {})}
+    file, options = (str(pairs), {}) if pairs.exists() else parse(meant(str(pairs)))
+    pairs, columns_of = Path(openable(file)), {**({"x": x} if x else {}), **({"y": y} if y else {})}
     given = convert(DatasetTask.Options, {**options, **columns_of, "path": file}, "dataset")
     task = DatasetTask(instantiate(DatasetTask.Options, given, "dataset"))
     data, module = f"pairs{kind_of(pairs)}", names["module"]
