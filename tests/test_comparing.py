@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.comparing import LEAST, apart, compare, profile
+from harness.comparing import LEAST, apart, compare, drawn, profile
 from harness.statistics import bootstrap_interval
 
 
@@ -113,16 +113,17 @@ def test_methods_that_do_not_differ_are_seldom_told_apart_by_ratio_and_mean_alik
     for number in range(ROUNDS):
         difficulty, *own = generator.normal(size=(3, 1, TARGETS))
         one, other = (np.exp(spread * (difficulty + each) / 2**0.5) for each in own)
-        found += apart(one, other, resamples=400, seed=number)
+        found += apart(*(drawn(errors, resamples=400, seed=number) for errors in (one, other)))
     assert found / ROUNDS < 0.05
 
 
 def test_methods_are_told_apart_where_ratio_and_mean_agree_alone() -> None:
     one = errors(1, 1, 200)
-    assert apart(one, 1.2 * one) and apart(1.2 * one, one) and not apart(one, one)
+    assert apart(drawn(one), drawn(1.2 * one)) and apart(drawn(1.2 * one), drawn(one))
+    assert not apart(drawn(one), drawn(one))
     worse_where_it_matters = np.where(one > np.quantile(one, 0.9), 3 * one, one / 2)
     assert compare(worse_where_it_matters, one).high < 0 and worse_where_it_matters.mean() > one.mean()
-    assert not apart(worse_where_it_matters, one)
+    assert not apart(drawn(worse_where_it_matters), drawn(one))
 
 
 @pytest.mark.parametrize("shapes", [((1, 3), (1, 4)), ((3,), (3,)), ((0, 3), (1, 3)), ((1, 0), (1, 0))])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.comparing import LEAST, SEEDS, Comparison, compare, overall
+from harness.comparing import LEAST, SEEDS, Comparison, compare, drawn, overall
 from harness.metrics import ACCURATE, METRICS
 from harness.protocols.contract import Number, Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
@@ -44,10 +45,15 @@ class Errors:
     metric: str
     by_label: Mapping[str, Array]
 
-    def compare(self, one: str, other: str, counted: bool = True) -> Comparison:
-        """How the errors of one compare with those of the other; `counted` as of `compare`."""
+    def compare(self, one: str, other: str) -> Comparison:
+        """How the errors of one compare with those of the other."""
+        return compare(self.by_label[one], self.by_label[other], least=self.group.negligible(self.metric))
+
+    @cached_property
+    def drawn(self) -> dict[str, Array]:
+        """The mean log error of each method in each resample `(resamples,)`."""
         least = self.group.negligible(self.metric)
-        return compare(self.by_label[one], self.by_label[other], least=least, counted=counted)
+        return {label: drawn(values, least=least).logs for label, values in self.by_label.items()}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
@@ -80,7 +86,9 @@ def _table(every: Sequence[Errors]) -> Table | None:
         return None
 
     def told(one: Raw, other: Raw) -> bool:
-        return overall([errors.compare(one["method"], other["method"], counted=False) for errors in tasks]).separated
+        ratios = np.mean([errors.drawn[one["method"]] - errors.drawn[other["method"]] for errors in tasks], 0)
+        low, high = np.percentile(ratios, [2.5, 97.5])
+        return bool(low > 0 or high < 0)
 
     rows = {row.label: row for errors in tasks for row in errors.group.rows if row.label in errors.by_label}
     raws = [_raw(row, tasks, reference) for row in sorted(rows.values(), key=order)]

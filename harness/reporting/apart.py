@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from typing import TYPE_CHECKING, TypeAlias
+from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
 from harness import comparing
 from harness.reporting.groups import Group
+from harness.reporting.rows import Row
 from harness.reporting.table import Raw
-
-if TYPE_CHECKING:
-    from harness.statistics import Array
 
 Apart: TypeAlias = Callable[[Raw, Raw], bool | None]
 """Of two raw rows: True where they can be told apart, False where not, None where that is not known."""
@@ -32,22 +30,24 @@ def by_targets(group: Group, metric: str, protocol: str, name: str, key: str = "
         name: theirs among what it keeps.
         key: of the raw value, where a row has its interval under `KEY_low` and `KEY_high`, or `KEY_deviation`.
     """
-    rows = {row.label: row for row in group.rows}
-
-    @cache
-    def errors(label: str) -> Array:
-        return rows[label].of_targets(protocol, name)
+    rows, least = {row.label: row for row in group.rows}, group.negligible(metric)
 
     def told(one: Raw, other: Raw) -> bool | None:
         if key and _far(one, other, key):
             return True
-        both = [errors(str(raw["method"])) for raw in (one, other)]
-        if not all(each.size for each in both) or both[0].shape[1] != both[1].shape[1]:
-            return None
-        known = np.isfinite(both[0]).all(0) & np.isfinite(both[1]).all(0)  # a view may leave targets out
-        return comparing.apart(*(each[:, known] for each in both), least=group.negligible(metric))
+        both = [of_row(rows[str(raw["method"])], protocol, name, least) for raw in (one, other)]
+        found = [drawn for drawn in both if drawn is not None]
+        return comparing.apart(*found) if len(found) == 2 else None
 
     return told
+
+
+@lru_cache(maxsize=4096)  # several tables of a report ask for the same
+def of_row(row: Row, protocol: str, name: str, least: float) -> comparing.Drawn | None:
+    """What the bootstrap draws of a row's errors; None where they are not known."""
+    errors = row.of_targets(protocol, name)
+    known = np.isfinite(errors).all(0) if errors.size else np.zeros(0, bool)  # a view may leave targets out, for all
+    return comparing.drawn(errors[:, known], least=least) if known.any() else None
 
 
 def by_spread(key: str, spread: str) -> Apart:
