@@ -14,8 +14,8 @@ from harness.reporting.figure import Axis, Figure, Panel, Series, headings
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
 
-LEAST = 1e-4
-"""The least share of a fall that is drawn."""
+LEAST, MOST = 1e-4, 1.5
+"""The least share of a fall that is drawn, and the most, for values that rise above the first one."""
 
 
 class Costs(Protocol):
@@ -123,7 +123,7 @@ def _stage(scores: Scores, name: str) -> float | None:
 
 def training(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     """How far validation values have still to fall, by epoch; a panel for each task and phase of training."""
-    x, y = Axis("epochs of the phase"), Axis("share of the fall to come", log=True, low=LEAST, high=1.5)
+    x, y = Axis("epochs of the phase"), Axis("share of the fall to come", log=True, low=LEAST, high=MOST)
     panels = []
     for heading, group in zip(headings(groups), groups, strict=True):
         curves = {row.label: row.curves() for row in group.rows}
@@ -151,5 +151,5 @@ def _falling(
     if not known:
         return None
     first, least = known[0][1], min(value for _, value in known)
-    shares = tuple((value - least) / (first - least) if first > least else 0.0 for _, value in known)
+    shares = tuple(min((value - least) / (first - least), MOST) if first > least else 0.0 for _, value in known)
     return (tuple(epoch for epoch, _ in known), shares) if sum(share >= LEAST for share in shares) > 1 else None

@@ -97,8 +97,23 @@ def tabled(root: str | Path) -> list[Table]:
     Raises:
         UsageError: no records, or two records of one cell.
     """
-    groups = group(_read(Path(root)), Path(root))
+    return tables_of(grouped(root))
+
+
+def tables_of(groups: Sequence[Group]) -> list[Table]:
+    """All tables of groups, each with its own metric."""
     return [table for owner, shown in tables().values() for table in _built(owner, shown, groups, None, True)]
+
+
+def figures_of(groups: Sequence[Group]) -> list[Figure]:
+    """All figures of groups, each with its own metric; those that have nothing to draw are left out."""
+    every = [figure for owner, shown in figures().values() for figure in _built(owner, shown, groups, None, False)]
+    return labelled(every, _labels(groups))
+
+
+def _labels(groups: Sequence[Group]) -> list[str]:
+    """All methods of the groups in their order."""
+    return list(dict.fromkeys(row.label for row in sorted((row for item in groups for row in item.rows), key=order)))
 
 
 def grouped(root: str | Path, tasks: str | Sequence[str] | None = None) -> list[Group]:
@@ -133,14 +148,14 @@ def drawn(
     known = figures()
     chosen = {found[1]: found for name in names for found in _chosen(name, metric, known, "figure", (ALL,))}
     records = _read(Path(root))
-    labels = [row.label for row in sorted((row for item in group(records) for row in item.rows), key=order)]
+    labels = _labels(group(records))
     groups = group(_selected(records, methods, tasks), Path(root))
     every = [figure for owner, shown in chosen.values() for figure in _built(owner, shown, groups, metric, False)]
     if not every:
         raise UsageError(
             f"No record below {str(root)!r} has what {', '.join(names)} draws. Allowed: {', '.join((*known, ALL))}."
         )
-    return labelled(every, list(dict.fromkeys(labels)))
+    return labelled(every, labels)
 
 
 def _built(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
@@ -14,8 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from harness.durable import storage_errors, write_whole
-from harness.errors import UsageError
-from harness.reporting import drawn, grouped, tabled
+from harness.reporting import figures_of, grouped, tables_of
 from harness.reporting.figure import Figure, Panel
 from harness.reporting.numbers import number
 from harness.reporting.origins import failures, provenance
@@ -44,10 +42,9 @@ def write(root: Path) -> Path:
 
 def page(root: Path) -> str:
     """The report as HTML text."""
-    tables, figures = tabled(root), list[Figure]()
-    records = [record for group in grouped(root) for record in group.records]
-    with suppress(UsageError):  # where every cell failed there is nothing to draw
-        figures = drawn(["all"], root)
+    groups = grouped(root)
+    tables, figures = tables_of(groups), figures_of(groups)
+    records = [record for group in groups for record in group.records]
     labels = figures[0].labels if figures else ()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     folder = files("harness.reporting") / "page"
