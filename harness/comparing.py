@@ -28,6 +28,8 @@ EXACT = 1e-12
 otherwise be decided by how many answers are exact to the last bit."""
 SAME = 1e-6
 """Log ratios below are taken for none at all."""
+NORMAL = 1.96
+"""Standard deviations on each side of a 95 % interval."""
 SEEDS = 3
 """Trainings from which on an interval says anything of other trainings."""
 
@@ -48,6 +50,8 @@ class Comparison:
     targets: int
     drawn: Array = field(repr=False, compare=False)
     """The log ratio in each resample `(resamples,)`."""
+    variances: tuple[float, float] = (0.0, 0.0)
+    """What trainings and what targets add to the variance of the log ratio; no trainings where one has a single one."""
 
     @property
     def separated(self) -> bool:
@@ -72,6 +76,19 @@ class Comparison:
             return None
         return math.ceil(self.targets * ((self.high - self.low) / 2 / abs(self.log_ratio)) ** 2)
 
+    @property
+    def seeds_needed(self) -> int | None:
+        """How many trainings of each would separate two methods, if the ratio stays; None where none would.
+
+        That is where more targets are wanted first, or where a method has a single training, so that nothing is known
+        of how trainings differ.
+        """
+        of_seeds, of_targets = self.variances
+        left = (self.log_ratio / NORMAL) ** 2 - of_targets
+        if self.separated or not of_seeds or left <= 0:
+            return None
+        return max(min(self.seeds) + 1, math.ceil(min(self.seeds) * of_seeds / left))
+
 
 def compare(a: Array, b: Array, *, least: float = LEAST, resamples: int = 2000, seed: int = 0) -> Comparison:
     """Compare errors of A `(seeds of A, targets)` and of B `(seeds of B, targets)`, of the same targets in one order.
@@ -93,7 +110,16 @@ def compare(a: Array, b: Array, *, least: float = LEAST, resamples: int = 2000, 
     low, high = np.percentile(ratios, [2.5, 97.5])
     beats = _beats(*logs)
     ratio = float(logs[0].mean() - logs[1].mean())
-    return Comparison(ratio, float(low), float(high), beats, (len(a), len(b)), a.shape[1], ratios)
+    seeds = len(a), len(b)
+    return Comparison(ratio, float(low), float(high), beats, seeds, a.shape[1], ratios, _variances(logs[0], logs[1]))
+
+
+def _variances(a: Array, b: Array) -> tuple[float, float]:
+    """The variance of the mean of A less that of B, logs `(seeds, targets)`: of trainings, and of targets."""
+    several = min(len(a), len(b)) > 1
+    of_seeds = sum(float(logs.mean(1).var(ddof=1)) / len(logs) for logs in (a, b)) if several else 0.0
+    difference = a.mean(0) - b.mean(0)
+    return of_seeds, float(difference.var(ddof=1)) / len(difference) if len(difference) > 1 else 0.0
 
 
 def _beats(a: Array, b: Array) -> float:

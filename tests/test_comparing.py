@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.comparing import LEAST, apart, compare, drawn, profile
+from harness.comparing import LEAST, Comparison, apart, compare, drawn, profile
 from harness.statistics import bootstrap_interval
 
 
@@ -62,6 +62,24 @@ def test_as_many_targets_as_are_said_to_separate_two_methods_do() -> None:
     assert found.targets_needed > 60
     more = 8 * 60 * round((found.high - found.low) ** 2 / 4 / np.log10(0.8) ** 2)
     assert compare(errors(1, 1, more, ratio=0.8), errors(2, 1, more)).separated
+
+
+def test_as_many_trainings_as_are_said_to_separate_two_methods_do() -> None:
+    """Trainings differ by a factor of two, the methods by a fifth."""
+    generator = np.random.default_rng(3)
+
+    def trained(seeds: int, ratio: float) -> np.ndarray:
+        luck, own = generator.normal(size=(seeds, 1)), generator.normal(size=(seeds, 400))
+        luck = (luck - luck.mean()) / luck.std(ddof=1)
+        return ratio * 10 ** (0.3 * luck + 0.01 * (own - own.mean(1, keepdims=True)))
+
+    def compared(seeds: int) -> Comparison:
+        return compare(trained(seeds, 0.8), trained(seeds, 1.0))
+
+    needed = compared(4).seeds_needed
+    assert needed == pytest.approx(2 * 0.3**2 * (1.96 / np.log10(0.8)) ** 2, abs=1)
+    assert compared(round(1.3 * needed)).separated and not compared(round(needed / 1.3)).separated
+    assert compare(trained(2, 0.8)[:1], trained(4, 1.0)).seeds_needed is None, "one training says nothing of others"
 
 
 ROUNDS, TARGETS = 300, 150

@@ -95,6 +95,7 @@ def _raw(task: str, found: Comparison, pair: Sequence[str]) -> dict[str, Any]:
         **{"task": task, "ratio": 10**found.log_ratio, "low": 10**found.low, "high": 10**found.high},
         **{"beats": found.beats, "better": better, "seeds": list(found.seeds), "target_count": found.targets},
         "targets_needed": None if found.separated else needed,
+        "seeds_needed": None if task == ALL_TASKS else found.seeds_needed,
     }
 
 
@@ -107,7 +108,9 @@ def _needed(raw: Raw) -> str:
         return ""
     if raw["targets_needed"]:
         return f"some {raw['targets_needed']:,} targets".replace(",", " ")
-    return "more seeds" if max(raw["seeds"]) > 1 else "–"
+    if raw["seeds_needed"]:
+        return f"some {raw['seeds_needed']:,} seeds".replace(",", " ")
+    return "more seeds or targets" if max(raw["seeds"]) > 1 else "–"
 
 
 def _notes(found: Sequence[Comparison], pair: Sequence[str], metric: str) -> Iterator[str]:
@@ -119,8 +122,8 @@ def _notes(found: Sequence[Comparison], pair: Sequence[str], metric: str) -> Ite
     yield METRICS[metric].words
     yield f"{pair[0]} beats {pair[1]}: how often its error on a target is the smaller one; ties count half"
     yield (
-        "smaller error: where the interval leaves no doubt; to know it: how many targets would leave none, if the "
-        "ratio stays as it is"
+        "smaller error: where the interval leaves no doubt; to know it: how many targets, or seeds, would leave none, "
+        "if the ratio stays as it is"
     )
     if any(item.of_targets_only for item in found):
         yield (
