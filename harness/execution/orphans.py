@@ -89,6 +89,8 @@ def clean_up(server: int, parent: int) -> None:
     """What the server does last: it ends all processes that it has forked, and removes its socket from the disk."""
     if os.getpid() != server:
         return
+    if LINUX:
+        signal.signal(signal.SIGCONT, signal.SIG_IGN)  # that the parent has ended is no news any more
     for child in psutil.Process().children():
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 
 import pytest
 
@@ -15,6 +16,7 @@ from harness.protocols.diagnosis import Found
 from harness.protocols.operators import Compared
 from harness.reporting import ALL, protocols, render, tables
 from harness.reporting.formats import FORMATS
+from harness.store import Store
 from tests import results
 
 NAMES = [*tables(), ALL]
@@ -30,9 +32,14 @@ def full(ran, tmp_path_factory):
             item = results.scored(item, "operators", operator="full", compared=compared)
             item = results.scored(item, "diagnosis", found={"height [m]": Found(8, 2.0, 1.5)})
             item = results.scored(item, "recall", images=24, T=[1, 8], found=[0.03, 0.5])
+            item = results.scored(item, "invalid", valid=0.9)
         records.append(item)
     lost = results.failed(results.renamed(records[0], "tandem"))
-    return results.write(tmp_path_factory.mktemp("full"), *records, lost)
+    root = results.write(tmp_path_factory.mktemp("full"), *records, lost)
+    for item in records:
+        for file in Store(ran).folder(item).glob("by-target-*"):
+            shutil.copy(file, Store(root).folder(item))
+    return root
 
 
 def test_each_table_belongs_to_an_installed_protocol():
