@@ -73,7 +73,7 @@ def test_a_hostile_text_stays_a_text(ran, monkeypatch):
     hostile = "<script>alert('&')</script>"
     column = Column(hostile, lambda raw: hostile, status=None)
     table = Table("one", hostile, {"task": hostile, "preset": hostile}, (column,), ({"method": hostile},), (hostile,))
-    monkeypatch.setattr("harness.reporting.report.tabled", lambda root: [table])
+    monkeypatch.setattr("harness.reporting.report.tables_of", lambda groups: [table])
     written = page(ran)
     assert hostile not in written and html.escape(hostile, quote=False).replace("'", "&#39;") in written
 
