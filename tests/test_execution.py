@@ -297,6 +297,27 @@ def test_kill_9_loses_only_running_cells_leaves_no_orphans_and_the_same_command_
     assert not list(root.rglob("*.tmp")) and not list(root.rglob("*.old"))
 
 
+ORPHAN = """
+import os, sys, threading, time
+from harness.execution import orphans
+
+if os.fork() == 0:
+    orphans._end_when_orphaned()
+    threading.Thread(target=time.sleep, args=(60,)).start()  # which Python waits for at the end
+    print(os.getpid(), flush=True)
+else:
+    time.sleep(0.5)
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only the Linux kernel tells a process that its parent has ended")
+def test_a_server_that_is_ending_when_its_parent_does_prints_nothing():
+    run = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, timeout=30)
+    assert run.stderr == ""
+    wait_for(lambda: not alive(int(run.stdout)))
+
+
 def test_ctrl_c_ends_cleanly_and_keeps_finished_cells(tmp_path):
     root, signs = tmp_path / "out", tmp_path / "signs"
     signs.mkdir()

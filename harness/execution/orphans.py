@@ -113,8 +113,10 @@ def _end_when_orphaned() -> None:
     process, parent = os.getpid(), os.getppid()
 
     def take_note(*_: Any) -> None:
+        # Not by sys.exit: the signal may come while Python ends the process, and would then be printed as a mistake.
         if os.getpid() == process and os.getppid() != parent:
-            sys.exit()
+            clean_up(process, parent)
+            os._exit(0)
 
     if LINUX:
         signal.signal(signal.SIGCONT, take_note)
