@@ -90,43 +90,6 @@ class Comparison:
         return max(min(self.seeds) + 1, math.ceil(min(self.seeds) * of_seeds / left))
 
 
-def compare(a: Array, b: Array, *, least: float = LEAST, resamples: int = 2000, seed: int = 0) -> Comparison:
-    """Compare errors of A `(seeds of A, targets)` and of B `(seeds of B, targets)`, of the same targets in one order.
-
-    Args:
-        a: finite errors, zero or more.
-        b: the same of B.
-        least: errors below count as this one.
-        resamples: of the bootstrap.
-        seed: of the bootstrap; the targets that are drawn depend on it and on their number alone.
-
-    Raises:
-        ValueError: the numbers of targets differ, or there are none.
-    """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or 0 in (*a.shape, *b.shape):
-        raise ValueError(f"Errors {a.shape} and {b.shape} are not of the same targets; give (seeds, targets) of each.")
-    logs = [logarithms(errors, least) for errors in (a, b)]
-    ratios = resampled(logs[0], resamples, seed) - resampled(logs[1], resamples, seed)
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    beats = _beats(*logs)
-    ratio = float(logs[0].mean() - logs[1].mean())
-    seeds = len(a), len(b)
-    return Comparison(ratio, float(low), float(high), beats, seeds, a.shape[1], ratios, _variances(logs[0], logs[1]))
-
-
-def _variances(a: Array, b: Array) -> tuple[float, float]:
-    """The variance of the mean of A less that of B, logs `(seeds, targets)`: of trainings, and of targets."""
-    several = min(len(a), len(b)) > 1
-    of_seeds = sum(float(logs.mean(1).var(ddof=1)) / len(logs) for logs in (a, b)) if several else 0.0
-    difference = a.mean(0) - b.mean(0)
-    return of_seeds, float(difference.var(ddof=1)) / len(difference) if len(difference) > 1 else 0.0
-
-
-def _beats(a: Array, b: Array) -> float:
-    """How often A is less than B, over all pairs of seeds; ties count half."""
-    return float(np.mean([np.mean((one < b) + 0.5 * (one == b)) for one in a]))
-
-
 @dataclass(frozen=True)
 class Drawn:
     """The errors of one method in each resample of the bootstrap; those of two methods are of the same targets."""
@@ -135,11 +98,69 @@ class Drawn:
     """Mean of log10 of the errors `(resamples,)`."""
     means: Array
     """Mean of the errors `(resamples,)`."""
+    of_seeds: Array
+    """Mean over targets of log10 of the errors `(seeds,)`."""
+    of_targets: Array
+    """Mean over seeds of log10 of the errors `(targets,)`."""
 
 
 def drawn(errors: Array, *, least: float = LEAST, resamples: int = 1000, seed: int = 0) -> Drawn:
-    """Draw seeds and targets of a method's errors `(seeds, targets)`; the other arguments are those of `compare`."""
-    return Drawn(resampled(logarithms(errors, least), resamples, seed), resampled(errors, resamples, seed))
+    """Draw seeds and targets of a method's errors.
+
+    Args:
+        errors: `(seeds, targets)`, finite, zero or more.
+        least: errors below count as this one.
+        resamples: of the bootstrap.
+        seed: of the bootstrap; the targets that are drawn depend on it and on their number alone.
+    """
+    logs = logarithms(errors, least)
+    return Drawn(resampled(logs, resamples, seed), resampled(errors, resamples, seed), logs.mean(1), logs.mean(0))
+
+
+def compare(a: Array, b: Array, *, least: float = LEAST, resamples: int = 1000, seed: int = 0) -> Comparison:
+    """Compare errors of A `(seeds of A, targets)` and of B `(seeds of B, targets)`, of the same targets in one order.
+
+    The other arguments are those of `drawn`.
+
+    Raises:
+        ValueError: the numbers of targets differ, or there are none.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or 0 in (*a.shape, *b.shape):
+        raise ValueError(f"Errors {a.shape} and {b.shape} are not of the same targets; give (seeds, targets) of each.")
+    one, other = (drawn(errors, least=least, resamples=resamples, seed=seed) for errors in (a, b))
+    return comparison(one, other, beats(a, b, least=least))
+
+
+def comparison(a: Drawn, b: Drawn, beats: float) -> Comparison:
+    """The comparison of what was drawn of A and of B, with the probability that A beats B."""
+    ratios = a.logs - b.logs
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return Comparison(
+        log_ratio=float(a.of_targets.mean() - b.of_targets.mean()),
+        low=float(low),
+        high=float(high),
+        beats=beats,
+        seeds=(len(a.of_seeds), len(b.of_seeds)),
+        targets=len(a.of_targets),
+        drawn=ratios,
+        variances=_variances(a, b),
+    )
+
+
+def beats(a: Array, b: Array, *, least: float = LEAST) -> float:
+    """How often errors of A are less than those of B on the same target, over all pairs of seeds; ties count half."""
+    least = max(least, LEAST)
+    ours, theirs = np.maximum(a, least), np.maximum(b, least)
+    counted = sum(np.count_nonzero(one < theirs) + np.count_nonzero(one <= theirs) for one in ours)
+    return counted / (2 * len(ours) * theirs.size)
+
+
+def _variances(a: Drawn, b: Drawn) -> tuple[float, float]:
+    """The variance of the mean log error of A less that of B: of trainings, and of targets."""
+    several = min(len(a.of_seeds), len(b.of_seeds)) > 1
+    trainings = sum(float(each.var(ddof=1)) / len(each) for each in (a.of_seeds, b.of_seeds)) if several else 0.0
+    difference = a.of_targets - b.of_targets
+    return trainings, float(difference.var(ddof=1)) / len(difference) if len(difference) > 1 else 0.0
 
 
 def apart(a: Drawn, b: Drawn) -> bool:
@@ -184,19 +205,14 @@ def resampled(values: Array, resamples: int, seed: int) -> Array:
     if seeds == 1:
         return mean
     generator = np.random.default_rng([seed, zlib.crc32(np.ascontiguousarray(values).tobytes())])
-    own = (_weights(generator, resamples, seeds) * of_seeds.T).sum(1)
+    own = np.take_along_axis(of_seeds.T, generator.integers(seeds, size=(resamples, seeds)), 1).mean(1)
     return mean + math.sqrt(seeds / (seeds - 1)) * (own - mean)
 
 
 @lru_cache(maxsize=4)
 def _targets(resamples: int, count: int, seed: int) -> Array:
     """How often each target is drawn, as shares `(resamples, count)`, the same for all pairs of methods."""
-    return _weights(np.random.default_rng(seed), resamples, count)
-
-
-def _weights(generator: np.random.Generator, resamples: int, count: int) -> Array:
-    """How often each of so many things is drawn, as shares: `(resamples, count)`."""
-    return generator.multinomial(count, np.full(count, 1 / count), size=resamples) / count
+    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples) / count
 
 
 def profile(errors: Array, thresholds: Array) -> Array:

@@ -14,7 +14,7 @@ class ContractError(ValueError):
     """A plug-in does not keep to its contract. The text says what is wrong and what to do."""
 
 
-TRAINING = ("torch", "FrEIA", "nflows", "safetensors")
+TRAINING = ("torch", "FrEIA", "nflows")
 """Packages without which results can be read, but nothing is trained, simulated or proposed."""
 
 

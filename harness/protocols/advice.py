@@ -92,7 +92,7 @@ def _choices(group: Group, metric: str, count: int, limit: float | None) -> list
     """The methods that keep to a budget, the best first."""
     found = []
     for row in group.rows:
-        if not row.scores(RT) or (limit is not None and not _fast(row, limit)):
+        if row.score(RT) is None or (limit is not None and not _fast(row, limit)):
             continue
         values = curve(row, metric, {})
         error = values.get(f"r_{count}")

@@ -90,7 +90,7 @@ def stages(groups: Sequence[Group], metric: str | None, published: bool) -> list
     panels = tuple(
         panel
         for heading, group in zip(headings(groups), groups, strict=True)
-        if any(row.scores(InferenceTime) for row in group.rows)
+        if group.scored(InferenceTime)
         for panel in _stages(heading, group, list(names))
     )
     said = ("1000 proposals for y* in one batch", *_timed(groups), *notes.hardware(groups))
@@ -99,7 +99,7 @@ def stages(groups: Sequence[Group], metric: str | None, published: bool) -> list
 
 
 def _stages(heading: str, group: Group, names: Sequence[str]) -> Iterator[Panel]:
-    timed = [row for row in group.rows if row.scores(InferenceTime)]
+    timed = [row for row in group.rows if row.score(InferenceTime)]
     x, y = Axis("s", log=True), Axis("", names=tuple(row.label for row in timed))
     readers: dict[str, Callable[[Scores], float | None]] = {"altogether": _altogether}
     readers |= {name: partial(_stage, name=name) for name in names}

@@ -99,7 +99,7 @@ def _series(row: Row, metric: str, cost: Cost) -> Iterator[Series]:
     """The curve of a method; nothing where a seed has none, or one of other T, or its cost is not known."""
     if len(row.scores(RT)) < len(row.done) or len({tuple(scores.T) for scores in row.scores(RT)}) != 1:
         return
-    values, counts = curve(row, metric, {}), list(row.scores(RT)[0].T)
+    values, counts = curve(row, metric, {}), list(row.score(RT).T)
     costs = [cost(row, count) for count in counts]
     value = [float(values[f"r_{count}"]) for count in counts]
     if len(row.done) > 1:
@@ -127,7 +127,7 @@ def _candidates(row: Row, count: int) -> float | None:
     generated = row.mean("generated", RT)
     if generated is None:
         return None
-    first = row.scores(RT)[0]
+    first = row.score(RT)
     whole = first.estimator.startswith(RANKED) or generated < first.proposals
     return generated if whole else generated * count / first.proposals
 

@@ -83,7 +83,8 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 
 
 def _names(group: Group) -> list[str]:
-    return next((list(scores.found) for row in group.rows for scores in row.scores(Diagnosis)), [])
+    first: Scores | None = group.score(Diagnosis)
+    return list(first.found) if first else []
 
 
 def _table(group: Group, names: Sequence[str]) -> Table:

@@ -136,7 +136,8 @@ def _table(group: Group, metric: str) -> Table:
         Column("as made", partial(_text, key="made_median")),
         Column("valid as made", lambda raw: share(raw["valid"])),
     ]
-    noise = next((scores.noise for row in group.rows for scores in row.scores(Fabrication)), 0.0)
+    first: Scores | None = group.score(Fabrication)
+    noise = first.noise if first else 0.0
     extra = [
         f"as made: after normal noise of {100 * noise:g} % of the width of the prior's box on each continuous x of the "
         "first proposal for each target",

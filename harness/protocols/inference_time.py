@@ -130,7 +130,7 @@ def _published(group: Group, row: Row) -> dict[str, Published]:
 
 
 def _raw(row: Row, shown: dict[str, Published]) -> dict[str, Any]:
-    first: Scores | None = next(iter(row.scores(InferenceTime)), None)
+    first: Scores | None = row.score(InferenceTime)
     names = ("proposals", "distinct", "generated", "operations", "seconds", "noise_floor")
     stages = first.stages if first else {}
     return {

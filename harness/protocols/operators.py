@@ -140,7 +140,7 @@ def _table(groups: Sequence[Group]) -> Table | None:
 
 def _raws(group: Group, row: Row) -> Iterator[dict[str, Any]]:
     """One raw row for the targets and one for y*."""
-    first: Scores | None = next(iter(row.scores(Operators)), None)
+    first: Scores | None = row.score(Operators)
     for of, compared in first.compared.items() if first else ():
         names = ("valid", *ERRORS)
         values = {name: row.mean(partial(_value, of=of, name=name), Operators) for name in names}

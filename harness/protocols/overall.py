@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from statistics import fmean
 from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.comparing import LEAST, SEEDS, Comparison, compare, drawn, overall
+from harness.comparing import SEEDS, Comparison, Drawn, beats, comparison, overall
 from harness.metrics import ACCURATE, METRICS
 from harness.protocols.contract import Number, Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
 from harness.protocols.r_t import RT
 from harness.reporting import notes
+from harness.reporting.apart import of_row
 from harness.reporting.build import METHOD, several
 from harness.reporting.groups import Group
 from harness.reporting.numbers import interval, share
@@ -39,21 +39,21 @@ class Overall(Protocol):
 
 @dataclass(frozen=True)
 class Errors:
-    """The errors of the targets of one task `(seeds, targets)`, by the labels of the methods that have them."""
+    """What the bootstrap draws of the errors of one task, by the labels of the methods that have them."""
 
     group: Group
     metric: str
-    by_label: Mapping[str, Array]
+    drawn: Mapping[str, Drawn]
+
+    def of(self, label: str, metric: str | None = None) -> Array:
+        """The errors of a method on the targets `(seeds, targets)`, which are not kept in memory."""
+        row = next(row for row in self.group.rows if row.label == label)
+        return row.of_targets(MultiTarget.name, metric or self.metric)
 
     def compare(self, one: str, other: str) -> Comparison:
         """How the errors of one compare with those of the other."""
-        return compare(self.by_label[one], self.by_label[other], least=self.group.negligible(self.metric))
-
-    @cached_property
-    def drawn(self) -> dict[str, Array]:
-        """The mean log error of each method in each resample `(resamples,)`."""
-        least = self.group.negligible(self.metric)
-        return {label: drawn(values, least=least).logs for label, values in self.by_label.items()}
+        won = beats(self.of(one), self.of(other), least=self.group.negligible(self.metric))
+        return comparison(self.drawn[one], self.drawn[other], won)
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
@@ -74,23 +74,24 @@ def _alike(groups: Sequence[Group]) -> list[list[Group]]:
 
 
 def _errors(group: Group, metric: str) -> Errors:
-    found = {row.label: row.of_targets(MultiTarget.name, metric) for row in group.rows}
-    return Errors(group, metric, {label: values for label, values in found.items() if values.size})
+    least = group.negligible(metric)
+    found = {row.label: of_row(row, MultiTarget.name, metric, least) for row in group.rows}
+    return Errors(group, metric, {label: values for label, values in found.items() if values is not None})
 
 
 def _table(every: Sequence[Errors]) -> Table | None:
     """The table; None where there is no baseline with errors of the targets on any task."""
-    tasks = [errors for errors in every if len(errors.by_label) > 1]
+    tasks = [errors for errors in every if len(errors.drawn) > 1]
     reference = _weakest(tasks)
     if reference is None:
         return None
 
     def told(one: Raw, other: Raw) -> bool:
-        ratios = np.mean([errors.drawn[one["method"]] - errors.drawn[other["method"]] for errors in tasks], 0)
+        ratios = np.mean([errors.drawn[one["method"]].logs - errors.drawn[other["method"]].logs for errors in tasks], 0)
         low, high = np.percentile(ratios, [2.5, 97.5])
         return bool(low > 0 or high < 0)
 
-    rows = {row.label: row for errors in tasks for row in errors.group.rows if row.label in errors.by_label}
+    rows = {row.label: row for errors in tasks for row in errors.group.rows if row.label in errors.drawn}
     raws = [_raw(row, tasks, reference) for row in sorted(rows.values(), key=order)]
     columns = (
         METHOD,
@@ -108,23 +109,22 @@ def _table(every: Sequence[Errors]) -> Table | None:
 def _weakest(tasks: Sequence[Errors]) -> str | None:
     """The baseline with the largest mean log error of those that are there on all tasks."""
     labels = dict.fromkeys(row.label for errors in tasks for row in errors.group.rows if row.baseline)
-    everywhere = [label for label in labels if all(label in errors.by_label for errors in tasks)]
+    everywhere = [label for label in labels if all(label in errors.drawn for errors in tasks)]
 
     def level(label: str) -> float:
-        return fmean(float(np.log(np.maximum(errors.by_label[label], LEAST)).mean()) for errors in tasks)
+        return fmean(float(errors.drawn[label].of_targets.mean()) for errors in tasks)
 
     return max(everywhere, key=level) if everywhere else None
 
 
 def _raw(row: Row, tasks: Sequence[Errors], reference: str) -> dict[str, Any]:
-    label, own = row.label, [errors for errors in tasks if row.label in errors.by_label]
+    label, own = row.label, [errors for errors in tasks if row.label in errors.drawn]
     raw: dict[str, Any] = {"method": label, "baseline": row.baseline, "tasks": len(own)}
     if len(own) < len(tasks):
         return {**raw, "status": f"{len(own)} of {len(tasks)} tasks"}
     found = overall([errors.compare(label, reference) for errors in own])
     ends = {"ratio": 10**found.log_ratio, "low": 10**found.low, "high": 10**found.high}
-    rows = [next(row for row in errors.group.rows if row.label == label) for errors in own]
-    accurate = fmean(float((row.of_targets(MultiTarget.name, "nmse") <= ACCURATE).mean()) for row in rows)
+    accurate = fmean(float((errors.of(label, "nmse") <= ACCURATE).mean()) for errors in own)
     return {**raw, "status": "ok", **ends, "beats": found.beats, "accurate": accurate, "seeds": list(found.seeds)}
 
 
@@ -145,6 +145,6 @@ def _notes(raws: Sequence[Raw], tasks: Sequence[Errors], reference: str) -> Iter
         yield f"The intervals speak of other targets only, not of other trainings: for that, run {SEEDS} seeds or more"
     yield "a method without numbers on a task has no place here"
     for errors in tasks:
-        means = {label: float(values.mean()) for label, values in errors.by_label.items()}
+        means = {label: float(errors.of(label).mean()) for label in errors.drawn}
         yield from notes.untrained(errors.group, metric, means)
     yield notes.BEST

@@ -132,13 +132,15 @@ def spaced(counts: Sequence[int]) -> list[int]:
 
 def trials(group: Group) -> list[int]:
     """The T of a group's curves."""
-    return next((scores.T for row in group.rows for scores in row.scores(RT)), [])
+    first: Scores | None = group.score(RT)
+    return first.T if first else []
 
 
 def curve(row: Row, metric: str, shown: dict[int, Published]) -> dict[str, Any]:
     """The raw values of a curve: r_T with its interval over targets, or its deviation over seeds."""
     raw: dict[str, Any] = {"valid": row.mean("valid", RT)}
-    for place, count in enumerate(next((scores.T for scores in row.scores(RT)), [])):
+    first: Scores | None = row.score(RT)
+    for place, count in enumerate(first.T if first else ()):
 
         def end(scores: Scores, which: str, place: int = place) -> float:
             found: float = getattr(scores.curves[metric], which)[place]
@@ -194,7 +196,7 @@ def meaning(metric: str) -> str:
 
 
 def _order(row: Row) -> dict[str, Any]:
-    first: Scores | None = next(iter(row.scores(RT)), None)
+    first: Scores | None = row.score(RT)
     if first is None:
         return {"estimator": None, "generated": None, "returned": None}
     return {"estimator": first.estimator, "generated": first.generated, "returned": first.proposals}

@@ -140,7 +140,7 @@ def error_table(
     shown = {label: value if comparable(value, metric, group.y_dim) else None for label, value in found.items()}
     rows = tuple({**_raw(protocol, row, metric, shown[row.label]), **(more(row) if more else {})} for row in group.rows)
     columns = [*_columns(metric, group.floor(metric), told), *beside]
-    origins = [(row.label, scores[0].repeats_from) for row in group.rows if (scores := row.scores(protocol))]
+    origins = [(row.label, scores.repeats_from) for row in group.rows if (scores := row.score(protocol))]
     extra = [METRICS[metric].words, notes.INVALID, *notes.spread(group.rows, [group], origins)]
     if name == "multi-target":
         extra += notes.untrained(group, metric, {raw["method"]: raw["mean"] for raw in rows})

@@ -140,9 +140,9 @@ def _curves(task: Task, wanted: float) -> list[list[list[float]]]:
 
 def _planes(group: Group) -> Iterator[tuple[Row, Plane]]:
     for row in group.rows:
-        plane = next((scores.plane for scores in row.scores(Solutions)), None)
-        if plane is not None:
-            yield row, plane
+        scores = row.score(Solutions)
+        if scores is not None and scores.plane is not None:
+            yield row, scores.plane
 
 
 def _draw_solutions(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
@@ -210,7 +210,7 @@ def _draw_responses(groups: Sequence[Group], metric: str | None, published: bool
 
 
 def _responses(heading: str, group: Group) -> Panel | None:
-    each = [(row.label, scores[0]) for row in group.rows if (scores := row.scores(Solutions))]
+    each = [(row.label, scores) for row in group.rows if (scores := row.score(Solutions))]
     if not each:
         return None
     first: Scores = each[0][1]

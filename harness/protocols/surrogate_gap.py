@@ -94,7 +94,7 @@ def _table(groups: Sequence[Group]) -> Table | None:
         {"task": group.task, **base(row), **_errors(row)}
         for group in groups
         for row in group.rows
-        if row.scores(SurrogateGap)
+        if row.score(SurrogateGap)
     ]
     if not rows:
         return None

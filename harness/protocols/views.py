@@ -105,7 +105,8 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 
 
 def _views(group: Group) -> dict[str, Seen]:
-    return next((scores.views for row in group.rows for scores in row.scores(Views)), {})
+    first: Scores | None = group.score(Views)
+    return first.views if first else {}
 
 
 def _table(group: Group, views: dict[str, Seen]) -> Table:

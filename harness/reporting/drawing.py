@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from harness.durable import write_whole
 from harness.reporting.figure import Axis, Figure, Guide, Look, Panel, Series, looks
@@ -23,6 +23,7 @@ COLUMN, PAGE = 3.4, 7.0  # inches: the width of one column and of both
 PANEL_HEIGHT = 1.75
 ACROSS = 4  # panels
 NARROW = 30  # from the least to the greatest value: more ticks than one for each power of ten
+VERY_NARROW = 5  # ticks as on a linear axis
 MANY = 300  # points from which on they are drawn small, faint and as pixels
 STYLE: Any = {
     "font.size": 7,
@@ -157,7 +158,8 @@ def _scale(axis: Any, set_scale: Any, set_limits: Any, wanted: Axis) -> None:
         seen = axis.get_view_interval()
         low, high = (given or own for given, own in zip((wanted.low, wanted.high), seen, strict=True))
         narrow = high / low < NARROW
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if narrow else LogLocator(numticks=5))
+        few = MaxNLocator(3) if high / low < VERY_NARROW else LogLocator(subs=(1, 2, 5))
+        axis.set_major_locator(few if narrow else LogLocator(numticks=5))
         if narrow:
             axis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
         axis.set_minor_locator(NullLocator())

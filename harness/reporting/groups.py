@@ -62,7 +62,11 @@ class Group:
 
     def scored(self, protocol: type[Protocol]) -> bool:
         """Whether any row has scores of a protocol."""
-        return any(row.scores(protocol) for row in self.rows)
+        return self.score(protocol) is not None
+
+    def score(self, protocol: type[Protocol]) -> Any:
+        """What a protocol found for the first row and seed that have it; None where none has."""
+        return next((scores for row in self.rows if (scores := row.score(protocol)) is not None), None)
 
     @property
     def done(self) -> bool:

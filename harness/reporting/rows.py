@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -70,6 +70,10 @@ class Row:
         """What a protocol found, one for each seed that has it."""
         return _scores(self, protocol)
 
+    def score(self, protocol: type[Protocol]) -> Any:
+        """What a protocol found for the first seed that has it; None where it was not scored or does not apply."""
+        return _score(self, protocol)
+
     def of_targets(self, protocol: str, name: str) -> Array:
         """Numbers of the targets `(seeds, targets)` that a protocol has, such as a metric's, of the seeds with any."""
         if self.root is None:
@@ -105,8 +109,17 @@ class Row:
 
 @lru_cache(maxsize=16)  # a table reads many numbers of one row, then those of the next
 def _scores(row: Row, protocol: type[Protocol]) -> list[Any]:
+    return list(_each(row, protocol))
+
+
+@lru_cache(maxsize=1024)
+def _score(row: Row, protocol: type[Protocol]) -> Any:
+    return next(_each(row, protocol), None)
+
+
+def _each(row: Row, protocol: type[Protocol]) -> Iterator[Any]:
     found = (scores_of(record, protocol) for record in row.done)
-    return [scores for scores in found if scores is not None]
+    return (scores for scores in found if scores is not None)
 
 
 def scores_of(record: Record, protocol: type[Protocol]) -> Any:

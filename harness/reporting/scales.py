@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.reporting.figure import Axis, Guide, Panel
@@ -67,6 +67,18 @@ def scales(panel: Panel) -> tuple[Scale, Scale]:
     return scale_of(panel.x, across), scale_of(panel.y, up)
 
 
+def spaced(places: Sequence[float], widths: Sequence[float]) -> range:
+    """The ticks at these places that have room for their texts: all, or every second, third, ... of them."""
+    for every in range(1, len(places)):
+        chosen = range(0, len(places), every)
+        if all(
+            abs(places[after] - places[before]) >= (widths[after] + widths[before]) / 2
+            for before, after in zip(chosen, chosen[1:], strict=False)
+        ):
+            return chosen
+    return range(min(len(places), 1))
+
+
 def _linear_ticks(low: float, high: float) -> Iterable[float]:
     rough = (high - low) / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
@@ -88,6 +100,6 @@ def _log_ticks(low: float, high: float) -> Iterable[float]:
 def read(value: float, log: bool) -> str:
     """A tick as text: `0.2`, or of a logarithmic axis `1e-6`."""
     if log and (value < 1e-2 or value >= 1e4):
-        mantissa, power = f"{value:.0e}".split("e")
-        return f"{mantissa}e{int(power)}"
+        mantissa, power = f"{value:.2e}".split("e")
+        return f"{float(mantissa):g}e{int(power)}"
     return f"{value:.6g}"

@@ -13,7 +13,7 @@ from html import escape
 from harness.reporting.figure import COLOURS, Axis, Figure, Guide, Look, Panel, Series, looks
 from harness.reporting.numbers import number
 from harness.reporting.placing import placed
-from harness.reporting.scales import Scale, read, scales
+from harness.reporting.scales import Scale, read, scales, spaced
 
 WIDTH, HEIGHT = 300, 210
 """Of a panel, in the units of the picture."""
@@ -25,6 +25,8 @@ SMALL, FEW = 60, 20
 STEP = 5.0
 """Between the points of a curve that is drawn to compare with."""
 
+DIGIT = 5.0
+"""The width of a digit of a tick."""
 LETTER, LINE, RADIUS = 4.6, 8.0, 3.6
 """Of a name beside a point: the width of a letter, the height, and the radius of the marker."""
 NAME = 10
@@ -97,7 +99,9 @@ def _panel(panel: Panel, look: dict[str, Look], places: dict[str, int]) -> Itera
 
 def _axes(panel: Panel, across: Scale, up: Scale) -> Iterator[str]:
     lowest, last = HEIGHT - BOTTOM, WIDTH - RIGHT
-    below = [(_x(across(tick)), read(tick, across.log)) for tick in across.ticks]
+    under = [(_x(across(tick)), read(tick, across.log)) for tick in across.ticks]
+    roomy = spaced([x for x, _ in under], [DIGIT * (len(text) + 1) for _, text in under])
+    below = [under[place] for place in roomy]
     beside = _names(panel.y) or [(tick, read(tick, up.log)) for tick in up.ticks]
     aside = [(_y(up(tick)), text) for tick, text in beside]
     lines = [f"M{x:g} {TOP}V{lowest}" for x, _ in below] + [f"M{LEFT} {y:g}H{last}" for y, _ in aside]

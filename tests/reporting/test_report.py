@@ -16,7 +16,7 @@ from harness.cli import main
 from harness.reporting import drawn, tabled, tables
 from harness.reporting.figure import Axis, Guide, Panel, Series
 from harness.reporting.report import _value, page
-from harness.reporting.scales import read, scale_of, scales
+from harness.reporting.scales import read, scale_of, scales, spaced
 from harness.reporting.svg import panels
 from harness.reporting.table import Column, Table
 
@@ -95,10 +95,17 @@ def test_ticks_are_few_round_and_within(low, high, log):
     assert all(float(read(tick, log)) == pytest.approx(tick) for tick in scale.ticks)
 
 
-@pytest.mark.parametrize(("low", "high"), [(3, 4), (21, 45), (0.21, 0.4), (7e-5, 9e-5)])
+@pytest.mark.parametrize(("low", "high"), [(3, 4), (21, 45), (0.21, 0.4), (7e-5, 9e-5), (2.1e-4, 2.3e-4)])
 def test_a_narrow_logarithmic_axis_has_ticks_too(low, high):
     scale = scale_of(Axis("x", log=True), [low, high])
     assert len(scale.ticks) > 1 and all(scale.low <= tick <= scale.high for tick in scale.ticks)
+    assert len({read(tick, True) for tick in scale.ticks}) == len(scale.ticks)
+
+
+def test_ticks_whose_texts_would_touch_are_left_out():
+    assert list(spaced([0, 10, 20, 30, 40], [12] * 5)) == [0, 2, 4]
+    assert list(spaced([40, 30, 20], [8, 10, 12])) == [0, 2] and list(spaced([1, 2], [9, 9])) == [0]
+    assert list(spaced([0, 50], [20, 20])) == [0, 1] and list(spaced([], [])) == []
 
 
 @pytest.mark.parametrize(
