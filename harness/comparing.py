@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.statistics import Array
 
@@ -30,6 +31,8 @@ SAME = 1e-6
 """Log ratios below are taken for none at all."""
 NORMAL = 1.96
 """Standard deviations on each side of a 95 % interval."""
+BLOCK = 250
+"""Resamples that are drawn together."""
 SEEDS = 3
 """Trainings from which on an interval says anything of other trainings."""
 
@@ -200,7 +203,8 @@ def resampled(values: Array, resamples: int, seed: int) -> Array:
     The targets that are drawn depend on `seed` and their number alone; the seeds that are drawn, on the values, too. A
     resample of n seeds varies n / (n - 1) times too little: its deviation from the mean is made larger by the root.
     """
-    seeds, of_seeds = len(values), values @ _targets(resamples, values.shape[1], seed).T
+    seeds, blocks = len(values), _targets(resamples, values.shape[1], seed)
+    of_seeds = np.concatenate([values @ (counts.T / values.shape[1]) for counts in blocks], 1)
     mean: Array = of_seeds.mean(0)
     if seeds == 1:
         return mean
@@ -210,9 +214,12 @@ def resampled(values: Array, resamples: int, seed: int) -> Array:
 
 
 @lru_cache(maxsize=4)
-def _targets(resamples: int, count: int, seed: int) -> Array:
-    """How often each target is drawn, as shares `(resamples, count)`, the same for all pairs of methods."""
-    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples) / count
+def _targets(resamples: int, count: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
+    """How often each target is drawn `(resamples, count)`, the same for all pairs of methods; in blocks, for memory."""
+    generator, shares = np.random.default_rng(seed), np.full(count, 1 / count)
+    sizes = (min(BLOCK, resamples - start) for start in range(0, resamples, BLOCK))
+    # Counts fit into a byte: that one of many targets is drawn more than 255 times has a probability below 1 / 255!.
+    return tuple(generator.multinomial(count, shares, size=size).astype(np.uint8) for size in sizes)
 
 
 def profile(errors: Array, thresholds: Array) -> Array:

@@ -88,8 +88,8 @@ def serialise(record: Record) -> bytes:
     return HEAD + hashlib.sha256(body).hexdigest().encode() + TAIL + body
 
 
-def parse(raw: bytes) -> Record:
-    """The record in these bytes.
+def parse(raw: bytes, kind: type[Record] = Record) -> Record:
+    """The record in these bytes, as this type.
 
     Raises:
         Damaged: not JSON, a checksum that does not match, another schema, or a value of the wrong type.
@@ -104,7 +104,7 @@ def parse(raw: bytes) -> Record:
         schema = msgspec.json.decode(raw, type=_Version).schema
         if schema != SCHEMA:
             raise Damaged(f"has schema {schema!r}, this version reads {SCHEMA}")
-        record = msgspec.json.decode(raw, type=Record)
+        record = msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Damaged(f"is not a record ({error}); it was edited") from error
     contradiction = next(_contradictions(record), None)
@@ -136,14 +136,14 @@ def _contradictions(record: Record) -> Iterator[str]:
             yield f"is labelled {clean(name)!r} with characters that steer a terminal"
 
 
-def read(path: str | Path) -> Record:
+def read(path: str | Path, kind: type[Record] = Record) -> Record:
     """The record in this file, `record.json` in the folder of a cell.
 
     Raises:
         Damaged: the file is missing, unreadable or does not pass `parse`.
     """
     try:
-        return parse(Path(path).read_bytes())
+        return parse(Path(path).read_bytes(), kind)
     except OSError as error:
         raise Damaged(f"cannot be read ({error.strerror or error})") from error
 

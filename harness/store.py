@@ -121,13 +121,16 @@ class Store:
         """True where the record is intact; `thorough` also checks the files beside it, as `verify` does."""
         return self.read(cell) is not None and not (thorough and any(problems(self.path(cell))))
 
-    def records(self) -> Iterator[Record]:
+    def records(self, kind: type[Record] = Record) -> Iterator[Record]:
         """All intact records in the order of their paths; a damaged one is left out with a logged warning.
 
         The contents of the files beside a record are not read.
+
+        Args:
+            kind: what is read; a subclass may leave parts of a record as JSON.
         """
         for folder in cell_folders(self.root):
-            found = _read(folder)
+            found = _read(folder, kind)
             damage = found if isinstance(found, Problem) else next(_problems(folder, found, contents=False), None)
             if damage is not None:
                 logger.warning("%s. Left out; `verify` names all damage.", damage)
@@ -226,11 +229,11 @@ def problems(folder: Path) -> Iterator[Problem]:
         yield from _problems(folder, found)
 
 
-def _read(folder: Path) -> Record | Problem:
+def _read(folder: Path, kind: type[Record] = Record) -> Record | Problem:
     """The record in the folder of a cell, or what is wrong with it."""
     path = folder / RECORD
     try:
-        return read(path)
+        return read(path, kind)
     except Damaged as error:
         return Problem(path, str(error))
 

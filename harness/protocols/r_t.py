@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -136,8 +136,17 @@ def trials(group: Group) -> list[int]:
     return first.T if first else []
 
 
-def curve(row: Row, metric: str, shown: dict[int, Published]) -> dict[str, Any]:
+def curve(row: Row, metric: str, shown: Mapping[int, Published]) -> dict[str, Any]:
     """The raw values of a curve: r_T with its interval over targets, or its deviation over seeds."""
+    raw = dict(_measured(row, metric))
+    for count, value in shown.items():
+        if f"r_{count}" in raw:
+            raw |= {f"r_{count}_published": value.value, f"r_{count}_published_difference": value.difference}
+    return raw
+
+
+@lru_cache(maxsize=4096)  # several tables and figures of a report show the same curve
+def _measured(row: Row, metric: str) -> Mapping[str, Any]:
     raw: dict[str, Any] = {"valid": row.mean("valid", RT)}
     first: Scores | None = row.score(RT)
     for place, count in enumerate(first.T if first else ()):
@@ -152,9 +161,6 @@ def curve(row: Row, metric: str, shown: dict[int, Published]) -> dict[str, Any]:
             raw[f"{key}_deviation"] = row.spread(partial(end, which="value"), RT)
         else:
             raw.update({f"{key}_{which}": row.mean(partial(end, which=which), RT) for which in ("low", "high")})
-        if count in shown:
-            raw[f"{key}_published"] = shown[count].value
-            raw[f"{key}_published_difference"] = shown[count].difference
     return raw
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.registry import discover
+from harness.reporting import lean
 from harness.reporting.figure import Figure, labelled
 from harness.reporting.formats import FORMATS
 from harness.reporting.groups import Group, by_options, group
-from harness.reporting.lean import lean
 from harness.reporting.rows import order
 from harness.reporting.table import Table
 from harness.schema import Record
@@ -192,7 +192,7 @@ def _read(root: Path) -> list[Record]:
 
     if not root.is_dir():
         raise UsageError(f"There is no result folder {str(root)!r}. Give the folder of a run.")
-    records = list(lean(Store(root).records()))
+    records = list(lean.records(Store(root)))
     if not records:
         raise UsageError(
             f"There are no records below {str(root)!r}. Give the folder of a run with --out, or start one with "

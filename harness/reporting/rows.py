@@ -16,6 +16,7 @@ import numpy as np
 
 from harness import by_target
 from harness.records import read as read_record
+from harness.reporting.lean import unpacked
 from harness.schema import Record
 from harness.store import RECORD, Store
 
@@ -130,11 +131,8 @@ def scores_of(record: Record, protocol: type[Protocol]) -> Any:
     score = record.scores.get(protocol.name)
     if score is None or score.values is None:
         return None
-    values: Any = score.values
     try:
-        if isinstance(values, msgspec.Raw):
-            return msgspec.json.decode(values, type=protocol.score_type)
-        return msgspec.convert(values, protocol.score_type)
+        return unpacked(score.values, protocol.score_type)
     except msgspec.ValidationError as error:
         _left_out(protocol, str(error))
         return None

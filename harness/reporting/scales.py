@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.reporting.figure import Axis, Guide, Panel
 
@@ -73,7 +74,7 @@ def spaced(places: Sequence[float], widths: Sequence[float]) -> range:
         chosen = range(0, len(places), every)
         if all(
             abs(places[after] - places[before]) >= (widths[after] + widths[before]) / 2
-            for before, after in zip(chosen, chosen[1:], strict=False)
+            for before, after in pairwise(chosen)
         ):
             return chosen
     return range(min(len(places), 1))
