@@ -248,8 +248,8 @@ def _counter(
 def _width(count: Callable[[int], int], budget: int) -> int:
     """`find_width`, at first with the polynomial through the counts at small widths.
 
-    A network has a number of parameters that is quadratic in its width. Where the polynomial holds at one more small
-    width and at the one that is found, only small networks and that one are built.
+    A network has a number of parameters that is quadratic in its width. Where the polynomial holds at the width that it
+    leads to, only three small networks and that one are built.
 
     Raises:
         BudgetMissed: no width comes within 5 % of the budget.
@@ -264,7 +264,7 @@ def _width(count: Callable[[int], int], budget: int) -> int:
     def quadratic(width: int) -> int:
         return count(1) + (width - 1) * slope + (width - 1) * (width - 2) // 2 * bend
 
-    if slope > 0 and bend >= 0 and quadratic(4) == count(4):
+    if slope > 0 and bend >= 0:
         width = find_width(quadratic, budget)
         if quadratic(width) == count(width):
             return width
