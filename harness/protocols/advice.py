@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any, ClassVar
 
+from harness.comparing import SEEDS
 from harness.metrics import METRICS
 from harness.protocols.contract import Number, Protocol, Shown
 from harness.protocols.inference_time import InferenceTime, per_distinct
-from harness.protocols.r_t import RT, curve, told, trials, untrained
+from harness.protocols.r_t import RT, curve, errors_of, told, trials, untrained
 from harness.reporting import notes
+from harness.reporting.apart import compared, needed
 from harness.reporting.figure import headings
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, printed
@@ -73,7 +77,7 @@ def advice(
         Column(metric, partial(_number, key="error"), status=None),
         Column("next best", lambda raw: str(raw["next"] or "–"), status=None),
         Column(f"its {metric}", partial(_number, key="next_error"), status=None),
-        Column("sure", lambda raw: {True: "yes", False: "no", None: "–"}[raw["sure"]], status=None),
+        Column("sure", _told, status=None),
     )
     said = tuple(_notes(metric, scored, simulations))
     return [Table("advice", "Which method to use", facts, columns, tuple(rows), said)]
@@ -84,8 +88,15 @@ def _raws(group: Group, metric: str, seconds: Sequence[float], simulations: Sequ
     for count in dict.fromkeys(max(able) for wanted in simulations if (able := [n for n in counts if n <= wanted])):
         within = f"{count} simulation{'s' * (count > 1)}"
         yield from _raw(within, _choices(group, metric, count, None), group, metric, count)
-    for limit in seconds if counts[0] == 1 else ():
-        yield from _raw(f"{printed(limit)} s a design", _choices(group, metric, 1, limit), group, metric, 1)
+    limits = [
+        (limit, raw)
+        for limit in (seconds if counts[0] == 1 else ())
+        for raw in _raw("", _choices(group, metric, 1, limit), group, metric, 1)
+    ]
+    for _, alike in groupby(limits, key=lambda item: item[1]):
+        (first, raw), *more = alike
+        span = printed(first) + (f" to {printed(more[-1][0])}" if more else "")
+        yield {**raw, "within": f"{span} s a design"}
 
 
 def _choices(group: Group, metric: str, count: int, limit: float | None) -> list[Choice]:
@@ -122,20 +133,33 @@ def _raw(within: str, choices: Sequence[Choice], group: Group, metric: str, coun
         "error": best.error,
         "next": following.row.label if following else None,
         "next_error": following.error if following else None,
-        "sure": _sure(best, following, group, metric, count) if following else None,
+        "floor": group.floor(metric),
+        **_sure(best, following, group, metric, count),
     }
 
 
-def _sure(best: Choice, following: Choice, group: Group, metric: str, count: int) -> bool | None:
-    """Whether one is better than the other on the same targets; None where that is not known or means nothing."""
-    apart = told(group, metric, count)
-    if apart is None or following.error <= group.floor(metric):
-        return None
-    return apart({"method": best.row.label}, {"method": following.row.label})
+def _sure(best: Choice, following: Choice | None, group: Group, metric: str, count: int) -> dict[str, Any]:
+    """Whether one is better than the other on the same targets, and what would be needed to know it.
+
+    None where that is not known, or means nothing.
+    """
+    apart, where = told(group, metric, count), errors_of(group, metric, count)
+    if following is None or apart is None or where is None or following.error <= group.floor(metric):
+        return {"sure": None, "needed": ""}
+    sure = apart({"method": best.row.label}, {"method": following.row.label})
+    found = None if sure else compared(best.row, following.row, *where, group.negligible(metric))
+    return {"sure": sure, "needed": needed(found) if found else ""}
 
 
 def _number(raw: Raw, key: str) -> str:
-    return number(raw[key])
+    text = number(raw[key])
+    return f"({text})" if raw[key] is not None and raw[key] < raw["floor"] else text
+
+
+def _told(raw: Raw) -> str:
+    if raw["sure"] is None:
+        return "below the floor" if (raw["next_error"] or math.inf) <= raw["floor"] else "not known"
+    return "yes" if raw["sure"] else f"no: {raw['needed']}" if raw["needed"] else "no"
 
 
 def _notes(metric: str, groups: Sequence[Group], simulations: Sequence[int]) -> Iterator[str]:
@@ -149,11 +173,18 @@ def _notes(metric: str, groups: Sequence[Group], simulations: Sequence[int]) -> 
         "a batch of 1000"
     )
     yield METRICS[metric].words
-    yield "next best: where a baseline is the best, the best of the methods that learn"
+    yield "next best: where a baseline is the best, the best of the methods that are none"
+    several = all(len(row.done) >= SEEDS for group in groups for row in group.rows if row.done)
     yield (
-        "sure: whether their errors on the same targets leave no doubt (table compare); known of the best of 1, of 10 "
-        "and of all proposals, and not where both are below the error of the forward model itself"
+        "sure: whether the difference on the same targets is clear (table compare), or how many targets or seeds would "
+        "make it so, if it stays as it is"
+        + ("" if several else f". Another training may rank them otherwise: for that, run --seeds 0-{SEEDS - 1}")
     )
+    if any(group.floor(metric) for group in groups):
+        yield (
+            "(in parentheses), below the floor: less than the error of the task's forward model itself or of noise in "
+            "its targets, where differences mean nothing"
+        )
     yield "a method that returns training designs finds nothing new: see the table novelty"
     for group in groups:
         yield from untrained(group, metric)

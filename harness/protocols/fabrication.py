@@ -129,11 +129,12 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 
 def _table(group: Group, metric: str) -> Table:
     told = by_targets(group, metric, Fabrication.name, metric)
+    floor = group.floor(metric)
     columns = [
-        Column(f"{metric} as proposed", partial(_text, key="proposed")),
-        Column("as made", partial(_text, key="made"), best="made", floor=group.floor(metric), apart=told),
-        Column("median as proposed", partial(_text, key="proposed_median")),
-        Column("as made", partial(_text, key="made_median")),
+        Column(f"{metric} as proposed", partial(_text, key="proposed"), value="proposed", floor=floor),
+        Column("as made", partial(_text, key="made"), best="made", floor=floor, apart=told),
+        Column("median as proposed", partial(_text, key="proposed_median"), value="proposed_median", floor=floor),
+        Column("median as made", partial(_text, key="made_median"), value="made_median", floor=floor),
         Column("valid as made", lambda raw: share(raw["valid"])),
     ]
     first: Scores | None = group.score(Fabrication)

@@ -111,9 +111,11 @@ def _table(group: Group, metric: str) -> Table:
         for raw, place in zip(rows, found, strict=True):
             raw[f"{rule}_place"] = place
     titles = {"prior": "as a draw from the prior", "constant": "as the mean of y", "worst": "as the worst"}
+    floor = group.floor(metric)
     columns = [Column("valid", lambda raw: share(raw["valid"]))]
-    columns += [Column(titles.get(rule, rule), partial(_text, rule=rule)) for rule in RULES]
+    columns += [Column(titles.get(rule, rule), partial(_text, rule=rule), value=rule, floor=floor) for rule in RULES]
     extra = [
+        "valid: of first proposals",
         f"mean {metric} of first proposals, where an invalid one counts as a draw from the prior (as in all other "
         "tables), as always answering with the mean of y, or as the worst valid proposal of the same method, or is "
         "dropped; #: the method's place",

@@ -89,7 +89,7 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 
 def _table(group: Group, metric: str) -> Table:
     columns = [
-        Column(f"median {metric}", lambda raw: number(raw["median"])),
+        Column(f"median {metric}", lambda raw: number(raw["median"]), value="median", floor=group.floor(metric)),
         Column("nearest", lambda raw: number(raw["nearest"])),
         Column("copies", lambda raw: share(raw["copies"])),
         Column("accurate", lambda raw: share(raw["accurate"])),

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.metrics import METRICS
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
-from harness.protocols.multi_target import of_one
+from harness.protocols.multi_target import MultiTarget
 from harness.protocols.shared import many, trials_refused
 from harness.reporting import notes
 from harness.reporting.apart import Apart, by_targets
@@ -214,10 +214,15 @@ def _extra(raw: Raw) -> bool:
 
 def told(group: Group, metric: str, count: int) -> Apart | None:
     """Whether the best of T proposals tells two rows apart; None at a T that is not kept of the targets."""
-    key, counts = f"r_{count}", trials(group)
+    where = errors_of(group, metric, count)
+    return by_targets(group, metric, *where, f"r_{count}") if where else None
+
+
+def errors_of(group: Group, metric: str, count: int) -> tuple[str, str] | None:
+    """Which protocol keeps the best of T proposals of each target, and by which name; None at other T."""
     if count == 1:
-        return of_one(group, metric, key)
-    return by_targets(group, metric, RT.name, of_targets(metric, count), key) if count in kept(counts) else None
+        return MultiTarget.name, metric
+    return (RT.name, of_targets(metric, count)) if count in kept(trials(group)) else None
 
 
 def kept(counts: Sequence[int]) -> list[int]:
@@ -228,8 +233,8 @@ def kept(counts: Sequence[int]) -> list[int]:
 def _column(count: int, ends: bool, floor: float, told: Apart | None) -> Column:
     key = f"r_{count}"
     text = partial(_spread if ends else _plain, key=key)
-    best = key if told else None
-    return Column(f"T={count}", text, best=best, beside=partial(bracket, key=key), floor=floor, apart=told)
+    shown = partial(Column, f"T={count}", text, beside=partial(bracket, key=key), floor=floor, value=key)
+    return shown(best=key, apart=told) if told else shown()
 
 
 def _plain(raw: Raw, key: str) -> str:

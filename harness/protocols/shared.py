@@ -141,7 +141,7 @@ def error_table(
     rows = tuple({**_raw(protocol, row, metric, shown[row.label]), **(more(row) if more else {})} for row in group.rows)
     columns = [*_columns(metric, group.floor(metric), told), *beside]
     origins = [(row.label, scores.repeats_from) for row in group.rows if (scores := row.score(protocol))]
-    extra = [METRICS[metric].words, notes.INVALID, *notes.spread(group.rows, [group], origins)]
+    extra = [METRICS[metric].words, notes.INVALID, *notes.of_all(rows), *notes.spread(group.rows, [group], origins)]
     if name == "multi-target":
         extra += notes.untrained(group, metric, {raw["method"]: raw["mean"] for raw in rows})
     values = list(shown.values())
@@ -181,8 +181,8 @@ def _columns(metric: str, floor: float, told: Apart) -> list[Column]:
     mean = f"{metric}, mean ± dev."
     return [
         Column(mean, lambda raw: deviation(raw["mean"], raw["deviation"]), "mean", digits=3, floor=floor, apart=told),
-        Column("median", lambda raw: number(raw["median"])),
-        Column("90 %", lambda raw: number(raw["q90"])),
+        Column("median", lambda raw: number(raw["median"]), floor=floor, value="median"),
+        Column("90 %", lambda raw: number(raw["q90"]), floor=floor, value="q90"),
         Column("valid", lambda raw: share(raw["valid"])),
         Column("in box", lambda raw: share(raw["in_box"])),
     ]

@@ -56,6 +56,7 @@ def _table(groups: Sequence[Group], metric: str, published: bool) -> Table:
         if count in ends(group)
     ]
     extra = [meaning(metric), METRICS[metric].words, notes.INVALID]
+    extra += notes.of_all({"valid": raw.get(f"{group.task}.valid")} for group in groups for raw in raws)
     extra += [note for group in groups for note in untrained(group, metric)]
     extra += ["[in brackets]: the published value", *notes.published(values)] if values else []
     facts = {**notes.facts(groups[0], metric), "title": "Summary", "task": None, "split": None, "targets": None}
@@ -99,8 +100,9 @@ def _columns(group: Group, metric: str, raws: Sequence[Raw]) -> Iterator[Column]
     for count in ends(group):
         key = f"{group.task}.r_{count}"
         title, text, beside = f"{group.task} r_{count}", partial(_text, key=key), partial(bracket, key=key)
+        shown = partial(Column, title, text, best=key, status=status, beside=beside, floor=floor, valid=valid)
         apart = told(group, metric, count)
-        yield Column(title, text, best=key, status=status, beside=beside, floor=floor, valid=valid, apart=apart)
+        yield shown(apart=apart) if apart else shown()
     if any(raw.get(valid) not in (None, 1.0) for raw in raws):
         yield Column("valid", lambda raw: share(raw.get(valid)), status=status)
 

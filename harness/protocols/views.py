@@ -115,6 +115,7 @@ def _table(group: Group, views: dict[str, Seen]) -> Table:
             f"{name}, {statistic}{' excess' if seen.excess else ''}",
             partial(_text, key=f"{name}.{statistic}"),
             best=f"{name}.{statistic}" if statistic == "mean" else None,
+            value=f"{name}.{statistic}",
             floor=seen.level,
             apart=by_targets(group, "nmse", Views.name, name),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeAlias
@@ -48,6 +49,20 @@ def of_row(row: Row, protocol: str, name: str, least: float) -> comparing.Drawn 
     errors = row.of_targets(protocol, name)
     known = np.isfinite(errors).all(0) if errors.size else np.zeros(0, bool)  # a view may leave targets out, for all
     return comparing.drawn(errors[:, known], least=least) if known.any() else None
+
+
+def compared(one: Row, other: Row, protocol: str, name: str, least: float) -> comparing.Comparison | None:
+    """How the errors of two rows compare, without how often one beats the other; None where they are not known."""
+    a, b = (of_row(row, protocol, name, least) for row in (one, other))
+    return comparing.comparison(a, b, beats=math.nan) if a is not None and b is not None else None
+
+
+def needed(found: comparing.Comparison) -> str:
+    """How many targets, or seeds, would tell two methods apart: `about 3 400 targets`; empty where not known."""
+    for count, what in ((found.targets_needed, "targets"), (found.seeds_needed, "seeds")):
+        if count and not found.separated:
+            return f"about {float(f'{count:.1e}'):,.0f} {what}".replace(",", " ")
+    return ""
 
 
 def by_spread(key: str, spread: str) -> Apart:

@@ -9,6 +9,7 @@ from harness.comparing import EXACT, SEEDS, Comparison, compare, overall
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.reporting import notes
+from harness.reporting.apart import needed
 from harness.reporting.build import several
 from harness.reporting.groups import Group
 from harness.reporting.numbers import interval, share
@@ -84,18 +85,18 @@ def _columns(pair: Sequence[str]) -> tuple[Column, ...]:
         Column(f"{pair[0]} / {pair[1]}", _ratio, status=None),
         Column(f"{pair[0]} beats {pair[1]}", lambda raw: share(raw["beats"]), status=None),
         Column("smaller error", lambda raw: str(raw["better"] or "not known"), status=None),
-        Column("to know it", _needed, status=None),
+        Column("needed to decide", _needed, status=None),
     )
 
 
 def _raw(task: str, found: Comparison, pair: Sequence[str]) -> dict[str, Any]:
     better = (pair[0] if found.log_ratio < 0 else pair[1]) if found.separated else None
-    needed = found.targets_needed if task != ALL_TASKS else None
     return {
         **{"task": task, "ratio": 10**found.log_ratio, "low": 10**found.low, "high": 10**found.high},
         **{"beats": found.beats, "better": better, "seeds": list(found.seeds), "target_count": found.targets},
-        "targets_needed": None if found.separated else needed,
+        "targets_needed": None if found.separated or task == ALL_TASKS else found.targets_needed,
         "seeds_needed": None if task == ALL_TASKS else found.seeds_needed,
+        "needed": "" if task == ALL_TASKS else needed(found),
     }
 
 
@@ -106,10 +107,8 @@ def _ratio(raw: Raw) -> str:
 def _needed(raw: Raw) -> str:
     if raw["better"]:
         return ""
-    if raw["targets_needed"]:
-        return f"some {raw['targets_needed']:,} targets".replace(",", " ")
-    if raw["seeds_needed"]:
-        return f"some {raw['seeds_needed']:,} seeds".replace(",", " ")
+    if raw["needed"]:
+        return str(raw["needed"])
     return "more seeds or targets" if max(raw["seeds"]) > 1 else "–"
 
 
@@ -122,8 +121,8 @@ def _notes(found: Sequence[Comparison], pair: Sequence[str], metric: str) -> Ite
     yield METRICS[metric].words
     yield f"{pair[0]} beats {pair[1]}: how often its error on a target is the smaller one; ties count half"
     yield (
-        "smaller error: where the interval leaves no doubt; to know it: how many targets, or seeds, would leave none, "
-        "if the ratio stays as it is"
+        "smaller error: where the interval leaves no doubt; needed to decide: how many targets, or seeds, would leave "
+        "none, if the ratio stays as it is"
     )
     if any(item.of_targets_only for item in found):
         yield (

@@ -11,7 +11,7 @@ from harness.reporting.groups import Group
 from harness.reporting.numbers import count, number, printed
 from harness.reporting.published import Published
 from harness.reporting.rows import Row
-from harness.reporting.table import VALID
+from harness.reporting.table import VALID, Raw
 from harness.schema import Data, Stamp
 
 INVALID = (
@@ -19,10 +19,14 @@ INVALID = (
     "that no method gains by returning nothing and r_T never grows with T"
 )
 BEST = (
-    "bold: the best of the column, where on the same targets no doubt is left that all others are worse (see table "
-    "compare; of other trainings only where there are three seeds or more); ≈: cannot be told apart from the best, or "
-    "reads the same; italic: the same without the baselines, where these are best; rows with less than "
+    "bold: clearly the best of the column; ≈: the difference to the best may be chance, or does not show in these "
+    "digits; italic: the same without the baselines, where one of these is the best. Rows are compared target by "
+    "target (see table compare), and speak of other trainings only from three seeds on. Rows with less than "
     f"{VALID:.0%} valid designs take no part"
+)
+OF_ALL = (
+    "valid, in box: of all proposals for each target; of a method that ranks its proposals, those that come first may "
+    "be valid far more often (see table invalid)"
 )
 MESSAGE = 300
 """Characters of an error that a note shows."""
@@ -31,6 +35,8 @@ FEW_STEPS = 500
 MOOT = 0.3
 """The nmse of a floor above which little is left to compare."""
 FRESH = "fresh proposals"
+POOLED = "random halves of one candidate pool"
+ABOVE = ". Each takes the best of its half, so that their mean error is above r_1, which takes the best of all"
 
 
 def facts(group: Group, metric: str | None = None) -> dict[str, Any]:
@@ -90,7 +96,7 @@ def spread(rows: Iterable[Row], groups: Sequence[Group], origins: Iterable[tuple
         labels[origin].append(label)
     for origin, names in labels.items():
         if origin != FRESH and not several:
-            yield f"Repeats are {origin}: {', '.join(names)}"
+            yield f"Repeats are {origin}: {', '.join(names)}{ABOVE if origin == POOLED else ''}"
 
 
 def untrained(group: Group, metric: str, errors: Mapping[str, float | None]) -> Iterator[str]:
@@ -103,8 +109,8 @@ def untrained(group: Group, metric: str, errors: Mapping[str, float | None]) -> 
     names = [label for label, error in errors.items() if label in sized and error is not None and error > mean]
     if names and 0 < group.steps < FEW_STEPS:
         yield (
-            f"untrained on {group.task}, after {group.steps} steps: {', '.join(names)}, worse than always answering "
-            f"with the mean of y ({metric} {number(mean)}). To compare methods, give more epochs or another preset"
+            f"untrained on {group.task}: after {group.steps} steps, worse than always answering with the mean of y "
+            f"({metric} {number(mean)}): {', '.join(names)}. To compare methods, give more epochs or another preset"
         )
 
 
@@ -158,6 +164,12 @@ def code(rows: Sequence[Row], protocol: str = "") -> Iterator[str]:
             parts = (f"{', '.join(dict.fromkeys(labels))} by {source}" for source, labels in made.items())
             what = "The code that trains" if verb == "run" else f"The score of {protocol}"
             yield f"{what} changed between these rows: {'; '.join(parts)}. `{verb}` brings them up to date"
+
+
+def of_all(raws: Iterable[Raw]) -> Iterator[str]:
+    """What the shares of valid designs are of, where they are not all of them."""
+    if any(raw.get("valid") not in (None, 1.0) for raw in raws):
+        yield OF_ALL
 
 
 def partial(rows: Iterable[Row]) -> Iterator[str]:

@@ -36,12 +36,19 @@ def deviation(value: float | None, spread: float | None, digits: int = 3) -> str
 
 
 def interval(value: float | None, low: float | None, high: float | None) -> str:
-    """A value with its interval, all three on the value's power of ten: `3.4 (2.9–4.1)e-6`."""
+    """A value with its interval, all three on the value's power of ten: `3.4 (2.9–4.1)e-6`.
+
+    They have two significant digits, or as many more as tell an end from the value: `1.04 (1.02–1.06)`.
+    """
     if not value or low is None or high is None:
         return number(value)
     power = math.floor(math.log10(abs(value)))
     scale, unit = (1.0, "") if -2 <= power < 3 else (10.0**power, f"e{power}")
-    return f"{number(value / scale)} ({number(low / scale)}–{number(high / scale)}){unit}"
+    for digits in range(2, 5):
+        middle, *ends = (number(each / scale, digits) for each in (value, low, high))
+        if middle not in ends or low == high:
+            break
+    return f"{middle} ({ends[0]}–{ends[1]}){unit}"
 
 
 def share(value: float | None) -> str:

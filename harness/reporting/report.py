@@ -131,7 +131,7 @@ def _numbers(panel: Panel, places: dict[str, int]) -> Iterator[dict[str, Any]]:
 
 
 def _table(table: Table, places: dict[str, int]) -> dict[str, Any]:
-    keys = [column.best or "" for column in table.columns]
+    keys = [column.value or column.best or "" for column in table.columns]
     rows = [
         {
             "place": places.get(str(raw.get("method"))),

@@ -27,14 +27,14 @@ class Column:
     """The raw value that tells whether this column has numbers; None for a column that needs none."""
     beside: Callable[[Raw], str] = lambda raw: ""
     """What stands behind the text and is never marked, such as a published value in brackets."""
-    apart: Callable[[Raw, Raw], bool | None] | None = None
+    apart: Callable[[Raw, Raw], bool | None] = lambda one, other: None
     """Whether two rows that compete can be told apart, None where that is not known: then no value is best."""
-    digits: int = 2
-    """Significant digits at which values of `best` that look the same are ties."""
-    valid: str = "valid"
-    """The raw value that tells the share of valid designs, where a table has it."""
+    digits: int = 2  # significant ones, at which values of `best` that look the same are ties
+    valid: str = "valid"  # the raw value that tells the share of valid designs, where a table has it
     floor: float = 0.0
-    """Values of `best` below it cannot be told apart: they are set back, and where there are any, none is best."""
+    """Values below it cannot be told apart: they are set back, and where there are any, none is best."""
+    value: str | None = None
+    """The raw value that the text shows, for sorting and for the floor; that of `best` where omitted."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,15 @@ class Table:
                 named.add(column.status)
 
     def _marks(self, column: Column) -> list[Mark]:
-        if column.best is None:
+        shown = column.value or column.best
+        if shown is None:
             return [""] * len(self.rows)
-        low = [
-            value is not None and float(value) < column.floor for value in (row.get(column.best) for row in self.rows)
-        ]
+        values = [row.get(shown) for row in self.rows]
+        low = [value is not None and float(value) < column.floor for value in values]
         if any(low):
             return ["below floor" if below else "" for below in low]
+        if column.best is None:
+            return [""] * len(self.rows)
         compete = [place for place, row in enumerate(self.rows) if _competes(row, column)]
         marks: list[Mark] = [""] * len(self.rows)
         if len(compete) < 2:
@@ -138,4 +140,4 @@ def _apart(first: Raw, other: Raw, column: Column) -> bool | None:
     """Whether two rows can be told apart; values that a reader sees as the same cannot."""
     if _seen(first, column) == _seen(other, column):
         return False
-    return True if column.apart is None else column.apart(first, other)
+    return column.apart(first, other)

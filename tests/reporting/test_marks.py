@@ -45,7 +45,12 @@ entries = st.builds(
 )
 
 
-def marks(rows: list[Entry], floor: float = 0.0, apart: Callable[[Raw, Raw], bool | None] | None = None) -> list[str]:
+def always(one: Raw, other: Raw) -> bool:
+    """All rows can be told apart."""
+    return True
+
+
+def marks(rows: list[Entry], floor: float = 0.0, apart: Callable[[Raw, Raw], bool | None] = always) -> list[str]:
     """How the values of rows are marked."""
     column = Column("error", lambda raw: number(raw["error"]), best="error", floor=floor, apart=apart)
     raws = [
@@ -61,11 +66,11 @@ def within_a_factor(one: Raw, other: Raw) -> bool:
     return more > 1.1 * less
 
 
-@given(st.lists(entries, max_size=6), st.sampled_from([None, within_a_factor]))
+@given(st.lists(entries, max_size=6), st.sampled_from([always, within_a_factor]))
 def test_a_value_is_best_where_all_others_that_compete_are_told_apart_from_it(rows, apart):
     competing = [row for row in rows if row.competes]
     least = min((other.value for other in competing), default=0.0)
-    near = 1.1 * least if apart else least
+    near = least if apart is always else 1.1 * least
     leaders = [row for row in competing if number(row.value) == number(least) or row.value <= near]
     for row, mark in zip(rows, marks(rows, apart=apart), strict=True):
         first = len(competing) > 1 and any(row is leader for leader in leaders)
@@ -73,7 +78,7 @@ def test_a_value_is_best_where_all_others_that_compete_are_told_apart_from_it(ro
         assert (mark == "best") == (first and len(leaders) == 1)
 
 
-@given(st.lists(entries, max_size=6), st.sampled_from([None, within_a_factor]))
+@given(st.lists(entries, max_size=6), st.sampled_from([always, within_a_factor]))
 def test_methods_are_compared_among_themselves_where_baselines_alone_are_best(rows, apart):
     found = marks(rows, apart=apart)
     leading = [row for row, mark in zip(rows, found, strict=True) if mark in ("best", "tied")]
@@ -215,3 +220,12 @@ def test_latex_marks_the_best(mdn, tmp_path):
     assert r"\textbf{" not in tied and tied.count(r" $\approx$") == 2 + tied.partition(r"\end{tabular}")[2].count(
         r"$\approx$"
     )
+
+
+def test_a_column_that_nothing_tells_apart_has_no_best_and_keeps_its_floor():
+    rows = [Entry(1e-3), Entry(0.5)]
+    assert marks(rows, apart=lambda one, other: None) == ["", ""]
+    column = Column("median", lambda raw: number(raw["median"]), floor=0.1, value="median")
+    raws = ({"median": 1e-3, "status": "ok"}, {"median": 0.5, "status": "ok"}, {"median": None, "status": "ok"})
+    cells = Table("t", "T", {}, (column,), raws, ()).cells()
+    assert [row[0].mark for row in cells] == ["below floor", "", ""]

@@ -42,7 +42,11 @@ def test_a_method_worse_than_the_mean_of_y_is_untrained_after_a_moment(tmp_path,
     size = replace(baseline.model.parameters, budget=None, ratio=None, width=None)
     baseline = variant(baseline, model=replace(baseline.model, parameters=size))
     (note,) = about("untrained", notes("multi-target", write(tmp_path, worse, better, baseline), metric=metric))
-    assert note.startswith("untrained on sinewave, after 2 steps: mdn, worse than") and f"({metric} " in note
+    assert (
+        note.startswith("untrained on sinewave: after 2 steps, worse than")
+        and f"({metric} " in note
+        and "): mdn. " in note
+    )
 
 
 def test_after_many_steps_no_method_is_untrained(tmp_path, mdn):

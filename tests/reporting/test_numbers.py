@@ -39,6 +39,8 @@ def test_intervals_share_a_power_of_ten():
     assert interval(3.44e-6, 2.9e-6, 4.1e-6) == "3.4 (2.9–4.1)e-6"
     assert interval(0.2, 0.1, 0.3) == "0.20 (0.10–0.30)"
     assert interval(0.0, 0.0, 0.0) == "0"
+    assert interval(1.04, 1.02, 1.06) == "1.04 (1.02–1.06)"  # and not 1.0 (1.0–1.1)
+    assert interval(1.0, 1.0, 1.0) == "1.0 (1.0–1.0)"
 
 
 def test_deviation_and_printed():

@@ -54,7 +54,7 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 
 def _table(group: Group, metric: str) -> Table:
     floor = group.floor(metric)
-    columns = [Column(f"largest {metric}", lambda raw: number(raw["largest"]), best="largest", floor=floor)]
+    columns = [Column(f"largest {metric}", lambda raw: number(raw["largest"]), value="largest", floor=floor)]
     rows = [{**base(row), "largest": row.mean(lambda own: own.largest[metric], LargestError)} for row in group.rows]
     extra = [METRICS[metric].words, notes.INVALID]
     return table("largest-error", "The largest error of some proposals", group, columns, rows, extra, metric)
