@@ -1,4 +1,7 @@
-"""Many designs and their y: simulated once, by parallel processes that are fed block by block, and kept."""
+"""Many designs and their y: simulated once, by parallel processes that are fed block by block, and kept.
+
+Each block is kept as soon as it is there, so that what is interrupted goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import io
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -27,8 +32,8 @@ DESIGN_NUMBERS = PIXELS**2 // 64  # float64 numbers with the bits of a design
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
-def load(n: int, seed: int, compute: Callable[[int, int], Arrays]) -> Arrays:
-    """The designs, bit-packed, and y of `compute(n, seed)`, from the cache where they are there.
+def load(n: int, seed: int, compute: Callable[[int, int, Path], Arrays]) -> Arrays:
+    """The designs, bit-packed, and y of `compute(n, seed, blocks)`, from the cache where they are there.
 
     Raises:
         UsageError: the cache cannot be written.
@@ -37,8 +42,10 @@ def load(n: int, seed: int, compute: Callable[[int, int], Arrays]) -> Arrays:
     with cache.locked(path):
         arrays = _read(path)
         if arrays is None:
-            arrays = compute(n, seed)
+            blocks = path.with_suffix(".blocks")
+            arrays = compute(n, seed, blocks)
             _write(path, arrays)
+            blocks.unlink(missing_ok=True)
     return arrays
 
 
@@ -49,20 +56,31 @@ def key(n: int, seed: int) -> str:
     return _digest(json.dumps(inputs, sort_keys=True).encode())
 
 
-def generate(n: int, seed: int, workers: int | None = None) -> Arrays:
+def generate(n: int, seed: int, blocks: Path | None = None, workers: int | None = None) -> Arrays:
     """Designs `(n, 128)`, eight pixels a byte, and their y `(n, 1)`: the same whatever the number of workers.
+
+    Args:
+        n: how many.
+        seed: of the designs.
+        blocks: the file of the blocks that an interrupted call has finished, and to which each is appended.
+        workers: how many processes simulate; one a core where omitted.
 
     Raises:
         RuntimeError: a worker has ended.
+        UsageError: the file cannot be written.
     """
-    questions = [np.array([seed, index]) for index in range(-(-n // BLOCK))]
-    ask, found = Workers(WORKER), []
-    threads = ThreadPoolExecutor(min(len(questions), workers or usable_cores()))
+    found = _finished(blocks) if blocks else []
+    questions = [np.array([seed, index]) for index in range(len(found), -(-n // BLOCK))]
+    ask = Workers(WORKER)
+    threads = ThreadPoolExecutor(max(1, min(len(questions), workers or usable_cores())))
+    bar = partial(tqdm, desc="architecture: simulating designs", unit="design", disable=None)
     try:
-        with tqdm(total=n, desc="simulating designs", unit="design", disable=None) as bar:
+        with bar(total=n, initial=min(n, BLOCK * len(found))) as shown:
             for answer in threads.map(ask, questions):
                 found.append(answer)
-                bar.update(min(BLOCK, n - bar.n))
+                if blocks:
+                    _append(blocks, answer)
+                shown.update(min(BLOCK, n - shown.n))
     except Failed as failure:
         raise RuntimeError(f"Designs could not be simulated; run the same command again. {failure}") from failure
     finally:
@@ -77,6 +95,24 @@ def simulated(question: np.ndarray) -> np.ndarray:
     x = block(*question.tolist())
     y = forward(torch.from_numpy(x)).numpy()
     return np.concatenate([np.packbits(x, axis=1).view(np.float64), y], 1)
+
+
+def _finished(blocks: Path) -> list[np.ndarray]:
+    """The blocks in a file, in order; what is behind the last whole one is cut off."""
+    found: list[np.ndarray] = []
+    with cache.writable(blocks), blocks.open("a+b") as stream:
+        stream.seek(end := 0)
+        with suppress(EOFError, ValueError):
+            while (block := np.load(stream, allow_pickle=False)).shape == (BLOCK, DESIGN_NUMBERS + 1):
+                found.append(block)
+                end = stream.tell()
+        stream.truncate(end)
+    return found
+
+
+def _append(blocks: Path, block: np.ndarray) -> None:
+    with cache.writable(blocks), blocks.open("ab") as stream:
+        np.save(stream, block)
 
 
 def _read(path: Path) -> Arrays | None:

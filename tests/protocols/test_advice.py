@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -84,3 +85,30 @@ def test_the_verb_says_it_and_names_what_is_wrong(ran, capsys):
     ):
         assert main(["advise", "--out", str(ran), *wrong]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_budgets_of_seconds_with_one_answer_are_one_row(ran):
+    limits = (1e-4, 1.0, 1e6, 1e9)
+    (alone,) = advice(grouped(ran), "nmse", seconds=limits, simulations=())
+    spans = {}
+    for row in alone.rows:
+        first, _, last = row["within"].removesuffix(" s a design").partition(" to ")
+        spans.setdefault(row["task"], []).append((float(first), float(last or first), row["method"], row["error"]))
+    for found in spans.values():
+        for before, after in pairwise(found):
+            assert before[1] < after[0] and before[2:] != after[2:]
+    for limit in limits:
+        (single,) = advice(grouped(ran), "nmse", seconds=(limit,), simulations=()) or [None]
+        for row in single.rows if single else ():
+            assert any(low <= limit <= high and row["method"] == name for low, high, name, _ in spans[row["task"]])
+
+
+def test_what_would_decide_is_what_the_comparison_says(ran):
+    (table,) = advice(grouped(ran), "nmse", seconds=(), simulations=(1,))
+    for row in table.rows:
+        if row["needed"]:
+            pair = f"{row['method']},{row['next']}"
+            found = [
+                one for each in json.loads(render("compare", ran, methods=pair, format="json")) for one in each["rows"]
+            ]
+            assert row["needed"] in {one["needed"] for one in found} and row["sure"] is False

@@ -18,6 +18,7 @@ from tasks.architecture import Architecture, pairs, task
 from tasks.architecture.designs import BLOCK, GROUPS, block, draw, smooth_fields, symmetrised, thresholded
 from tasks.architecture.homogenisation import effective_stiffness, element_stiffness, youngs_modulus
 from tasks.architecture.material import SOLID, VOID, pixel_modulus
+from tasks.workers import Workers
 
 NU = 1 / 3
 TASK = Architecture()
@@ -364,19 +365,38 @@ def test_what_is_prepared_is_what_the_cells_find(store, monkeypatch):
     assert torch.equal(TASK.pairs(70, Generator().manual_seed(4)).x, designs(70, seed=4))
 
 
+@pytest.mark.parametrize("left", [0, 1, 1.5, 3], ids=lambda left: f"{left} blocks")
+def test_what_is_interrupted_goes_on_where_it_was(tmp_path, monkeypatch, left):
+    class Counting(Workers):
+        def __call__(self, question):
+            asked.append(int(question[1]))
+            return super().__call__(question)
+
+    monkeypatch.setattr(pairs, "Workers", Counting)
+    asked, blocks = [], tmp_path / "some.blocks"
+    whole = pairs.generate(250, 5, blocks)
+    content = blocks.read_bytes()
+    assert sorted(asked) == [0, 1, 2] and len(content) % 3 == 0
+    asked.clear()
+    blocks.write_bytes(content[: int(left * len(content) / 3)])
+    again = pairs.generate(250, 5, blocks)
+    assert sorted(asked) == list(range(int(left), 3)) and blocks.read_bytes() == content
+    assert all(np.array_equal(one, other) for one, other in zip(whole, again, strict=True))
+
+
 def test_a_worker_that_ends_is_an_error(monkeypatch):
     monkeypatch.setattr(pairs, "WORKER", "os:_exit")
     with pytest.raises(RuntimeError, match=r"Designs could not be simulated; run the same command again\. Traceback"):
         pairs.generate(5, 0, workers=1)
 
 
-def computed(n, seed):
+def computed(n, seed, blocks=None):
     random = np.random.default_rng(seed)
     return random.integers(256, size=(n, 128), dtype=np.uint8), random.random((n, 1))
 
 
 def test_the_cache_computes_once_and_gives_back_what_it_was_given(store):
-    def counted(n, seed):
+    def counted(n, seed, blocks):
         calls.append(seed)
         started.wait()
         return computed(n, seed)
@@ -415,7 +435,7 @@ def test_a_damaged_cache_file_is_made_again(store, damage):
 
 
 def test_what_fails_leaves_nothing_behind(store):
-    def fails(n, seed):
+    def fails(n, seed, blocks):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
