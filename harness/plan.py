@@ -6,7 +6,7 @@ whose digests are the cell's is current; from the first that differs on, it is b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import product
@@ -185,8 +185,15 @@ class Plan:
     cells: list[Cell]
     axes: tuple[int, int, int]
     """How many methods, tasks and scenarios."""
-    remarks: tuple[str, ...]
-    """What the tasks say of their data."""
+    ahead: tuple[str, ...]
+    """What is made once before the first cell, in words."""
+    reporting: tuple[PluginSpec, ...]
+    """The tasks that have something to say of their data."""
+
+    def remarks(self) -> Iterator[str]:
+        """What the tasks say of their data; a forward model that is learned from them is trained for it."""
+        for spec in self.reporting:
+            yield from (f"{spec.label}: {line}" for line in build_task(spec).report)
 
 
 def planned(settings: Settings, preset: Preset, model: str = "") -> Plan:
@@ -205,9 +212,10 @@ def planned(settings: Settings, preset: Preset, model: str = "") -> Plan:
         cells = plan(wanted, preset)
         for cell in cells:  # what is worked out from sources is kept with the plan
             assert cell.key and cell.digests and cell.questions is not None
-        tasks_of = dict.fromkeys(cell.task for cell in cells)
-        remarks = tuple(f"{spec.label}: {line}" for spec in tasks_of for line in build_task(spec).report)
-        return Plan(cells, (len(methods), len(tasks), len(scenarios)), remarks)
+        built = {spec: build_task(spec) for spec in dict.fromkeys(cell.task for cell in cells)}
+        ahead = tuple(f"{spec.label} {text}" for spec, task in built.items() if (text := getattr(task, "ahead", "")))
+        reporting = tuple(spec for spec, task in built.items() if _reports(type(task)))
+        return Plan(cells, (len(methods), len(tasks), len(scenarios)), ahead, reporting)
 
     chosen: list[Selection] = []
     arguments = [*texts, settings.seeds, settings.device, model, preset]
@@ -221,7 +229,13 @@ def _reads_files(task: Selection) -> bool:
     from harness.contracts import Task
 
     loaded: Any = task.plugin.load()
-    return any(getattr(loaded, name) is not getattr(Task, name) for name in ("fingerprint", "report"))
+    return loaded.fingerprint is not Task.fingerprint or _reports(loaded)
+
+
+def _reports(loaded: Any) -> bool:
+    from harness.contracts import Task
+
+    return loaded.report is not Task.report
 
 
 def plan(wanted: Wanted, preset: Preset) -> list[Cell]:

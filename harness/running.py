@@ -18,6 +18,8 @@ from harness.work import Work, due, everything
 
 NOT_RUN = "not run"
 OUT_OF_DATE = "out of date"
+NAMED = 3
+"""Cells that are named where many cannot be run for the same reason."""
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
 
@@ -28,8 +30,7 @@ def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config
     refused |= {cell: ("failed", "harness.budget.BudgetMissed", why) for cell, why in misfits(trained).items()}
     for cell, (status, kind, why) in refused.items():
         refuse(cell, store, status, {"type": kind, "message": why, "traceback": ""})
-        if status == "failed":
-            print(f"{cell.label}: failed before training: {why}", file=sys.stderr)
+    say_refused({cell: (status, why) for cell, (status, _, why) in refused.items()}, quiet=settings.quiet)
     works = {cell: work for cell, work in todo.items() if cell not in refused}
     if settings.engine == "slurm":
         submitting.sweep(store)
@@ -59,6 +60,19 @@ def refuse(cell: Cell, store: Store, status: str, error: Mapping[str, str]) -> N
     store.prepare()
     with scratch(store.path(cell)) as folder:
         store.commit(cell, folder, {"status": status, "error": dict(error)})
+
+
+def say_refused(refused: Mapping[Cell, tuple[str, str]], *, quiet: bool) -> None:
+    """One line for each reason for which cells are not run, and each cell that fails; only these where `quiet`."""
+    by_reason: dict[str, list[str]] = {}
+    for cell, (status, why) in refused.items():
+        if status == "failed":
+            print(f"{cell.label}: failed before training: {why}", file=sys.stderr)
+        elif not quiet:
+            by_reason.setdefault(why, []).append(cell.label)
+    for why, labels in by_reason.items():
+        more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+        print(f"cannot, {', '.join(labels[:NAMED])}{more}: {why}", file=sys.stderr)
 
 
 def slow_first(todo: Sequence[Cell]) -> list[Cell]:

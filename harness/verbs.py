@@ -49,21 +49,24 @@ def run(arguments: Namespace) -> int:
     store = Store(settings.out or Path("results") / preset.name)
     todo = pending(cells, store, settings)
     usual = submitting.at_once(settings) if cluster else settings.jobs or default_jobs(settings.device)
-    jobs = min(usual, max(len(todo), 1))
+    able = {cell: work for cell, work in todo.items() if not cell.refusal}
+    jobs = min(usual, max(len(able), 1))
     nouns = ("method", "task", "scenario", "seed")
     axes = [counted(count, noun) for count, noun in zip((*plan.axes, len(settings.seeds)), nouns, strict=True)]
-    current = f"{len(cells) - len(todo)} up to date"
-    to_do = in_words(todo.values()) + (f", {jobs} at a time{' in each array entry' * cluster}" if todo else "")
+    current = f"{len(cells) - len(todo)} up to date" + f", {len(todo) - len(able)} cannot" * (len(able) < len(todo))
+    to_do = in_words(able.values()) + (f", {jobs} at a time{' in each array entry' * cluster}" if able else "")
     print(f"{counted(len(cells), 'cell')} ({' × '.join(axes)}), preset {preset.name}: {current}; {to_do}.")
     print(f"Results: {store.root}", flush=True)
     if settings.dry_run:
         from harness.estimate import describe
 
         print(describe(cells, todo, store, jobs))
+        if plan.ahead:
+            print(f"Before the first cell, unless it is kept from an earlier run: {'; '.join(plan.ahead)}.")
         if cluster:
             print(submitting.describe(todo, store, settings))
         return 0
-    for remark in plan.remarks:
+    for remark in plan.remarks():
         print(remark, flush=True)
     return execute(todo, store, jobs, settings) or finish(cells, store)
 

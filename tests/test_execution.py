@@ -324,7 +324,7 @@ def test_ctrl_c_ends_cleanly_and_keeps_finished_cells(tmp_path):
     run = start_script(root, signs)
     wait_for(lambda: len(list(Store(root).records())) >= 2)
     run.send_signal(signal.SIGINT)
-    _, errors = run.communicate(timeout=30)
+    _, errors = run.communicate(timeout=120)
     assert run.returncode == 130
     assert "The same command continues" in errors and "Traceback" not in errors and "leaked" not in errors
     assert not any(alive(pid) for pid in pids(signs))

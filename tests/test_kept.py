@@ -100,7 +100,7 @@ def test_a_plan_of_the_users_files_is_made_each_time(cache: Path, tmp_path: Path
     task = f"dataset[path={tmp_path / 'pairs.csv'},x=a,y=b]"
     settings = config.settings_from({"preset": "smoke", "methods": "mdn", "tasks": task})
     preset = config.preset_from(settings, {}, "")
-    assert planned(settings, preset).remarks
+    assert list(planned(settings, preset).remarks())
     assert not (cache / "plans").exists()
 
 

@@ -160,6 +160,14 @@ def test_what_no_record_can_hold_fails_its_cell_and_no_other(place):
     assert "ranked" in found["misbehaving[how=odd]"].error.message and "Traceback" not in errors
 
 
+def test_what_cannot_be_run_is_told_once_for_each_reason(place):
+    out, errors = place.run("cannot", "prior,mdn,na,kernel,inn", "--jobs", "1", "--scenarios", "gaps[fill=native]")
+    assert "5 cannot; train 0, ask 0, score 0." in out
+    (line,) = [line for line in errors.splitlines() if line.startswith("cannot, ")]
+    assert line.endswith(" and 2 more: y has 1 entry, of which 1 would be hidden")
+    assert {record.status for record in place.records("cannot").values()} == {"cannot"}
+
+
 def test_every_failure_is_a_record_that_tables_show_and_retry_repairs(place):
     methods = ",".join(["prior", *(f"misbehaving[how={how}]" for how in HOW)])
     labels = {f"misbehaving[how={how}]": status for how, status in HOW.items()}

@@ -61,7 +61,8 @@ class Task(ABC):
     `Options`, a frozen dataclass, makes `name[option=value]` typed and validated. An option that does not determine
     numbers, such as a number of processes, is a `field(metadata={"identity": False})`. An attribute `title`, a short
     text such as the name of a data file, stands in labels in place of the options that the user gave; an attribute
-    `judge` says in words what the forward model is, such as `a proxy that was trained on pairs`.
+    `judge` says in words what the forward model is, such as `a proxy that was trained on pairs`, and `ahead` what is
+    made once before the first cell, such as `trains its proxy, for about half a minute`.
     """
 
     x_dim: int

@@ -140,8 +140,9 @@ class Progress:
 
 def name(cell: Cell) -> str:
     """A cell in a few words."""
+    scenario = f", {cell.scenario.label}" if cell.scenario else ""
     seed = f" seed {cell.seed}" if cell.seed else ""
-    return f"{cell.task.label} {cell.method.label}{seed}"
+    return f"{cell.task.label}{scenario} {cell.method.label}{seed}"
 
 
 def line(outcome: Outcome, number: int, total: int) -> str:

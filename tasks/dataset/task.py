@@ -108,6 +108,13 @@ class DatasetTask(Task):
         return f"a proxy that was trained on the other {len(self.known)} designs of {self.path.name}"
 
     @property
+    def ahead(self) -> str:
+        """What is made before the first cell."""
+        if self.options.simulator is not None:
+            return "asks its simulator for designs of the file, to see whether it answers"
+        return "trains its proxy, the forward model, for about half a minute"
+
+    @property
     def floor(self) -> dict[str, float]:
         """The error `sse`, `mse`, `nmse` below which no comparison means anything; empty with a simulator."""
         return dict(self.truth.floor)
