@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +46,7 @@ def write(folder: Path, protocol: str, numbers: Mapping[str, Array]) -> None:
     with storage_errors(folder):
         path.unlink(missing_ok=True)  # it may be a link to that of the record as it is
         if arrays:
-            path.write_bytes(save(arrays))
+            path.write_bytes(save(arrays, {each: _checksum(values) for each, values in arrays.items()}))
 
 
 def read(folder: Path, protocol: str, name: str | None = None) -> dict[str, Array]:
@@ -58,9 +60,23 @@ def read(folder: Path, protocol: str, name: str | None = None) -> dict[str, Arra
     try:
         with safe_open(path, framework="numpy") as stored:
             names = stored.keys() if name is None else [name] if name in stored.keys() else []  # noqa: SIM118
-            return {each: stored.get_tensor(each).astype(float) for each in names}
+            checksums, arrays = stored.metadata() or {}, {each: stored.get_tensor(each) for each in names}
+        if any(checksums.get(each) != _checksum(values) or values.ndim != 1 for each, values in arrays.items()):
+            raise ValueError("the checksum of an array")
+        return {each: values.astype(float) for each, values in arrays.items()}
     except FileNotFoundError:
         return {}
     except Exception:  # whatever a spoilt file leads to
-        logger.warning("%s is damaged and left out; `verify` names all damage.", path)
+        _say_damaged(path)
         return {}
+
+
+def _checksum(values: Any) -> str:
+    """CRC-32 of the bytes of an array, which the file has among its metadata."""
+    return f"{zlib.crc32(values.tobytes()):08x}"
+
+
+@cache
+def _say_damaged(path: Path) -> None:
+    """Say it once, however often a table asks."""
+    logger.warning("%s is damaged and left out; `verify` names all damage.", path)

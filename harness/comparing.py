@@ -31,6 +31,10 @@ SAME = 1e-6
 """Log ratios below are taken for none at all."""
 NORMAL = 1.96
 """Standard deviations on each side of a 95 % interval."""
+LIKELY = 2.8
+"""How many standard deviations a difference must be, so that it is found with a probability of 80 %: 1.96 + 0.84."""
+FEW = 10
+"""Targets below which nothing is told apart: a bootstrap interval of so few is far too narrow."""
 BLOCK = 250
 """Resamples that are drawn together."""
 SEEDS = 3
@@ -58,8 +62,8 @@ class Comparison:
 
     @property
     def separated(self) -> bool:
-        """Whether the interval leaves no doubt which of the two is better."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval leaves no doubt which of the two is better; never of a few targets alone."""
+        return self.targets >= FEW and (self.low > 0 or self.high < 0)
 
     @property
     def of_targets_only(self) -> bool:
@@ -68,7 +72,7 @@ class Comparison:
 
     @property
     def targets_needed(self) -> int | None:
-        """How many targets would separate two models, if the ratio stays; None where none would.
+        """How many targets would separate two models in four of five cases, if the ratio stays; None where none would.
 
         The half-width of an interval falls with the root of the number of targets. Of several trainings it has a part
         that more targets do not change, so that the number is not known.
@@ -77,17 +81,18 @@ class Comparison:
             return self.targets
         if abs(self.log_ratio) < SAME or max(self.seeds) > 1:
             return None
-        return math.ceil(self.targets * ((self.high - self.low) / 2 / abs(self.log_ratio)) ** 2)
+        width = (self.high - self.low) / 2 * LIKELY / NORMAL
+        return max(FEW, math.ceil(self.targets * (width / abs(self.log_ratio)) ** 2))
 
     @property
     def seeds_needed(self) -> int | None:
-        """How many trainings of each would separate two methods, if the ratio stays; None where none would.
+        """How many trainings of each would separate two methods in four of five cases, if the ratio stays, or None.
 
-        That is where more targets are wanted first, or where a method has a single training, so that nothing is known
+        None where more targets are wanted first, or where a method has a single training, so that nothing is known
         of how trainings differ.
         """
         of_seeds, of_targets = self.variances
-        left = (self.log_ratio / NORMAL) ** 2 - of_targets
+        left = (self.log_ratio / LIKELY) ** 2 - of_targets
         if self.separated or not of_seeds or left <= 0:
             return None
         return max(min(self.seeds) + 1, math.ceil(min(self.seeds) * of_seeds / left))
@@ -166,14 +171,16 @@ def _variances(a: Drawn, b: Drawn) -> tuple[float, float]:
     return trainings, float(difference.var(ddof=1)) / len(difference) if len(difference) > 1 else 0.0
 
 
-def apart(a: Drawn, b: Drawn) -> bool:
-    """Whether there is no doubt which of A and B has the smaller errors, by their ratios and by their means alike.
+def apart(a: Drawn, b: Drawn) -> int:
+    """-1 where there is no doubt that A has smaller errors than B, 1 where B has them, and 0 where there is doubt.
+
+    Both the ratios and the means of the errors must leave none.
 
     The mean alone would not do: where a few targets carry most of it, its bootstrap interval is too narrow
     (`tests/test_comparing.py`).
     """
     signs = [_sign(a.logs - b.logs), _sign(a.means - b.means)]
-    return signs[0] == signs[1] != 0
+    return signs[0] if signs[0] == signs[1] and len(a.of_targets) >= FEW else 0
 
 
 def _sign(differences: Array) -> int:

@@ -87,7 +87,7 @@ from harness.contracts import Method, Proposals
 class Misbehaving(Method):
     @dataclass(frozen=True)
     class Options:
-        how: Literal["not", "raise", "diverge", "memory", "sleep", "kill", "odd"] = "not"
+        how: Literal["not", "raise", "diverge", "memory", "sleep", "kill", "odd", "nowhere"] = "not"
 
     def build(self, problem, width):
         self.net = nn.Sequential(nn.Linear(problem.y_dim, width), nn.Tanh(), nn.Linear(width, problem.x_dim))
@@ -111,8 +111,11 @@ class Misbehaving(Method):
 
     @torch.no_grad()
     def propose(self, y, n, generator):
-        odd = self.options.how == "odd"
-        return Proposals(self.net(y)[:, None].expand(-1, n, -1), ranked="yes" if odd else False)
+        x = self.net(y)[:, None].expand(-1, n, -1).clone()
+        if self.options.how == "nowhere":
+            x[:, 1::3, 0], x[:, ::3] = float("inf"), float("nan")
+            return Proposals(x, believed=torch.where(x.isnan().any(-1), float("nan"), 0.1))
+        return Proposals(x, ranked="yes" if self.options.how == "odd" else False)
 
 
 def function(x_train, y_train):

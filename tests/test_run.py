@@ -160,6 +160,15 @@ def test_what_no_record_can_hold_fails_its_cell_and_no_other(place):
     assert "ranked" in found["misbehaving[how=odd]"].error.message and "Traceback" not in errors
 
 
+def test_designs_that_are_no_numbers_are_invalid_and_nothing_else(place):
+    """Every protocol scores them, and the report and all figures are drawn."""
+    place.run("nowhere", "misbehaving[how=nowhere],prior,mdn", "--jobs", "1")
+    record = place.records("nowhere")["misbehaving[how=nowhere]"]
+    assert record.status == "ok" and 0 < record.scores["r_T"].values["valid"] < 1
+    assert (place.folder / "nowhere" / "report.html").stat().st_size > 1e4
+    assert "responses.svg" in place.harness("figures", "--out", "nowhere", "--format", "svg")[0]
+
+
 def test_what_cannot_be_run_is_told_once_for_each_reason(place):
     out, errors = place.run("cannot", "prior,mdn,na,kernel,inn", "--jobs", "1", "--scenarios", "gaps[fill=native]")
     assert "5 cannot; train 0, ask 0, score 0." in out

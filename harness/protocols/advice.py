@@ -100,10 +100,10 @@ def _raws(group: Group, metric: str, seconds: Sequence[float], simulations: Sequ
 
 
 def _choices(group: Group, metric: str, count: int, limit: float | None) -> list[Choice]:
-    """The methods that keep to a budget, the best first."""
+    """The methods that keep to a budget, the best first; none of which a seed has no numbers."""
     found = []
     for row in group.rows:
-        if row.score(RT) is None or (limit is not None and not _fast(row, limit)):
+        if row.status != "ok" or row.score(RT) is None or (limit is not None and not _fast(row, limit)):
             continue
         values = curve(row, metric, {})
         error = values.get(f"r_{count}")
@@ -148,6 +148,8 @@ def _sure(best: Choice, following: Choice | None, group: Group, metric: str, cou
         return {"sure": None, "needed": ""}
     sure = apart({"method": best.row.label}, {"method": following.row.label})
     found = None if sure else compared(best.row, following.row, *where, group.negligible(metric))
+    if found and found.separated and found.log_ratio > 0:
+        return {"sure": sure, "needed": f"{following.row.label} by the ratio"}
     return {"sure": sure, "needed": needed(found) if found else ""}
 
 
@@ -176,8 +178,9 @@ def _notes(metric: str, groups: Sequence[Group], simulations: Sequence[int]) -> 
     yield "next best: where a baseline is the best, the best of the methods that are none"
     several = all(len(row.done) >= SEEDS for group in groups for row in group.rows if row.done)
     yield (
-        "sure: whether the difference on the same targets is clear (table compare), or how many targets or seeds would "
-        "make it so, if it stays as it is"
+        "sure: whether the difference on the same targets is clear, in the mean and in the ratio (table compare), or "
+        "how many targets or seeds would make it so in four of five cases, if it stays as it is; no, … by the ratio: "
+        "on most targets the next best has the smaller error, but not in the mean"
         + ("" if several else f". Another training may rank them otherwise: for that, run --seeds 0-{SEEDS - 1}")
     )
     if any(group.floor(metric) for group in groups):

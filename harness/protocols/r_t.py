@@ -95,7 +95,7 @@ class RT(Protocol):
         return Curve(best.mean(0).tolist(), low.tolist(), high.tolist())
 
     def by_target(self, material: Material) -> Mapping[str, Array]:
-        """The expected best of 10 and of all T for each target; of one proposal the multi-target errors are kept."""
+        """The expected best of 1, of 10 and of all T for each target."""
         answered = material.answers["targets"]
         estimate = best_of_first if answered.answer.ranked else expected_best
         counts = kept([count for count in self.options.trials if count <= answered.answer.x.shape[1]])
@@ -219,15 +219,19 @@ def told(group: Group, metric: str, count: int) -> Apart | None:
 
 
 def errors_of(group: Group, metric: str, count: int) -> tuple[str, str] | None:
-    """Which protocol keeps the best of T proposals of each target, and by which name; None at other T."""
-    if count == 1:
-        return MultiTarget.name, metric
-    return (RT.name, of_targets(metric, count)) if count in kept(trials(group)) else None
+    """Which protocol keeps the best of T proposals of each target, and by which name; None at other T.
+
+    Records that were scored before r_1 was kept have in its place what a proposal errs in the mean.
+    """
+    own = RT.name, of_targets(metric, count)
+    if any(row.keeps(*own) for row in group.rows):
+        return own
+    return (MultiTarget.name, metric) if count == 1 else None
 
 
 def kept(counts: Sequence[int]) -> list[int]:
-    """The T at which the r_T of each target is kept: 10 and the last; of T = 1 the multi-target errors are."""
-    return [count for count in counts if count > 1 and count in (MIDDLE, max(counts))]
+    """The T at which the r_T of each target is kept: 1, 10 and the last."""
+    return [count for count in counts if count in (1, MIDDLE, max(counts))]
 
 
 def _column(count: int, ends: bool, floor: float, told: Apart | None) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -44,8 +45,8 @@ class Plane:
     bounds: list[list[float]]
     """Least and greatest of each x that is drawn, the prior's box."""
     labels: list[str]
-    x: list[list[float]]
-    """The proposals in their order."""
+    x: list[list[float | None]]
+    """The proposals in their order; None for what is no number."""
     accurate: list[bool]
     """Whether each has an nmse below 0.01."""
     curves: list[list[list[float]]]
@@ -101,7 +102,7 @@ class Solutions(Protocol):
         return Plane(
             bounds=task.bounds.T.tolist(),
             labels=list(task.x_labels or ("x1", "x2")),
-            x=[[float(f"{value:.{DIGITS}g}") for value in row] for row in x.tolist()],
+            x=[_rounded(row) for row in x],
             accurate=accurate.tolist(),
             curves=_curves(task, float(answered.targets.y[0, 0])),
         )
@@ -122,7 +123,7 @@ def _is_plane(task: Task) -> bool:
 
 
 def _rounded(values: Tensor) -> list[float | None]:
-    return [float(f"{value:.{DIGITS}g}") if value == value else None for value in values.tolist()]
+    return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
 def _curves(task: Task, wanted: float) -> list[list[list[float]]]:
@@ -179,12 +180,13 @@ _SAID = (
 
 def _map(row: Row, plane: Plane, count: int) -> Panel:
     (left, right), (low, high) = plane.bounds
-    inside = [point for point in plane.x[:count] if left <= point[0] <= right and low <= point[1] <= high]
+    points = [(across, up) for across, up in plane.x[:count] if across is not None and up is not None]
+    inside = [(across, up) for across, up in points if left <= across <= right and low <= up <= high]
     x, y = zip(*inside, strict=True) if inside else ((), ())
     curves = tuple(Guide("curve", points=tuple((a, b) for a, b in line)) for line in plane.curves)
-    across, up = Axis(plane.labels[0], low=left, high=right), Axis(plane.labels[1], low=low, high=high)
+    axes = Axis(plane.labels[0], low=left, high=right), Axis(plane.labels[1], low=low, high=high)
     title = f"{row.label}, T = {count}: {_found(plane, count)} of {len(plane.curves)}"
-    return Panel(title, across, up, (Series(row.label, x, y, joined=False),), curves, square=True)
+    return Panel(title, *axes, (Series(row.label, x, y, joined=False),), curves, square=True)
 
 
 def _found(plane: Plane, count: int) -> int:

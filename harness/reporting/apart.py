@@ -15,7 +15,11 @@ from harness.reporting.rows import Row
 from harness.reporting.table import Raw
 
 Apart: TypeAlias = Callable[[Raw, Raw], bool | None]
-"""Of two raw rows: True where they can be told apart, False where not, None where that is not known."""
+"""Of the row with the least value and another: True where the other is larger for sure, False where that may be chance,
+None where it is not known."""
+
+CONTRARY = 1
+"""The sign of errors by which the other row is the better one: then they are not those of the two values."""
 
 FAR = 10.0
 """The ratio from which on disjoint intervals are enough, so that not all errors need to be read."""
@@ -38,7 +42,8 @@ def by_targets(group: Group, metric: str, protocol: str, name: str, key: str = "
             return True
         both = [of_row(rows[str(raw["method"])], protocol, name, least) for raw in (one, other)]
         found = [drawn for drawn in both if drawn is not None]
-        return comparing.apart(*found) if len(found) == 2 else None
+        sign = comparing.apart(*found) if len(found) == 2 else CONTRARY
+        return None if sign == CONTRARY else sign != 0
 
     return told
 

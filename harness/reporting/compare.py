@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from harness.comparing import EXACT, SEEDS, Comparison, compare, overall
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
@@ -45,10 +47,20 @@ def comparison(groups: Sequence[Group], pair: Sequence[str], metric: str | None)
     tables = [table for together in several(groups) for table in _tables(together, pair, metric)]
     if not tables:
         raise UsageError(
-            f"No task here has the errors of its targets of both {pair[0]} and {pair[1]}. Older records do not have "
-            "them: `python -m harness rescore` makes them where the answers are stored."
+            f"No task here has errors of both {pair[0]} and {pair[1]} on the same targets: {_why(groups, pair)}."
         )
     return tables
+
+
+def _why(groups: Sequence[Group], pair: Sequence[str]) -> str:
+    """Why two methods cannot be compared."""
+    done = [{row.label for row in item.rows if row.done} & {*pair} for item in groups]
+    for label in pair:
+        if not any(label in labels for labels in done):
+            return f"{label} has no scores on any of them (`python -m harness list results` says why)"
+    if not any(len(labels) == 2 for labels in done):
+        return "they were asked for other targets, or on other tasks. Run both with the same preset and options"
+    return "older records do not have them; `python -m harness rescore` makes them where the answers are stored"
 
 
 def _tables(groups: Sequence[Group], pair: Sequence[str], metric: str) -> Iterator[Table]:
@@ -57,7 +69,7 @@ def _tables(groups: Sequence[Group], pair: Sequence[str], metric: str) -> Iterat
     used = []
     for item in groups:
         errors = [row.of_targets(PROTOCOL, metric) for label in pair for row in item.rows if row.label == label]
-        if len(errors) == 2 and all(len(each) for each in errors):
+        if len(errors) == 2 and all(len(each) and np.isfinite(each).all() for each in errors):
             found[item.task] = compare(*errors, least=item.negligible(metric))
             used.append(item)
     if not found:
@@ -67,7 +79,8 @@ def _tables(groups: Sequence[Group], pair: Sequence[str], metric: str) -> Iterat
         rows.append(_raw(ALL_TASKS, overall(list(found.values())), pair))
     title = f"{pair[0]} and {pair[1]} on the same targets ({groups[0].heading})"
     facts = {**notes.facts(used[0], metric), "title": "Comparison", "task": None, "split": None, "targets": None}
-    said = [note for item in used for note in _untrained(item, pair, metric)]
+    rows_of = [row for item in used for row in item.rows if row.label in pair]
+    said = [*notes.failures(rows_of), *(note for item in used for note in _untrained(item, pair, metric))]
     closing = [*_notes(list(found.values()), pair, metric), *said, *notes.settings(used)]
     yield Table("compare", title, facts, _columns(pair), tuple(rows), tuple(closing))
 

@@ -8,8 +8,8 @@ MISSING = "–"
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with some significant digits, as `0.17` or `3.4e-6`; a missing one as a dash."""
-    if value is None:
+    """A number with some significant digits, as `0.17` or `3.4e-6`; a missing or infinite one as a dash."""
+    if value is None or not math.isfinite(value):
         return MISSING
     if value == 0:
         return "0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
@@ -122,12 +123,17 @@ def _numbers(panel: Panel, places: dict[str, int]) -> Iterator[dict[str, Any]]:
     points = [series for series in panel.series if not series.joined and series.x]
     if points:
         rows = [
-            {"label": one.label, "place": places[one.label], "texts": [number(median(one.x)), number(median(one.y))]}
+            {"label": one.label, "place": places[one.label], "texts": [number(_median(one.x)), number(_median(one.y))]}
             for one in points
         ]
         several = "medians of " * any(len(one.x) > 1 for one in points)
         heads = [several + panel.x.title, several + panel.y.title]
         yield {"title": panel.title, "heads": heads, "rows": rows}
+
+
+def _median(values: Sequence[float]) -> float:
+    """The median of the finite values; NaN where there are none."""
+    return median([value for value in values if math.isfinite(value)] or [math.nan])
 
 
 def _table(table: Table, places: dict[str, int]) -> dict[str, Any]:

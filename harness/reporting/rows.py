@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from operator import attrgetter
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,8 +22,6 @@ from harness.schema import Record
 from harness.store import RECORD, Store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.protocols.contract import Protocol
     from harness.statistics import Array
 
@@ -75,20 +74,26 @@ class Row:
         """What a protocol found for the first seed that has it; None where it was not scored or does not apply."""
         return _score(self, protocol)
 
+    def keeps(self, protocol: str, name: str) -> bool:
+        """Whether there are numbers of the targets of this name, as far as the first seed tells."""
+        return bool(self.root and self.done and by_target.read(self._folder(self.done[0]), protocol, name))
+
     def of_targets(self, protocol: str, name: str) -> Array:
         """Numbers of the targets `(seeds, targets)` that a protocol has, such as a metric's, of the seeds with any."""
         if self.root is None:
             return np.empty((0, 0))
-        store = Store(self.root)
-        every = [by_target.read(store.folder(record), protocol, name).get(name) for record in self.done]
+        every = [by_target.read(self._folder(record), protocol, name).get(name) for record in self.done]
         known = [numbers for numbers in every if numbers is not None]
         return np.stack(known) if known else np.empty((0, 0))
+
+    def _folder(self, record: Record) -> Path:
+        return Store(self.root or Path()).folder(record)
 
     def curves(self) -> list[list[tuple[int, float | None, float | None]]]:
         """Of each training phase of the first seed: epoch, training loss and validation value."""
         if self.root is None or not self.done:
             return []
-        record = read_record(Store(self.root).folder(self.done[0]) / RECORD)
+        record = read_record(self._folder(self.done[0]) / RECORD)
         return [list(phase.curve) for phase in record.model.phases] if record.model else []
 
     def values(self, read: Read, protocol: type[Protocol] | None = None) -> list[float]:

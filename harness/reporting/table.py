@@ -28,7 +28,7 @@ class Column:
     beside: Callable[[Raw], str] = lambda raw: ""
     """What stands behind the text and is never marked, such as a published value in brackets."""
     apart: Callable[[Raw, Raw], bool | None] = lambda one, other: None
-    """Whether two rows that compete can be told apart, None where that is not known: then no value is best."""
+    """Whether the second row is larger for sure than the first, None where that is not known: then none is best."""
     digits: int = 2  # significant ones, at which values of `best` that look the same are ties
     valid: str = "valid"  # the raw value that tells the share of valid designs, where a table has it
     floor: float = 0.0
