@@ -13,6 +13,7 @@ from typing import NoReturn
 from harness import __version__, verbs
 from harness.config import SELECTIONS, Settings, flag
 from harness.ctrl_c import INTERRUPTED, SAID
+from harness.durable import STORAGE_ERRNOS
 from harness.errors import TRAINING, UsageError, not_installed, unknown
 from harness.metrics import METRICS
 from harness.options import text_of
@@ -40,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     legible((sys.stdout, sys.stderr))
     try:
-        return _dispatch(given)
+        code = _dispatch(given)
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         print(f"error: {spelt(str(error))}", file=sys.stderr)
         return 2
@@ -59,6 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader, such as `head`, has seen enough; what is still buffered must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in STORAGE_ERRNOS or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"error: What is printed cannot be written: {error.strerror}.", file=sys.stderr)
+        return 2
 
 
 def _dispatch(given: list[str]) -> int:
@@ -164,8 +173,10 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     made.add_argument("--folder", metavar="DIR", help="the folder to write, which must not exist (default: NAME)")
     each["check"].add_argument("names", nargs="+", help="plug-ins: names, groups, globs or all")
     table = each["table"]
-    table.add_argument("name", help="a table, or all; or compare, for two methods on the same targets")
-    table.add_argument("pair", nargs="*", help="with compare: the two methods, by their labels", metavar="METHOD")
+    table.add_argument("name", help="a table, or all; or compare, for two methods on the same targets", metavar="NAME")
+    table.add_argument(
+        "pair", nargs="*", default=[], help="with compare: the two methods, by their labels", metavar="METHOD"
+    )
     table.add_argument("--format", default="markdown", help="markdown, latex, csv or json (default: markdown)")
     table.add_argument("--metric", default=None, help=f"{', '.join(METRICS)} (default: the table's own)")
     beside = "show the papers' values beside ours, or leave them out (default: show)"

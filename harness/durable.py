@@ -17,7 +17,7 @@ from harness.errors import UsageError
 STORAGE_ERRNOS = frozenset(
     (
         *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.ENAMETOOLONG),
-        *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST),
+        *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
     )
 )
 CONTINUE = (
@@ -31,6 +31,19 @@ TORCH_WRITER = ("PytorchStreamWriter", "unexpected pos")
 
 class StorageError(UsageError):
     """Results cannot be written, of this cell or of any other."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what} {remedy}".rstrip())
+        self.what = what
+
+
+@contextmanager
+def remedy_of(remedy: str) -> Iterator[None]:
+    """What to do where results cannot be written, in place of the remedy of a run."""
+    try:
+        yield
+    except StorageError as error:
+        raise StorageError(error.what, remedy) from error
 
 
 @contextmanager
@@ -48,7 +61,7 @@ def storage_errors(path: Path, remedy: str = CONTINUE) -> Iterator[None]:
         if reason is None:
             raise
         place = path.parent if path.name.startswith(".") else path  # a reader knows no scratch folder
-        raise StorageError(f"Results cannot be written to {str(place)!r}: {reason}. {remedy}") from error
+        raise StorageError(f"Results cannot be written to {str(place)!r}: {reason}.", remedy) from error
 
 
 def _reason(error: Exception) -> str | None:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,8 @@ def read(path: str | Path, kind: type[Record] = Record) -> Record:
         Damaged: the file is missing, unreadable or does not pass `parse`.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+            raise Damaged("is no file")
         return parse(Path(path).read_bytes(), kind)
     except OSError as error:
         raise Damaged(f"cannot be read ({error.strerror or error})") from error

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 RECORD, CONSOLE = "record.json", "console.txt"
 KEY_DIGITS = 16
+DEPTH = 3  # from the root to a cell: task, method, key
 
 logger = logging.getLogger(__name__)
 
@@ -143,8 +144,12 @@ class Store:
         What is left out is named with its SHA-256 in the record's `omitted`.
 
         Raises:
-            UsageError: the target cannot be written.
+            UsageError: the target cannot be written, or lies inside this root.
         """
+        if self.root.resolve() in Path(target).resolve().parents:
+            raise UsageError(f"{str(target)!r} lies inside the result folder. Name a target outside it.")
+        with storage_errors(Path(target)):
+            sweep(Path(target), "*/*")
         for folder in cell_folders(self.root):
             if any(problems(folder)):
                 logger.warning("%s is damaged and left out; `verify` says how.", folder)
@@ -161,7 +166,7 @@ class Store:
         """Everything below the root that is truncated, edited, missing or misplaced.
 
         Raises:
-            UsageError: there is no such folder.
+            UsageError: there is no such folder, or one cannot be read.
         """
         if not self.root.is_dir():
             raise UsageError(f"There is no result folder {str(self.root)!r}. Name the folder of a run.")
@@ -205,14 +210,39 @@ def carry(source: Path, folder: Path, names: Iterable[str], *, link: bool = True
 
 
 def cell_folders(root: Path) -> list[Path]:
-    """The folders of cells below a root, sorted; temporary ones are not among them."""
-    found = (path for path in root.glob("*/*/*") if path.is_dir())
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.parts[-3:]))
+    """The folders of cells below a root, sorted; temporary ones are not among them.
+
+    Raises:
+        UsageError: a folder cannot be read.
+    """
+    found = [root]
+    for _ in range(DEPTH):
+        found = [inner for folder in found for inner in _folders(folder)]
+    return sorted(found)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folders in a folder; none where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(entry) for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise UsageError(f"{str(folder)!r} cannot be read: {error.strerror or error}. Mend its permissions.") from error
 
 
 def record_files(root: Path) -> list[Path]:
     """The record files below a root, sorted, intact or not; what a run is writing is not among them."""
-    return [path for folder in cell_folders(root) if (path := folder / RECORD).is_file()]
+    return [path for folder in cell_folders(root) if os.path.lexists(path := folder / RECORD)]
+
+
+def none_below(root: Path) -> str:
+    """What to say of a folder without records, with the result folder that may have been meant."""
+    levels = ("/".join([*("*" * depth), RECORD]) for depth in (*range(DEPTH), DEPTH + 1))
+    meant = [path.parents[DEPTH] for level in levels for path in root.resolve().glob(level)]
+    hint = f" Did you mean {str(meant[0])!r}?" if meant else ""
+    return f"There are no records below {str(root)!r}. Name the folder of a run.{hint}"
 
 
 def folder_name(name: str) -> str:
@@ -251,7 +281,7 @@ def _problems(folder: Path, record: Record, *, contents: bool = True) -> Iterato
     for name, digest in record.files.items():
         if contents:
             yield from _file_problems(folder / name, digest)
-        elif not (folder / name).is_file():
+        elif not os.path.isfile(folder / name):  # also where it may not be looked at
             yield Problem(folder / name, "is missing")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import config, listing, submitting
-from harness.durable import storage_errors
+from harness.durable import remedy_of, storage_errors
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.plan import part_of, planned, specification
@@ -23,7 +23,7 @@ from harness.running import default_jobs, execute, finish, pending, write_tables
 from harness.selection import named, select, split
 from harness.show import existing
 from harness.show import show as rendered
-from harness.store import Store, record_files, verify
+from harness.store import Store, none_below, record_files, verify
 from harness.texts import meant
 from harness.work import in_words
 
@@ -233,7 +233,10 @@ def advise(arguments: Namespace) -> int:
         raise unknown("metric", arguments.metric, METRICS)
     tables = advice(grouped(existing(arguments.out), arguments.tasks), arguments.metric, seconds, simulations)
     if not tables:
-        raise UsageError(f"No record below {arguments.out!r} has r_T curves within these budgets. Run more cells.")
+        raise UsageError(
+            f"No record below {arguments.out!r} has an r_T curve: no cell is ok (`python -m harness list results` says "
+            "why), or none was scored by r_T."
+        )
     print(FORMATS["markdown"](tables).rstrip("\n"))
     return 0
 
@@ -248,7 +251,8 @@ def _positive(text: str | None, flag: str, kind: type, usual: Sequence[Any]) -> 
         found = []
     if not found or not all(0 < value < math.inf for value in found):
         raise UsageError(
-            f"{flag} = {text!r} is not allowed. Allowed: numbers above 0, such as {usual[0]:g},{usual[1]:g}."
+            f"{flag} = {text!r} is not allowed. Allowed: {'whole ' * (kind is int)}numbers above 0, such as "
+            f"{usual[0]:g},{usual[1]:g}."
         )
     return found
 
@@ -264,10 +268,12 @@ def report(arguments: Namespace) -> int:
 def verify_(arguments: Namespace) -> int:
     """Check every record against its checksums, and name what is damaged."""
     root = existing(arguments.out)
+    count = len(record_files(root))
+    if not count:
+        raise UsageError(none_below(root))
     problems = verify(root)
     for problem in problems:
         print(problem)
-    count = len(record_files(root))
     print(f"{count} records, {len(problems)} problems." if problems else f"{count} records, all intact.")
     return 1 if problems else 0
 
@@ -308,8 +314,9 @@ def export(arguments: Namespace) -> int:
     store, target = Store(existing(arguments.out)), Path(arguments.target)
     if not any(store.records()):
         raise UsageError(f"There are no intact records below {arguments.out!r}, so there is nothing to export.")
-    store.export(target, arguments.largest * 1024)
-    write_tables(target, echo=False)
+    with remedy_of("Free space, mend the permissions or name another target; then the same command makes all of it."):
+        store.export(target, arguments.largest * 1024)
+        write_tables(target, echo=False)
     print(f"{len(record_files(target))} records in {target}")
     return 0
 

@@ -182,9 +182,11 @@ def test_damage_is_named_and_left_out_and_stops_nothing(tmp_path: Path, capsys: 
     assert len(list(Store(tmp_path).records())) == 1
     assert "prior" in render("multi-target", tmp_path, format="markdown")
     assert main(["verify", "--out", str(tmp_path)]) == 1
-    assert main(["export", str(tmp_path / "target"), "--out", str(tmp_path)]) == 0
+    target = tmp_path.with_name(f"{tmp_path.name}-target")
+    assert main(["export", str(target), "--out", str(tmp_path)]) == 0
+    assert main(["export", str(tmp_path / "inside"), "--out", str(tmp_path)]) == 2
     assert main(["rescore", "--out", str(tmp_path)]) == 0
     assert main(["list", "results", "--out", str(tmp_path)]) == 0
     assert main(["show", "sinewave/prior", "--out", str(tmp_path)]) in (0, 2)
     assert "Traceback" not in capsys.readouterr().err
-    assert len(list((tmp_path / "target").glob("*/*/*"))) == 1 and not (tmp_path / "payload").exists()
+    assert len(list(target.glob("*/*/*"))) == 1 and not (tmp_path / "payload").exists()

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from harness import durable
 from harness.cell import stamped
+from harness.cli import main
 from harness.errors import UsageError
 from harness.plan import Cell
 from harness.records import Damaged, content_key, plain, read, serialise
@@ -320,3 +321,45 @@ def test_what_was_printed_is_copied_and_arrays_are_linked(tmp_path: Path) -> Non
     (other / "x.npz").unlink()
     carry(one, other, ["x.npz"], link=False)
     assert not (other / "x.npz").samefile(one / "x.npz")
+
+
+@pytest.mark.parametrize("up", range(5))
+def test_a_folder_at_another_level_names_the_result_folder(tmp_path, capsys, up):
+    root = tmp_path / "runs" / "first"
+    folder = put(Store(root))
+    other = [folder, *folder.parents][up]
+    if other == root:
+        return
+    for verb in ("verify", "table summary"):
+        assert main([*verb.split(), "--out", str(other)]) == 2
+        said = capsys.readouterr()
+        assert f"There are no records below {str(other)!r}." in said.err and f"Did you mean {str(root)!r}?" in said.err
+        assert len(said.err.splitlines()) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_in_place_of_a_record_is_damage_and_is_not_waited_for(tmp_path):
+    store, cell = Store(tmp_path), named()
+    write(store, cell)
+    path = store.path(cell) / RECORD
+    path.unlink()
+    os.mkfifo(path)
+    assert [str(problem) for problem in store.verify()] == [f"{path}: is no file"]
+    assert list(store.records()) == []
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    store, cell = Store(tmp_path), named()
+    write(store, cell)
+    closed = store.path(cell).parent
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for reading in (store.verify, lambda: list(store.records())):
+        with pytest.raises(UsageError, match=f"{closed}' cannot be read: Permission denied. Mend its permissions."):
+            reading()

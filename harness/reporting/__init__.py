@@ -188,16 +188,13 @@ def _folded(name: str) -> str:
 
 
 def _read(root: Path) -> list[Record]:
-    from harness.store import Store
+    from harness.store import Store, none_below, record_files
 
     if not root.is_dir():
         raise UsageError(f"There is no result folder {str(root)!r}. Give the folder of a run.")
-    records = list(lean.records(Store(root)))
+    records = list(lean.records(Store(root))) if record_files(root) else []
     if not records:
-        raise UsageError(
-            f"There are no records below {str(root)!r}. Give the folder of a run with --out, or start one with "
-            "`python -m harness run`."
-        )
+        raise UsageError(f"{none_below(root)} `python -m harness run` starts one.")
     return records
 
 

@@ -36,7 +36,7 @@ def write(root: Path) -> Path:
         UsageError: there are no records, or the folder cannot be written.
     """
     text = page(root)
-    with storage_errors(root):
+    with storage_errors(root, "Free space, mend the permissions, or remove what stands there."):
         write_whole(root / NAME, text)
     return root / NAME
 
