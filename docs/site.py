@@ -18,6 +18,7 @@ HEADLESS = re.compile(r"<thead>\s*<tr>(?:\s*<th[^>]*>\s*</th>)+\s*</tr>\s*</thea
 SHOWN = "repository"
 """The folder of the site in which files of the repository are shown."""
 LANGUAGES = {".py": "python", ".toml": "toml"}
+TEXTS = {*LANGUAGES, ".md", ".html"}
 WIDE = {"results.md", f"{SHOWN}/results/reference/tables/all.md"}
 """Pages whose tables need the place of the table of contents."""
 FENCE = "`" * 6
@@ -83,11 +84,12 @@ def _show(files: Files, config: Any, root: Path, path: str) -> None:
     if file.suffix == ".html":
         files.append(File.generated(config, place, abs_src_path=str(file)))
     elif file.is_dir():
-        inside = sorted(each for each in file.iterdir() if not each.name.startswith((".", "_")))
-        files.append(File.generated(config, place, content=f"{HIDDEN}# `{path}`\n\n{_listed(inside, path)}"))
-        for each in inside:
-            if _is_text(each):
-                _show(files, config, root, f"{path}/{each.name}")
+        names = [each.relative_to(file).as_posix() for each in _inside(file)]
+        name = posixpath.basename(path)
+        lines = "\n".join(f"- [`{each}`]({name}/{posixpath.relpath(_place(each), SHOWN)})" for each in names)
+        files.append(File.generated(config, place, content=f"{HIDDEN}# `{path}`\n\n{lines}\n"))
+        for each in names:
+            _show(files, config, root, f"{path}/{each}")
     else:
         text = file.read_text(encoding="utf-8")
         body = text if file.suffix == ".md" else f"{FENCE}{LANGUAGES.get(file.suffix, 'text')}\n{text}\n{FENCE}\n"
@@ -95,16 +97,10 @@ def _show(files: Files, config: Any, root: Path, path: str) -> None:
         files.append(File.generated(config, place, content=f"{HIDDEN}{heading}{body}"))
 
 
-def _listed(inside: list[Path], path: str) -> str:
-    """A line for each file of a folder; those that are shown are linked."""
-    name = posixpath.basename(path)
-    lines = (f"- [`{each.name}`]({name}/{posixpath.basename(_place(each.name))})" for each in inside if _is_text(each))
-    folders = (f"- `{each.name}/`" for each in inside if each.is_dir())
-    return "\n".join([*lines, *folders])
-
-
-def _is_text(file: Path) -> bool:
-    return file.is_file() and file.suffix in {".py", ".toml", ".md", ".html"}
+def _inside(folder: Path) -> list[Path]:
+    """The texts in a folder, and in the folders directly in it."""
+    found = [*folder.glob("*"), *folder.glob("*/*")]
+    return sorted(each for each in found if each.is_file() and each.suffix in TEXTS and each.parent.name[0] not in "._")
 
 
 def _place(path: str) -> str:
