@@ -38,7 +38,7 @@ def exists(module: str) -> bool:
 
 @cache
 def tree(module: str) -> ast.Module:
-    """The module's source without docstrings, help texts, the texts of errors, and what is for type checking alone."""
+    """The source of a module without what is there to be read by people, or for type checking, alone."""
     path = path_of(module)
     whole = ast.parse(path.read_bytes()) if path else ast.Module([], [])
     return ast.fix_missing_locations(_Essence().visit(whole))
@@ -164,8 +164,12 @@ def _is_trace(parts: tuple[str, ...]) -> bool:
     return hidden or parts[-1].endswith(NOT_SOURCE)
 
 
+WORDS = ("references", "ahead")
+"""Attributes of a plug-in that are there to be read."""
+
+
 class _Essence(ast.NodeTransformer):
-    """A module without docstrings, help texts, the texts of errors, and what is there for type checking alone."""
+    """A module without docstrings, references, help texts, the texts of errors, and what is for type checking alone."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
@@ -179,7 +183,10 @@ class _Essence(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
         names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-        return None if any(name.startswith("__") for name in names) else self.generic_visit(node)
+        return None if any(name.startswith("__") or name in WORDS for name in names) else self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        return None if isinstance(node.target, ast.Name) and node.target.id in WORDS else self.generic_visit(node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         if isinstance(node.exc, ast.Call):

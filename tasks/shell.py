@@ -157,7 +157,7 @@ class Shell(Task):
     groups: ClassVar[tuple[str, ...]] = ("physical", "paper")
     references: ClassVar[tuple[str, ...]] = (
         "Peurifoy et al. 2018, Science Advances 4, eaar4206",
-        "Ren, Mahendra, Khatib, Deng, Padilla, Malof 2022, arXiv:2112.10254",
+        "Ren, Mahendra, Khatib, Deng, Padilla, Malof 2022, Nanoscale 14, arXiv:2112.10254",
         "Bohren, Huffman 1983, Absorption and Scattering of Light by Small Particles",
         "Devore 1951, J. Opt. Soc. Am. 41, 416",
     )

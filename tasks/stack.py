@@ -105,7 +105,7 @@ class Stack(Task):
     groups: ClassVar[tuple[str, ...]] = ("physical", "paper")
     references: ClassVar[tuple[str, ...]] = (
         "Chen et al. 2019, Nanoscale 11, 9749, doi:10.1039/c9nr01315f",
-        "Ren, Mahendra, Khatib, Deng, Padilla, Malof 2022, arXiv:2112.10254",
+        "Ren, Mahendra, Khatib, Deng, Padilla, Malof 2022, Nanoscale 14, arXiv:2112.10254",
         "Nair et al. 2008, Science 320, 1308",
     )
     x_labels: tuple[str, ...] = tuple(f"film {i + 1} [nm]" for i in range(FILMS))

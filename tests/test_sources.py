@@ -202,9 +202,18 @@ PLAIN = "def answer(x):\n    if x < 0:\n        raise ValueError('negative')\n  
         PLAIN.replace("'negative'", "f'{x} is negative: give one that is not'"),
         PLAIN.replace("'zero'", "'nothing'"),
         '__version__ = "3"\n__all__ = ["answer"]\n' + PLAIN,
+        'references = ("One 2020",)\nahead: str = "waits"\n' + PLAIN,
         "from typing import TYPE_CHECKING\n" + PLAIN,
     ],
-    ids=["docstrings", "comments and format", "an error", "an assertion", "dunder names", "an import of the library"],
+    ids=[
+        "docstrings",
+        "comments and format",
+        "an error",
+        "an assertion",
+        "dunder names",
+        "words",
+        "an import of the library",
+    ],
 )
 def test_what_changes_no_number_is_no_source(package, text: str) -> None:
     made = package(plugin="from typing import TYPE_CHECKING\n" + PLAIN if "TYPE_CHECKING" in text else PLAIN)

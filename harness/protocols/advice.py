@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from harness.comparing import SEEDS
 from harness.metrics import METRICS
-from harness.protocols.contract import Number, Protocol, Shown
+from harness.protocols.contract import Protocol, Shown
 from harness.protocols.inference_time import InferenceTime, per_distinct
 from harness.protocols.r_t import RT, curve, errors_of, told, trials, untrained
 from harness.reporting import notes
@@ -40,10 +40,6 @@ class Advice(Protocol):
     """The best method for each task and budget; it asks nothing of its own."""
 
     name: ClassVar[str] = "advice"
-    score_type: ClassVar[type] = RT.score_type
-
-    def numbers(self, scores: Any) -> Iterator[Number]:
-        return iter(())
 
     def tables(self) -> dict[str, Shown[Table]]:
         return {"advice": Shown(_build, place=5, metrics=("nmse", "mse", "sse"))}

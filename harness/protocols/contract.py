@@ -6,7 +6,7 @@ the stored models of earlier runs, scores the answers, keeps the scores in the r
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,7 +112,7 @@ class Protocol(ABC):
     groups: ClassVar[tuple[str, ...]] = ()
     references: ClassVar[tuple[str, ...]] = ()
     Options: ClassVar[type] = NoOptions
-    score_type: ClassVar[type]
+    score_type: ClassVar[type] = NoOptions
     """A dataclass of numbers, texts, lists, dictionaries and further dataclasses: what a record keeps."""
     measures: ClassVar[bool] = False
     """True for a protocol that measures the trained method itself, such as its speed: it has `measure`, not `score`."""
@@ -143,9 +143,9 @@ class Protocol(ABC):
         """
         return None
 
-    @abstractmethod
     def numbers(self, scores: Any) -> Iterator[Number]:
-        """The scores as tidy rows."""
+        """The scores as tidy rows; none of a protocol that shows what others have found."""
+        return iter(())
 
     def tables(self) -> dict[str, Shown[Table]]:
         """The tables by name; none for a protocol whose scores are shown in the table of another."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from harness.protocols.contract import Number, Protocol, Shown
+from harness.protocols.contract import Protocol, Shown
 from harness.protocols.inference_time import InferenceTime, Scores, per_distinct
 from harness.protocols.multi_target import MultiTarget
 from harness.reporting import notes
@@ -22,10 +22,6 @@ class Costs(Protocol):
     """The figures of what a method costs; it asks nothing of its own."""
 
     name: ClassVar[str] = "costs"
-    score_type: ClassVar[type] = Scores
-
-    def numbers(self, scores: Any) -> Iterator[Number]:
-        return iter(())
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {

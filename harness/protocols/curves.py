@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness.metrics import METRICS
-from harness.protocols.contract import Number, Protocol, Shown
+from harness.protocols.contract import Protocol, Shown
 from harness.protocols.inference_time import InferenceTime
 from harness.protocols.inference_time import Scores as Times
 from harness.protocols.r_t import ERRORS, RT, curve, meaning, trials
@@ -27,10 +27,6 @@ class Curves(Protocol):
     """The figures of r_T; it asks nothing of its own."""
 
     name: ClassVar[str] = "curves"
-    score_type: ClassVar[type] = RT.score_type
-
-    def numbers(self, scores: Any) -> Iterator[Number]:
-        return iter(())
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {

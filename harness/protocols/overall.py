@@ -11,9 +11,8 @@ import numpy as np
 
 from harness.comparing import SEEDS, Comparison, Drawn, beats, comparison, overall
 from harness.metrics import ACCURATE, METRICS
-from harness.protocols.contract import Number, Protocol, Shown
+from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
-from harness.protocols.r_t import RT
 from harness.reporting import notes
 from harness.reporting.apart import of_row
 from harness.reporting.build import METHOD, several
@@ -28,10 +27,6 @@ class Overall(Protocol):
     """The geometric mean over tasks and targets of the error relative to that of a baseline; it asks nothing."""
 
     name: ClassVar[str] = "overall"
-    score_type: ClassVar[type] = RT.score_type
-
-    def numbers(self, scores: Any) -> Iterator[Number]:
-        return iter(())
 
     def tables(self) -> dict[str, Shown[Table]]:
         return {"overall": Shown(_build, place=8, metrics=("nmse", "mse", "sse"))}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.metrics import ACCURATE
-from harness.protocols.contract import Material, Number, Protocol, Question, Shown
+from harness.protocols.contract import Material, Protocol, Question, Shown
 from harness.protocols.shared import many, single
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
@@ -106,9 +106,6 @@ class Solutions(Protocol):
             accurate=accurate.tolist(),
             curves=_curves(task, float(answered.targets.y[0, 0])),
         )
-
-    def numbers(self, scores: Scores) -> Iterator[Number]:
-        return iter(())
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {

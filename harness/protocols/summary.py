@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any, ClassVar
 
 from harness.metrics import METRICS
-from harness.protocols.contract import Number, Protocol, Shown
-from harness.protocols.r_t import ERRORS, RT, bracket, curve, lookup, meaning, told, trials, untrained
+from harness.protocols.contract import Protocol, Shown
+from harness.protocols.r_t import ERRORS, bracket, curve, lookup, meaning, told, trials, untrained
 from harness.reporting import notes
 from harness.reporting.build import METHOD, several
 from harness.reporting.groups import Group
@@ -24,10 +24,6 @@ class Summary(Protocol):
     """The ends of r_T's curves; it asks nothing of its own."""
 
     name: ClassVar[str] = "summary"
-    score_type: ClassVar[type] = RT.score_type
-
-    def numbers(self, scores: Any) -> Iterator[Number]:
-        return iter(())
 
     def tables(self) -> dict[str, Shown[Table]]:
         return {"summary": Shown(_build, place=10, metrics=ERRORS)}
