@@ -122,10 +122,21 @@ class Method(nn.Module):
         """`with self.stage("localisation"):` lets the harness time a part of `propose` on its own."""
 
     def build(self, problem: Problem, width: int) -> None:
-        """Create the networks at this width; the harness searches the width that meets the parameter budget."""
+        """Create the networks; called again and again, for the harness searches the width that meets the budget.
+
+        Args:
+            problem: dimensions, kinds and box of the task, standardised.
+            width: such as of hidden layers, 1 or more.
+        """
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Training loss of one batch, for a method with a single phase."""
+        """Training loss of one batch, a scalar, for a method with a single phase.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: how far training is, from 0 to 1.
+        """
         raise NotImplementedError(f"{type(self).__name__} needs `loss`, `phases` or `fit`")
 
     def phases(self) -> Iterable[Phase]:
@@ -142,5 +153,11 @@ class Method(nn.Module):
         return n
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
-        """N designs for each target y `(b, y_dim)`. Randomness comes from `generator` alone."""
+        """N designs for each target.
+
+        Args:
+            y: targets `(b, y_dim)`, standardised.
+            n: designs for each, one or more.
+            generator: all randomness comes from it.
+        """
         raise NotImplementedError(f"{type(self).__name__} needs `propose`")

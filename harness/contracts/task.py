@@ -97,11 +97,20 @@ class Task(ABC):
 
     @abstractmethod
     def sample_prior(self, n: int, generator: Generator) -> Tensor:
-        """Draw designs x `(n, x_dim)`, float64, from the design distribution."""
+        """Draw designs x `(n, x_dim)`, physical and float64, from the design distribution.
+
+        Args:
+            n: how many.
+            generator: all randomness comes from it.
+        """
 
     @abstractmethod
     def simulate(self, x: Tensor) -> Tensor:
-        """The true forward model: x `(n, x_dim)` to y `(n, y_dim)`, float64. A row that cannot be simulated is NaN."""
+        """The true forward model: y `(n, y_dim)`, physical and float64. A row that cannot be simulated is NaN.
+
+        Args:
+            x: designs `(n, x_dim)`, physical and float64, perhaps outside the box, or not finite.
+        """
 
     @property
     @abstractmethod
@@ -173,7 +182,11 @@ class Task(ABC):
         return ()
 
     def images(self, x: Tensor) -> Tensor:
-        """The designs that have exactly the y of x `(n, x_dim)` by symmetry, x itself first: `(k, n, x_dim)`."""
+        """The designs that have exactly the same y by symmetry, x itself first: `(k, n, x_dim)`.
+
+        Args:
+            x: designs `(n, x_dim)`.
+        """
         return x[None]
 
     def diagnose(self, x: Tensor) -> dict[str, Tensor]:

@@ -28,13 +28,17 @@ OF_TARGETS = (*KEYS, "protocol", "metric", "target", "value", "key")
 def frame(root: str | Path, *, by_target: bool = False) -> pandas.DataFrame:
     """All numbers of a result folder in tidy form: one row for each protocol, metric and statistic of each record.
 
+    Args:
+        root: the folder of a run, such as `results/quick`.
+        by_target: give the numbers of each target instead.
+
     Columns: `task`, `method`, `scenario` and `label` (the method with the options that the user gave), `preset`,
     `budget`, `seed`, `status`, `protocol` (a protocol's name, or `cost`), `metric` (`sse`, `mse`, `nmse`, or missing),
     `statistic` (such as `mean` or `r_200`), `T` (such as 200, missing where it means nothing), `value`, and the
-    record's `key`. A record without scores has the rows of
-    its known costs, and one row without a value where there are none.
+    record's `key`. A record without scores has the rows of its known costs, and one row without a value where there
+    are none.
 
-    With `by_target`, the numbers of each target instead, one a row: `protocol`, `metric` (or another name, such as
+    With `by_target`, one row is one target: `protocol`, `metric` (or another name, such as
     `believed`), `target` (its number from 0, the same target for all methods of a task) and `value`.
 
     Raises:
