@@ -110,6 +110,8 @@ class Drawn:
     """Mean over targets of log10 of the errors `(seeds,)`."""
     of_targets: Array
     """Mean over seeds of log10 of the errors `(targets,)`."""
+    carried: float
+    """The share of the mean error that the hundredth of the targets with the largest errors makes up."""
 
 
 def drawn(errors: Array, *, least: float = LEAST, resamples: int = 1000, seed: int = 0) -> Drawn:
@@ -122,7 +124,14 @@ def drawn(errors: Array, *, least: float = LEAST, resamples: int = 1000, seed: i
         seed: of the bootstrap; the targets that are drawn depend on it and on their number alone.
     """
     logs = logarithms(errors, least)
-    return Drawn(resampled(logs, resamples, seed), resampled(errors, resamples, seed), logs.mean(1), logs.mean(0))
+    both = resampled(logs, resamples, seed), resampled(errors, resamples, seed)
+    return Drawn(*both, logs.mean(1), logs.mean(0), _carried(errors.mean(0)))
+
+
+def _carried(errors: Array) -> float:
+    """The share of a sum of errors `(targets,)` that the largest hundredth makes up, one at least; 0 of no error."""
+    largest = np.sort(errors)[-math.ceil(len(errors) / 100) :]
+    return float(largest.sum() / errors.sum()) if errors.any() else 0.0
 
 
 def compare(a: Array, b: Array, *, least: float = LEAST, resamples: int = 1000, seed: int = 0) -> Comparison:

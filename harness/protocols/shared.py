@@ -12,7 +12,7 @@ from harness.metrics import METRICS
 from harness.options import text_of
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question
 from harness.reporting import notes
-from harness.reporting.apart import Apart
+from harness.reporting.apart import Apart, carried
 from harness.reporting.build import base, table
 from harness.reporting.groups import Group
 from harness.reporting.numbers import deviation, number, printed, share
@@ -144,6 +144,7 @@ def error_table(
     extra = [METRICS[metric].words, notes.INVALID, *notes.of_all(rows), *notes.spread(group.rows, [group], origins)]
     if name == "multi-target":
         extra += notes.untrained(group, metric, {raw["method"]: raw["mean"] for raw in rows})
+        extra += carried(group, name, metric)
     values = list(shown.values())
     if any(values):
         columns.append(Column("published", _published, status=None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -21,6 +21,8 @@ None where it is not known."""
 CONTRARY = 1
 """The sign of errors by which the other row is the better one: then they are not those of the two values."""
 
+MANY, HALF = 100, 0.5
+"""Targets from which on, and share of a mean above which, it is said that a hundredth of them makes up that much."""
 FAR = 10.0
 """The ratio from which on disjoint intervals are enough, so that not all errors need to be read."""
 
@@ -68,6 +70,17 @@ def needed(found: comparing.Comparison) -> str:
         if count and not found.separated:
             return f"about {float(f'{count:.1e}'):,.0f} {what}".replace(",", " ")
     return ""
+
+
+def carried(group: Group, protocol: str, metric: str) -> Iterator[str]:
+    """Of which methods a few targets make the mean."""
+    found = {row.label: of_row(row, protocol, metric, group.negligible(metric)) for row in group.rows}
+    few = [label for label, drawn in found.items() if drawn and len(drawn.of_targets) >= MANY and drawn.carried > HALF]
+    if few:
+        yield (
+            f"on {group.task} one target in a hundred makes up more than half of the mean of {', '.join(few)}: the "
+            "median says more of the others"
+        )
 
 
 def by_spread(key: str, spread: str) -> Apart:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from harness.cli import main
@@ -93,10 +94,11 @@ def test_budgets_of_seconds_with_one_answer_are_one_row(ran):
     spans = {}
     for row in alone.rows:
         first, _, last = row["within"].removesuffix(" s a design").partition(" to ")
-        spans.setdefault(row["task"], []).append((float(first), float(last or first), row["method"], row["error"]))
+        said = {name: value for name, value in row.items() if name != "within"}
+        spans.setdefault(row["task"], []).append((float(first), float(last or first), row["method"], said))
     for found in spans.values():
         for before, after in pairwise(found):
-            assert before[1] < after[0] and before[2:] != after[2:]
+            assert before[1] < after[0] and before[3] != after[3]
     for limit in limits:
         (single,) = advice(grouped(ran), "nmse", seconds=(limit,), simulations=()) or [None]
         for row in single.rows if single else ():
@@ -112,3 +114,13 @@ def test_what_would_decide_is_what_the_comparison_says(ran):
                 one for each in json.loads(render("compare", ran, methods=pair, format="json")) for one in each["rows"]
             ]
             assert row["needed"] in {one["needed"] for one in found} and row["sure"] is False
+
+
+def test_a_method_that_lacks_seeds_is_not_advised(ran, tmp_path):
+    """As in the tables, where it takes no part in best."""
+    found = results.load(ran)
+    na = found["sinewave", "na", "base"]
+    again = results.variant(na, declared=msgspec.structs.replace(na.declared, seed=1))
+    root = results.write(tmp_path, na, results.failed(again, "diverged"), found["sinewave", "prior", "base"])
+    (table,) = advice(grouped(root), "nmse", simulations=(1, 8))
+    assert {row["method"] for row in table.rows} == {"prior"}

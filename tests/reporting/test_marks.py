@@ -229,3 +229,24 @@ def test_a_column_that_nothing_tells_apart_has_no_best_and_keeps_its_floor():
     raws = ({"median": 1e-3, "status": "ok"}, {"median": 0.5, "status": "ok"}, {"median": None, "status": "ok"})
     cells = Table("t", "T", {}, (column,), raws, ()).cells()
     assert [row[0].mark for row in cells] == ["below floor", "", ""]
+
+
+def test_errors_of_other_values_than_those_shown_decide_nothing(mdn, tmp_path):
+    """The targets' errors say the contrary of the means: they belong to other answers."""
+    root = write(tmp_path, mdn, inn=0.02, cinn=0.3)
+    folders = {record.label.method: Store(root).folder(record) for record in Store(root).records()}
+    each = {name: by_target.read(folder, "multi-target") for name, folder in folders.items()}
+    by_target.write(folders["inn"], "multi-target", each["cinn"])
+    by_target.write(folders["cinn"], "multi-target", each["inn"])
+    assert not {"*", "≈"} & {*"".join(cell for cells in shown(root).values() for cell in cells)}
+
+
+@pytest.mark.parametrize("largest", [1.0, 1e3])
+def test_a_mean_that_few_targets_make_is_said(mdn, tmp_path, largest):
+    root = write(tmp_path, mdn, inn=0.02, cinn=0.3)
+    for record in Store(root).records():
+        errors = np.ones(200)
+        errors[:2] = largest if record.label.method == "inn" else 1.0
+        by_target.write(Store(root).folder(record), "multi-target", dict.fromkeys(METRICS, errors))
+    text = render("multi-target", root, published=False)
+    assert ("makes up more than half of the mean of inn: the" in text) == (largest > 1)
