@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import presets
+from harness.errors import TRAINING, not_installed
 from harness.kept import kept
 from harness.meanings import bounds_of, meanings
 from harness.options import describe, hints, resolve, text_of
@@ -35,10 +36,20 @@ def columns() -> int:
 
 
 def _plugins(kind: Kind) -> str:
-    lines, shown = [kind.capitalize()], dict[type, Plugin]()
+    lines, shown, without = [kind.capitalize()], dict[type, Plugin](), list[str]()
     for plugin in discover(kind).values():
+        if plugin.error and _missing(plugin.error):
+            without.append(plugin.name)
+            continue
         lines += [f"  {line}" for line in (broken(plugin) if plugin.error else described(plugin, shown))]
+    if without:
+        lines += [f"  {', '.join(without)}", *folded(not_installed(TRAINING[0]))]
     return "\n".join(lines if len(lines) > 1 else [*lines, "  none installed"]) + "\n"
+
+
+def _missing(error: str) -> bool:
+    """Whether what keeps a plug-in from being used is that the packages which train are not installed."""
+    return any(f"No module named {package!r}" in error for package in TRAINING)
 
 
 def described(plugin: Plugin, shown: dict[type, Plugin]) -> list[str]:

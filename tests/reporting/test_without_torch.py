@@ -59,3 +59,10 @@ def test_what_trains_says_what_to_install(ran, tmp_path, command):
     found = without_torch(str(ran), command.replace("OUT", str(tmp_path)))
     assert "rc 2" in found.stdout and "torch is not installed: results can be read here" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_lists_name_what_is_installed_and_say_what_it_needs(ran):
+    found = without_torch(str(ran), "list methods", "list tasks", "list protocols")
+    assert found.stdout.count("rc 0") == 3 and "BROKEN" not in found.stdout and found.stderr == ""
+    assert "mdn, na" in found.stdout and found.stdout.count("torch is not installed: results can be read here") == 2
+    assert "r_T  (version" in found.stdout
