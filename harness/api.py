@@ -111,8 +111,9 @@ def load(path: str | Path) -> Solver:
         raise UsageError(f"The cell in {str(folder)!r} is {record.status}. Run it again, or load another.")
     if MODEL not in record.files:
         raise UsageError(
-            f"No model is stored in {str(folder)!r}, as in published results or of a plain function. Run the cell to "
-            "have it, or train it by harness.fit."
+            f"No model is stored in {str(folder)!r}, as in published results, such as results/reference, or of a plain "
+            f"function. Train it, as by `python -m harness run --methods {record.declared.method.name} --tasks "
+            f"{record.declared.task.name}`, or by harness.fit."
         )
     for problem in problems(folder):
         raise UsageError(f"{problem}. {REPLACE}")
@@ -189,7 +190,7 @@ def _preset(name: str, budget: int | None, epochs: int | None) -> Preset:
 
 
 def _record_folder(path: Path) -> Path:
-    """The folder of the only record at a path.
+    """The folder of the only record at a path, or of the only one with a model.
 
     Raises:
         UsageError: there is none, or there are several.
@@ -201,6 +202,8 @@ def _record_folder(path: Path) -> Path:
     folders = folders or labelled(path)
     if not folders:
         raise none_there(path)
+    if len(folders) > 1:
+        folders = [folder for folder in folders if folder.joinpath(MODEL).is_file()] or folders
     if len(folders) > 1:
         each = "".join(f"\n  {folder.parent / summary(folder)}" for folder in folders)
         raise UsageError(f"There are {len(folders)} records in {str(path)!r}. Name one:{each}")

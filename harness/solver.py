@@ -72,7 +72,7 @@ class Solver:
             *([f"preset {self.preset}"] if self.preset else []),
             f"{trainable} parameters",
             f"{len(self.given.train.x)} pairs",
-            *(f"{name} {value:.3g}" for name, value in self.errors.items()),
+            *(f"mean {name} {value:.3g} in the table multi-target" for name, value in self.errors.items()),
         ]
         return f"Solver({', '.join(facts)})"
 

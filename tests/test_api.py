@@ -209,7 +209,7 @@ def test_a_forward_model_that_gives_another_shape_is_named() -> None:
 
 def test_a_model_that_is_not_stored_or_not_the_only_one_is_named(place: Path, tmp_path: Path) -> None:
     assert main(["export", str(tmp_path / "copy"), "--out", str(place), "--largest", "1"]) == 0
-    with pytest.raises(UsageError, match=r"No model is stored in .*Run the cell to have it"):
+    with pytest.raises(UsageError, match=r"No model is stored in .*Train it, as by `python -m harness run --methods"):
         harness.load(tmp_path / "copy/robotic_arm/mdn")
     with pytest.raises(UsageError, match="There is no record in"):
         harness.load(place / "robotic_arm")
@@ -297,9 +297,7 @@ def test_a_plain_function_is_told_to_keep_no_state(tmp_path: Path, monkeypatch: 
     install(monkeypatch, tmp_path, source, methods={"first": "first"})
     arguments = ["--preset", "smoke", "--methods", "first", "--tasks", "sinewave", "--out", str(tmp_path / "out")]
     assert main(["run", *arguments, "--quiet", "--protocols", "multi-target"]) == 0
-    with pytest.raises(
-        UsageError, match=r"No model is stored in .* or of a plain function. Run the cell to have it, or train it by"
-    ):
+    with pytest.raises(UsageError, match=r"No model is stored in .* or of a plain function. Train it, as by"):
         harness.load(tmp_path / "out/sinewave/first")
 
 

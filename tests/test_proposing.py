@@ -151,7 +151,9 @@ def test_a_record_is_found_by_the_label_that_tables_show(capsys) -> None:
 def test_a_solver_is_a_line(capsys) -> None:
     solver = harness.load(CELL)
     assert len(repr(solver)) < 200
-    assert repr(solver).startswith("Solver(na on dataset[pairs], preset smoke, ") and "48 pairs, nmse " in repr(solver)
+    assert repr(solver).startswith("Solver(na on dataset[pairs], preset smoke, ") and "48 pairs, mean nmse " in repr(
+        solver
+    )
     with pytest.warns(harness.TrainedLittle, match="trained for 4 steps, as in the preset smoke"):
         solver.propose([0.8, 70], 1)
     assert capsys.readouterr().err == "", "no bar where there is no terminal"

@@ -39,7 +39,7 @@ def read(path: Path, form: Form | None = None) -> pd.DataFrame:
         raise UsageError(f"{error} Save the table as CSV.")
     if not path.is_file():
         beside = path.parent.glob("*") if path.parent.is_dir() else ()
-        error = unknown("data file", str(path), [str(file) for file in beside if kind_of(file) in READERS])
+        error = unknown("data file", str(path), [str(file) for file in beside if kind_of(file) == kind])
         raise UsageError(f"{error} It was looked for in {str(path.parent.absolute())!r}.")
     reader, remedy = READERS[kind]
     try:
