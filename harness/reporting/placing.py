@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
+Point: TypeAlias = tuple[float, float]
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom."""
 
 GAP = 1.5
 """Between a marker and its name, in markers' radii."""
+RINGS, DIRECTIONS = (1.5, 2.5, 3.5, 5.0), 16
+"""Where a name is tried that does not fit beside its point: distances in heights of a name, and directions."""
+
+
+@dataclass(frozen=True)
+class Spot:
+    """The middle of a name."""
+
+    x: float
+    y: float
+    leader: Point | None = None
+    """Where a line from the point ends, of a name that does not stand beside it."""
 
 
 def placed(
-    points: Sequence[tuple[float, float]], widths: Sequence[float], height: float, radius: float, panel: Box
-) -> list[tuple[float, float] | None]:
-    """The middle of each name; None for one that fits nowhere beside its point.
+    points: Sequence[Point], widths: Sequence[float], height: float, radius: float, panel: Box
+) -> list[Spot | None]:
+    """Where each name stands; None for one that fits nowhere near its point.
 
     Args:
         points: all points of a panel, in its units.
@@ -25,25 +40,30 @@ def placed(
         panel: the place that there is.
     """
     taken = [(x - radius, y - radius, x + radius, y + radius) for x, y in points]
-    found: list[tuple[float, float] | None] = []
+    found: list[Spot | None] = []
     for (x, y), width in zip(points, widths, strict=True):
-        spots = ((spot, _box(*spot, width, height)) for spot in _spots(x, y, width, height, GAP * radius))
+        spots = ((spot, _box(spot, width, height)) for spot in _spots(x, y, width, height, GAP * radius))
         free = (spot for spot, box in spots if _within(box, panel) and not any(_meet(box, other) for other in taken))
         spot = next(free, None)
         found.append(spot)
-        taken += [_box(*spot, width, height)] if spot else []
+        taken += [_box(spot, width + height, height)] if spot else []  # names in one line need a space between them
     return found
 
 
-def _spots(x: float, y: float, width: float, height: float, gap: float) -> Iterator[tuple[float, float]]:
-    """Right, left, above and below, then the corners."""
+def _spots(x: float, y: float, width: float, height: float, gap: float) -> Iterator[Spot]:
+    """Right, left, above and below, then the corners, then around the point with a line to it."""
     aside, over = gap + width / 2, gap + height / 2
-    yield from ((x + aside, y), (x - aside, y), (x, y - over), (x, y + over))
-    yield from ((x + across * aside, y + up * over / 2) for across in (1, -1) for up in (-1, 1))
+    yield from (Spot(x + aside, y), Spot(x - aside, y), Spot(x, y - over), Spot(x, y + over))
+    yield from (Spot(x + across * aside, y + up * over / 2) for across in (1, -1) for up in (-1, 1))
+    for ring in RINGS:
+        for place in range(DIRECTIONS):
+            across, up = math.cos(2 * math.pi * place / DIRECTIONS), math.sin(2 * math.pi * place / DIRECTIONS)
+            end = x + across * ring * height, y + up * ring * height
+            yield Spot(end[0] + across * width / 2, end[1] + up * height / 2, end)
 
 
-def _box(x: float, y: float, width: float, height: float) -> Box:
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+def _box(spot: Spot, width: float, height: float) -> Box:
+    return spot.x - width / 2, spot.y - height / 2, spot.x + width / 2, spot.y + height / 2
 
 
 def _within(box: Box, panel: Box) -> bool:
