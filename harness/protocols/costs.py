@@ -128,23 +128,34 @@ def _stage(scores: Scores, name: str) -> float | None:
 def training(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     """How far validation losses have still to fall, by epoch; a panel for each task and phase of training."""
     x, y = Axis("epoch of the phase"), Axis("loss left to fall (share)", log=True)
-    panels, without = [], []
-    for heading, group in zip(headings(groups), groups, strict=True):
-        phases: dict[str, list[Series]] = {}
-        for row in group.rows:
-            for name, curve in zip(_phases(row), row.curves(), strict=False):
-                if falling := _falling(curve):
-                    phases.setdefault(name, []).append(Series(row.label, *falling))
-        panels += [Panel(f"{heading}: {name}", x, y, tuple(series)) for name, series in phases.items()]
-        without += [] if phases else [heading]
+    found = {heading: _by_phase(group) for heading, group in zip(headings(groups), groups, strict=True)}
+    names = dict.fromkeys(name for phases in found.values() for name in phases)
+    panels = tuple(
+        Panel(f"{heading}: {name}", x, y, tuple(phases.get(name, ())))
+        for heading, phases in found.items()
+        if phases
+        for name in names
+    )
     said = [
         "share: (loss − best loss) / (first loss − best loss) of the validation loss, so that methods with different "
         "losses can be seen together; 1 at the beginning, above it where the loss has risen; the weights of the best "
         "loss are kept",
-        "titles: the phase of training, as the method names it; of the first seed",
+        "titles: the phase of training, as methods name it; of the first seed",
     ]
-    said += [f"no curve that falls: {', '.join(without)}"] if without else []
-    return [Figure("training", "Training", tuple(panels), tuple(said), beside="cost")] if panels else []
+    without = [heading for heading, phases in found.items() if not phases]
+    said += [f"no loss that falls: {', '.join(without)}"] if without else []
+    figure = Figure("training", "Training", panels, tuple(said), across=len(names), beside="cost")
+    return [figure] if panels else []
+
+
+def _by_phase(group: Group) -> dict[str, list[Series]]:
+    """The curves of a task by the phase of training."""
+    found: dict[str, list[Series]] = {}
+    for row in group.rows:
+        for name, curve in zip(_phases(row), row.curves(), strict=False):
+            if falling := _falling(curve):
+                found.setdefault(name, []).append(Series(row.label, *falling))
+    return found
 
 
 def _phases(row: Row) -> list[str]:

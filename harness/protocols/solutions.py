@@ -179,7 +179,7 @@ def _counts(most: int) -> list[int]:
 
 _SOLVED = "all designs of the box with exactly y*"
 _SAID = (
-    "titles: to how many of the solution curves one of the first T proposals comes with nmse below 0.01",
+    "titles: to how many of the solution curves one of the first T proposals, or of all, comes with nmse below 0.01",
     "proposals outside the box are not drawn",
 )
 
@@ -192,7 +192,8 @@ def _map(row: Row, plane: Plane, count: int) -> Panel:
     curves = tuple(Guide("curve", label=_SOLVED, points=tuple((a, b) for a, b in line)) for line in plane.curves)
     horizontal, vertical = (unit_of(label) for label in plane.labels)
     axes = Axis(horizontal, low=left, high=right), Axis(vertical, low=low, high=high)
-    title = f"{row.label}, T = {count}: {_found(plane, count)} of {len(plane.curves)}"
+    shown = row.label if count == len(plane.x) else f"{row.label}, T = {count}"
+    title = f"{shown}: {_found(plane, count)} of {len(plane.curves)}"
     return Panel(title, *axes, (Series(row.label, x, y, joined=False),), curves, square=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from io import BytesIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from harness.durable import write_whole
-from harness.reporting.figure import Axis, Figure, Guide, Panel, Series
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, marked
 from harness.reporting.looks import Look, looks
 from harness.reporting.placing import placed
 
@@ -24,11 +25,10 @@ FORMATS = ("pdf", "svg", "png")
 COLUMN, PAGE = 3.4, 7.0  # inches: the width of one column and of both
 HIGHEST = 9.0  # inches: of a page
 PANEL_HEIGHT, ALONE = 1.75, 2.4  # inches: among others, and in a column of its own
-LEGEND_LINE, AROUND = 0.16, 0.3  # inches: of a legend, and around a square with its title
+LEGEND_LINE = 0.16  # inches
 ACROSS, SQUARES = 4, 5  # panels beside each other
 NARROW = 30  # from the least to the greatest value: more ticks than one for each power of ten
 VERY_NARROW = 5  # ticks as on a linear axis
-MARKED = 8  # points of a long line
 CLOUD = 50  # points from which on they are drawn smaller
 MANY = 300  # points from which on they are drawn small, faint and as pixels
 STYLE: Any = {
@@ -98,7 +98,7 @@ def grid(figure: Figure) -> tuple[int, int]:
 def _row_height(figure: Figure, across: int) -> float:
     if across == 1:
         return ALONE
-    return max(PAGE / across, 1.2) + AROUND if figure.panels[0].square and across > 3 else PANEL_HEIGHT
+    return PAGE / across if figure.panels[0].square and across > 3 else PANEL_HEIGHT
 
 
 def _legend_lines(figure: Figure, across: int) -> int:
@@ -112,20 +112,23 @@ def _draw(figure: Figure) -> Canvas:
     height = _row_height(figure, across) * down + LEGEND_LINE * rows
     canvas = Canvas(figsize=(COLUMN if across == 1 else PAGE, height), layout="constrained")
     FigureCanvasAgg(canvas)
-    axes = canvas.subplots(down, across, squeeze=False)
+    parts = (height - LEGEND_LINE * rows, max(LEGEND_LINE * rows, 0.01))
+    above, below = np.ravel(canvas.subfigures(2, 1, height_ratios=parts))
+    axes = above.subplots(down, across, squeeze=False)
     alike = [len({axis.title for axis in each}) == 1 for each in zip(*((p.x, p.y) for p in figure.panels), strict=True)]
-    for own, panel in zip(axes.flat, figure.panels, strict=False):
+    for own, panel in zip_longest(axes.flat, figure.panels):
+        if panel is None or not panel.series:
+            own.set_axis_off()
+            continue
         _draw_panel(own, panel, look)
         own.set(xlabel="" if alike[0] else panel.x.title, ylabel="" if alike[1] else panel.y.title)
-    for own in axes.flat[len(figure.panels) :]:
-        own.set_axis_off()
     if alike[0]:
-        canvas.supxlabel(figure.panels[0].x.title, fontsize=STYLE["axes.labelsize"])
+        above.supxlabel(figure.panels[0].x.title, fontsize=STYLE["axes.labelsize"])
     if alike[1] and figure.panels[0].y.title:
-        canvas.supylabel(figure.panels[0].y.title, fontsize=STYLE["axes.labelsize"])
+        above.supylabel(figure.panels[0].y.title, fontsize=STYLE["axes.labelsize"])
     if rows:
         legend = _legend(figure, look)
-        canvas.legend(handles=legend, loc="outside lower center", ncols=math.ceil(len(legend) / rows), frameon=False)
+        below.legend(handles=legend, loc="center", ncols=math.ceil(len(legend) / rows), frameon=False)
     canvas.draw_without_rendering()  # only now it is known where points lie
     for panel, own in zip(figure.panels, axes.flat, strict=False):
         _name(own, panel, look)
@@ -233,9 +236,9 @@ def _draw_series(axes: Any, series: Series, panel: Panel, look: Look, place: flo
     if len(x) > MANY:
         how |= {"markersize": 1.2, "alpha": 0.35, "rasterized": True}
         how |= {"marker": "none"} if series.joined else {}
-    elif series.joined and len(x) > 20:
-        step = max(1, len(x) // MARKED)
-        how["markevery"] = (int(place * step), step)
+    elif series.joined:
+        kept = np.cumsum(fine) - 1
+        how["markevery"] = [int(kept[number]) for number in marked(series, place) if fine[number]]
     elif len(x) > CLOUD:
         how |= {"markersize": 2.2, "alpha": 0.75}
     axes.plot(x[fine], y[fine], **how)

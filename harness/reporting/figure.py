@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from harness.reporting.groups import Group
 
 Numbers: TypeAlias = tuple[float, ...]
+SHORT, MARKED = 25, 5
+"""Points of a line up to which all have markers, and about how many have them beyond."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Guide:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes."""
+    """One pair of axes; without a series, a place that stays empty."""
 
     title: str
     x: Axis
@@ -113,6 +115,20 @@ class Figure:
     def caption(self) -> tuple[str, ...]:
         """The notes, and what each thin line means."""
         return (*self.notes, *(guide.meaning for guide in self.lines))
+
+
+def marked(series: Series, start: float) -> list[int]:
+    """The points of a line that have markers: all of a short one, else a few where it is not level.
+
+    Where a series starts to have them, 0 to 1, keeps the markers of lines that lie together apart.
+    """
+    count = len(series.x)
+    if count <= SHORT:
+        return list(range(count))
+    level = [0 < place < count - 1 and len({*series.y[place - 1 : place + 2]}) == 1 for place in range(count)]
+    sloping = [place for place in range(count) if not level[place]]
+    step = max(1, len(sloping) // MARKED)
+    return sloping[int(start * step) :: step]
 
 
 def stems(figures: Sequence[Figure]) -> list[str]:

@@ -11,10 +11,12 @@ Point: TypeAlias = tuple[float, float]
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom."""
 
-GAP = 1.5
+GAP = 1.8
 """Between a marker and its name, in markers' radii."""
-RINGS, DIRECTIONS = (1.5, 2.5, 3.5, 5.0), 16
+RINGS, DIRECTIONS = (1.2, 1.8, 2.5, 3.5, 5.0, 7.0), 24
 """Where a name is tried that does not fit beside its point: distances in heights of a name, and directions."""
+STEPS = 12
+"""Parts of a line from a point to its name between which it is seen whether it goes over anything."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,13 @@ def placed(
     found: list[Spot | None] = []
     for (x, y), width in zip(points, widths, strict=True):
         spots = ((spot, _box(spot, width, height)) for spot in _spots(x, y, width, height, GAP * radius))
-        free = (spot for spot, box in spots if _within(box, panel) and not any(_meet(box, other) for other in taken))
+        free = (
+            spot
+            for spot, box in spots
+            if _within(box, panel)
+            and not any(_meet(box, other) for other in taken)
+            and not any(_over((x, y), spot.leader, other) for other in taken if spot.leader)
+        )
         spot = next(free, None)
         found.append(spot)
         taken += [_box(spot, width + height, height)] if spot else []  # names in one line need a space between them
@@ -64,6 +72,15 @@ def _spots(x: float, y: float, width: float, height: float, gap: float) -> Itera
 
 def _box(spot: Spot, width: float, height: float) -> Box:
     return spot.x - width / 2, spot.y - height / 2, spot.x + width / 2, spot.y + height / 2
+
+
+def _over(start: Point, end: Point, box: Box) -> bool:
+    """Whether a line goes over a box that does not have its start."""
+    across, up = end[0] - start[0], end[1] - start[1]
+    if box[0] <= start[0] <= box[2] and box[1] <= start[1] <= box[3]:
+        return False
+    steps = [(start[0] + share / STEPS * across, start[1] + share / STEPS * up) for share in range(1, STEPS)]
+    return any(box[0] < x < box[2] and box[1] < y < box[3] for x, y in steps)
 
 
 def _within(box: Box, panel: Box) -> bool:

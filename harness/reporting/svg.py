@@ -7,11 +7,11 @@ variables `--c0` to `--c6`. Whoever cannot see the marks reads the table beside 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from harness.reporting.figure import Axis, Figure, Guide, Panel, Series
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, marked
 from harness.reporting.looks import COLOURS, Look, looks
 from harness.reporting.numbers import number as number_of
 from harness.reporting.placing import placed
@@ -22,8 +22,8 @@ WIDTH, HEIGHT, SIDE = 300, 216, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 9, 24, 40
 POINTS, CLOUD = 100, 40
 """Points of a series, and of one among several clouds, beyond which every so many are left out; the page says so."""
-SMALL, MARKED = 60, 8
-"""Points of a line from which on only so many have markers, without texts of their own."""
+SMALL = 60
+"""Points of a line from which on only some have markers, without texts of their own."""
 FEW = 20
 """Points of a cloud from which on they have no texts of their own."""
 LONG = 200
@@ -117,7 +117,7 @@ def panels(figure: Figure) -> list[str]:
     ]
     name = f"{figure.name}-{figure.apart}-".replace(" ", "-")
     return [
-        "".join(_panel(panel, place, _once(name, behind, number), look, numbers))
+        "".join(_panel(panel, place, _once(name, behind, number), look, numbers)) if panel.series else "<span></span>"
         for number, (panel, place) in enumerate(zip(figure.panels, drawn, strict=True))
     ]
 
@@ -215,8 +215,10 @@ def _guide(guide: Guide, place: Place) -> str:
 
 def _series(panel: Panel, series: Series, look: Look, place: Place, start: float) -> Iterator[str]:
     """A series; where it starts to have markers, 0 to 1, keeps those of lines that lie together apart."""
-    every = ((number, place.x(series.x[number]), place.y(series.y[number])) for number in thinned(panel, series))
-    points = [(number, x, y) for number, x, y in every if not math.isnan(x + y)]
+    known = zip(series.x, series.y, strict=True)
+    every = [(number, x, y) for number, x, y in _located(known, place) if not math.isnan(x + y)]
+    drawn = set(thinned(panel, series))
+    points = [point for point in every if point[0] in drawn]
     yield f"<title>{escape(series.label)}</title>"
     if not points:
         return
@@ -226,8 +228,8 @@ def _series(panel: Panel, series: Series, look: Look, place: Place, start: float
         yield f'<path class="line" d="{_line(_bends([(x, y) for _, x, y in points]))}"{_dash(look)}/>'
     mark = f'<use href="#{_id(look.marker)}"'
     if series.joined and len(series.x) > SMALL:
-        step = max(1, len(points) // MARKED)
-        yield from (f'{mark} x="{x:.0f}" y="{y:.0f}"/>' for _, x, y in points[int(start * step) :: step])
+        chosen = set(marked(series, start))
+        yield from (f'{mark} x="{x:.0f}" y="{y:.0f}"/>' for number, x, y in every if number in chosen)
     elif len(series.x) > FEW and not series.joined:
         if len(panel.series) == 1:
             yield f'<path class="dots" d="{"".join(f"M{x:g} {y:g}h0" for _, x, y in points)}"/>'
@@ -237,6 +239,10 @@ def _series(panel: Panel, series: Series, look: Look, place: Place, start: float
         for number, x, y in points:
             text = escape(f"{series.label}: {number_of(series.x[number], 3)}, {number_of(series.y[number], 3)}")
             yield f'{mark} x="{x:g}" y="{y:g}"><title>{text}</title></use>'
+
+
+def _located(points: Iterable[tuple[float, float]], place: Place) -> Iterator[tuple[int, float, float]]:
+    return ((number, place.x(x), place.y(y)) for number, (x, y) in enumerate(points))
 
 
 def _line(points: Sequence[tuple[float, float]]) -> str:
