@@ -225,7 +225,7 @@ def _responses(heading: str, group: Group) -> Panel | None:
         return None
     first: Scores = each[0][1]
     if first.label is not None:
-        axes = Axis(unit_of(first.label, "wanted")), Axis(unit_of(first.label, "reached"))
+        axes = Axis(unit_of(first.label, "wanted")), Axis(unit_of("".join(first.label.partition("[")[1:]), "reached"))
         series = [Series(label, _known(one.wanted), _known(one.reached), joined=False) for label, one in each]
         return Panel(heading, *axes, tuple(series), (Guide("diagonal", label="reached = wanted"),))
     places = tuple(float(place) for place in range(1, len(first.wanted) + 1))

@@ -113,7 +113,7 @@ def _draw(figure: Figure) -> Canvas:
     canvas = Canvas(figsize=(COLUMN if across == 1 else PAGE, height), layout="constrained")
     FigureCanvasAgg(canvas)
     parts = (height - LEGEND_LINE * rows, max(LEGEND_LINE * rows, 0.01))
-    above, below = np.ravel(canvas.subfigures(2, 1, height_ratios=parts))
+    above, below = canvas.subfigures(2, 1, squeeze=False, height_ratios=parts)[:, 0]
     axes = above.subplots(down, across, squeeze=False)
     alike = [len({axis.title for axis in each}) == 1 for each in zip(*((p.x, p.y) for p in figure.panels), strict=True)]
     for own, panel in zip_longest(axes.flat, figure.panels):

@@ -125,8 +125,8 @@ def marked(series: Series, start: float) -> list[int]:
     count = len(series.x)
     if count <= SHORT:
         return list(range(count))
-    level = [0 < place < count - 1 and len({*series.y[place - 1 : place + 2]}) == 1 for place in range(count)]
-    sloping = [place for place in range(count) if not level[place]]
+    sloping = [place for place in range(count) if len({*series.y[max(place - 1, 0) : place + 2]}) > 1]
+    sloping = sloping or list(range(count))
     step = max(1, len(sloping) // MARKED)
     return sloping[int(start * step) :: step]
 
@@ -149,7 +149,7 @@ def _slug(text: str) -> str:
 
 def unit_of(label: str, before: str = "") -> str:
     """A task's label of x or y as the title of an axis, without the unit of what has none: `y [1]` is `y`."""
-    return " ".join(filter(None, (before, label.removesuffix(" [1]"))))
+    return " ".join(filter(None, (before, label.removesuffix("[1]").strip())))
 
 
 def headings(groups: Sequence[Group]) -> list[str]:

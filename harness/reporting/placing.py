@@ -13,9 +13,13 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 GAP = 1.8
 """Between a marker and its name, in markers' radii."""
-RINGS, DIRECTIONS = (1.2, 1.8, 2.5, 3.5, 5.0, 7.0), 24
+RINGS, DIRECTIONS = (1.2, 1.8, 2.5, 3.5, 5.0, 6.5), 32
 """Where a name is tried that does not fit beside its point: distances in heights of a name, and directions."""
-STEPS = 12
+NEAR = 5.0
+"""Heights of a name within which a point is a neighbour."""
+FAR = 12.0
+"""Heights of a name that a line to it is long which is as bad as no name."""
+STEPS = 16
 """Parts of a line from a point to its name between which it is seen whether it goes over anything."""
 
 
@@ -41,21 +45,54 @@ def placed(
         radius: of the markers.
         panel: the place that there is.
     """
+    places = range(len(points))
+    orders = (
+        places,
+        sorted(places, key=lambda place: -_neighbours(points, place, NEAR * height)),
+        sorted(places, key=lambda place: points[place]),
+        sorted(places, key=lambda place: points[place], reverse=True),
+        sorted(places, key=lambda place: points[place][1]),
+        sorted(places, key=lambda place: -points[place][1]),
+    )
+    tried = [_placed(order, points, widths, height, radius, panel) for order in orders]
+    return max(tried, key=lambda found: sum(_worth(*pair, FAR * height) for pair in zip(points, found, strict=True)))
+
+
+def _worth(point: Point, spot: Spot | None, far: float) -> float:
+    """What a name is worth, 1 beside its point and less at the end of a line."""
+    if spot is None:
+        return 0.0
+    return 1 - math.dist(point, spot.leader) / far if spot.leader else 1.0
+
+
+def _placed(
+    order: Sequence[int], points: Sequence[Point], widths: Sequence[float], height: float, radius: float, panel: Box
+) -> list[Spot | None]:
+    """As `placed`, one name after the other, each at the first place that is free."""
     taken = [(x - radius, y - radius, x + radius, y + radius) for x, y in points]
-    found: list[Spot | None] = []
-    for (x, y), width in zip(points, widths, strict=True):
-        spots = ((spot, _box(spot, width, height)) for spot in _spots(x, y, width, height, GAP * radius))
-        free = (
-            spot
-            for spot, box in spots
-            if _within(box, panel)
-            and not any(_meet(box, other) for other in taken)
-            and not any(_over((x, y), spot.leader, other) for other in taken if spot.leader)
-        )
-        spot = next(free, None)
-        found.append(spot)
-        taken += [_box(spot, width + height, height)] if spot else []  # names in one line need a space between them
+    lines: list[tuple[Point, Point]] = []
+    found: list[Spot | None] = [None] * len(points)
+    for place in order:
+        point, width = points[place], widths[place]
+        for spot in _spots(*point, width, height, GAP * radius):
+            box = _box(spot, width, height)
+            if (
+                _within(box, panel)
+                and not any(_meet(box, other) for other in taken)
+                and not any(_over(*line, box) for line in lines)
+                and not (spot.leader and any(_over(point, spot.leader, other) for other in taken))
+                and not (spot.leader and any(_cross((point, spot.leader), line) for line in lines))
+            ):
+                found[place] = spot
+                taken.append(_box(spot, width + height, height))  # names in one line need a space between them
+                lines += [(point, spot.leader)] if spot.leader else []
+                break
     return found
+
+
+def _neighbours(points: Sequence[Point], place: int, near: float) -> int:
+    """The points near another: names are the harder to place, the more there are."""
+    return sum(math.dist(point, points[place]) < near for point in points)
 
 
 def _spots(x: float, y: float, width: float, height: float, gap: float) -> Iterator[Spot]:
@@ -81,6 +118,15 @@ def _over(start: Point, end: Point, box: Box) -> bool:
         return False
     steps = [(start[0] + share / STEPS * across, start[1] + share / STEPS * up) for share in range(1, STEPS)]
     return any(box[0] < x < box[2] and box[1] < y < box[3] for x, y in steps)
+
+
+def _cross(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
+    """Whether two lines cross: the ends of each lie on both sides of the other."""
+    return all(_side(*line, ends[0]) != _side(*line, ends[1]) for line, ends in ((one, other), (other, one)))
+
+
+def _side(start: Point, end: Point, point: Point) -> bool:
+    return (end[0] - start[0]) * (point[1] - start[1]) > (end[1] - start[1]) * (point[0] - start[0])
 
 
 def _within(box: Box, panel: Box) -> bool:

@@ -33,7 +33,7 @@ STEP = 5.0
 
 DIGIT = 6.4
 """The width of a digit of a tick."""
-LETTER, LINE, RADIUS = 6.2, 10.5, 3.6
+LETTER, LINE, RADIUS = 6.2, 13.0, 3.6
 """Of a name beside a point: the width of a letter, the height, and the radius of the marker."""
 NAME = 11
 """Characters of a name beside an axis."""
@@ -103,7 +103,7 @@ def _place(panel: Panel) -> Place:
     left = max(LEFT, *(round(LETTER * min(len(name), NAME)) + 10 for name in panel.y.names), 0)
     if panel.square:
         return Place(*scales(panel), SIDE, SIDE - LEFT - RIGHT + TOP + BOTTOM)
-    return Place(*scales(panel), WIDTH, HEIGHT, left)
+    return Place(*scales(panel), WIDTH, max(HEIGHT, round(LINE * len(panel.y.names)) + TOP + BOTTOM + 8), left)
 
 
 def panels(figure: Figure) -> list[str]:
@@ -145,7 +145,7 @@ def thinned(panel: Panel, series: Series) -> Sequence[int]:
 
 
 def _panel(panel: Panel, place: Place, behind: str, look: dict[str, Look], numbers: dict[str, int]) -> Iterator[str]:
-    title = escape(f"{panel.title}: {panel.y.title} against {panel.x.title}")
+    title = escape(f"{panel.title}: {panel.y.title or 'methods'} against {panel.x.title}")
     size, kind = f"0 0 {place.width} {place.height}", "panel square" if panel.square else "panel"
     yield f'<svg class="{kind}" viewBox="{size}" role="img" tabindex="0" aria-label="{title}">'
     yield f'<text class="title" x="{(place.left + place.right) / 2:g}" y="14">{escape(panel.title)}</text>'
@@ -166,10 +166,11 @@ def _axes(panel: Panel, place: Place) -> Iterator[str]:
     roomy = spaced([x for x, _ in under], [DIGIT * (len(text) + 1) for _, text in under])
     below = [under[number] for number in roomy]
     beside = _names(panel.y) or [(tick, read(tick, place.up.log)) for tick in place.up.ticks]
-    aside = [(place.y(tick), text) for tick, text in beside]
+    rows = [(place.y(tick), text) for tick, text in beside]
+    aside = rows if panel.y.names else [rows[number] for number in spaced([y for y, _ in rows], [LINE] * len(rows))]
     lines = [f"M{x:g} {TOP}V{foot}" for x, _ in below] + [f"M{left} {y:g}H{right}" for y, _ in aside]
     yield f'<path class="grid" d="{"".join(lines)}"/><g class="tick">'
-    yield from (f'<text x="{x:g}" y="{foot + 14}">{text}</text>' for x, text in below)
+    yield from (f'<text x="{x:g}" y="{foot + 17}">{text}</text>' for x, text in below)
     yield '</g><g class="tick side">'
     yield from (f'<text x="{left - 4}" y="{y + 4:g}">{escape(text)}</text>' for y, text in aside)
     yield "</g>"
@@ -191,7 +192,7 @@ def _labels(panel: Panel, look: dict[str, Look], numbers: dict[str, int], place:
             yield f'<g class="series m{numbers[one.label]} {_kind(look[one.label])}">'
             if spot.leader:
                 yield f'<path class="leader" d="M{point[0]:g} {point[1]:g}L{spot.leader[0]:.1f} {spot.leader[1]:.1f}"/>'
-            yield f'<text class="name" x="{spot.x:.1f}" y="{spot.y + LINE / 3:.1f}">{escape(one.label)}</text></g>'
+            yield f'<text class="name" x="{spot.x:.1f}" y="{spot.y + LINE / 4:.1f}">{escape(one.label)}</text></g>'
 
 
 def _names(axis: Axis) -> list[tuple[float, str]]:

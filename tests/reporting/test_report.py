@@ -147,6 +147,7 @@ LOOK = """
 const out = { errors: [], overlaps: [], wide: 0 };
 addEventListener("error", event => out.errors.push(String(event.message)));
 addEventListener("load", () => {
+  for (const each of document.querySelectorAll("details")) each.open = true;
   out.wide = document.documentElement.scrollWidth - innerWidth;
   for (const svg of document.querySelectorAll("svg.panel")) {
     const boxes = [...svg.querySelectorAll("text")].map(t => [t.textContent, t.getBoundingClientRect()]);
@@ -156,7 +157,7 @@ addEventListener("load", () => {
       }
     }));
   }
-  const panel = [...document.querySelectorAll("svg.panel")].find(svg => svg.querySelector(".series use"));
+  const panel = [...document.querySelectorAll("svg.panel")].find(svg => svg.querySelector(".series use title"));
   const press = key => panel.dispatchEvent(new KeyboardEvent("keydown", { key }));
   press("ArrowRight"); press("ArrowRight"); press("ArrowLeft");
   out.told = [document.querySelector(".tip").textContent, panel.querySelector(".series use title").textContent];
