@@ -58,7 +58,7 @@ class Guide:
     @property
     def meaning(self) -> str:
         """How it is drawn and what it is; empty where it has no label."""
-        how = "black, dashed" if self.front else "grey" if self.kind == "curve" else "grey, dotted"
+        how = "dashed" if self.front else "grey" if self.kind == "curve" else "dotted"
         return f"{how}: {self.label}" if self.label else ""
 
 

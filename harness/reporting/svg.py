@@ -17,7 +17,7 @@ from harness.reporting.numbers import number as number_of
 from harness.reporting.placing import placed
 from harness.reporting.scales import Scale, read, scales, spaced
 
-WIDTH, HEIGHT, SIDE = 300, 216, 220
+WIDTH, HEIGHT, SIDE = 300, 216, 200
 """Of a panel, and the width of a square one, in the units of the picture: pixels where there is little room."""
 LEFT, RIGHT, TOP, BOTTOM = 56, 9, 24, 40
 POINTS, CLOUD = 100, 40
@@ -148,7 +148,8 @@ def _panel(panel: Panel, place: Place, behind: str, look: dict[str, Look], numbe
     title = escape(f"{panel.title}: {panel.y.title or 'methods'} against {panel.x.title}")
     size, kind = f"0 0 {place.width} {place.height}", "panel square" if panel.square else "panel"
     yield f'<svg class="{kind}" viewBox="{size}" role="img" tabindex="0" aria-label="{title}">'
-    yield f'<text class="title" x="{(place.left + place.right) / 2:g}" y="14">{escape(panel.title)}</text>'
+    middle = place.width / 2 if panel.square else (place.left + place.right) / 2
+    yield f'<text class="title" x="{middle:g}" y="14">{escape(panel.title)}</text>'
     yield from _axes(panel, place)
     yield behind
     for number, series in enumerate(panel.series):

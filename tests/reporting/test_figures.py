@@ -255,8 +255,8 @@ def test_a_caption_says_all_that_an_author_needs(ran):
 
 
 def test_how_a_line_is_drawn_is_said_with_its_meaning():
-    assert Guide("y", 1.0, "floor").meaning == "grey, dotted: floor"
-    assert Guide("curve", label="wanted", front=True).meaning == "black, dashed: wanted" and Guide("x").meaning == ""
+    assert Guide("y", 1.0, "floor").meaning == "dotted: floor"
+    assert Guide("curve", label="wanted", front=True).meaning == "dashed: wanted" and Guide("x").meaning == ""
 
 
 def test_devices_are_told_apart_where_records_have_both(ran, tmp_path):
