@@ -128,7 +128,7 @@ def _numbers(panel: Panel, places: dict[str, int]) -> Iterator[dict[str, Any]]:
         every = max(1, -(-len(series.x) // COLUMNS))
         chosen = sorted({*range(0, len(series.x), every), len(series.x) - 1})
         wanted = [series.x[place] for place in chosen]
-        heads = [number(x, 4) for x in wanted]
+        heads = [f"{x:.4g}" for x in wanted]
         rows = [
             {"label": one.label, "place": places[one.label], "texts": [number(at.get(x)) for x in wanted]}
             for one in joined
