@@ -17,9 +17,10 @@ from harness.durable import storage_errors, write_whole
 from harness.reporting import figures_of, grouped, tables_of
 from harness.reporting.figure import Figure, Panel
 from harness.reporting.looks import looks
+from harness.reporting.marks import markers, sample
 from harness.reporting.numbers import number
 from harness.reporting.origins import failures, provenance
-from harness.reporting.svg import markers, panels, sample, thinned
+from harness.reporting.svg import panels, thinned
 from harness.reporting.table import Table, Text
 
 NAME = "report.html"
@@ -56,7 +57,7 @@ def page(root: Path) -> str:
         title=f"Results in {root.resolve().name}",
         facts=_facts(tables),
         markers=Markup(markers()),
-        methods=[{"label": label, "sample": Markup(sample(label, look[label]))} for label in labels],
+        methods=[{"label": label, "sample": Markup(sample(look[label]))} for label in labels],
         sections=[*_sections(figures, tables, labels)],
         failures=failures(records),
         provenance=provenance(records),

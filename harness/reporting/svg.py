@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from html import escape
 
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, marked
-from harness.reporting.looks import COLOURS, Look, looks
+from harness.reporting.looks import Look, looks
+from harness.reporting.marks import dash, mark_id
+from harness.reporting.marks import kind as kind_of
 from harness.reporting.numbers import number as number_of
 from harness.reporting.placing import placed
 from harness.reporting.scales import Scale, read, scales, spaced
@@ -37,33 +39,6 @@ LETTER, LINE, RADIUS = 6.2, 13.0, 3.6
 """Of a name beside a point: the width of a letter, the height, and the radius of the marker."""
 NAME = 11
 """Characters of a name beside an axis."""
-
-SHAPES = {
-    "o": "M0-3.2A3.2 3.2 0 1 1 0 3.2A3.2 3.2 0 1 1 0-3.2Z",
-    "s": "M-2.8-2.8H2.8V2.8H-2.8Z",
-    "^": "M0-3.6L3.4 2.6H-3.4Z",
-    "D": "M0-3.8L3.8 0L0 3.8L-3.8 0Z",
-    "v": "M0 3.6L3.4-2.6H-3.4Z",
-    "P": "M-1.2-3.6H1.2V-1.2H3.6V1.2H1.2V3.6H-1.2V1.2H-3.6V-1.2H-1.2Z",
-    "X": "M-3.4-1.9L-1.9-3.4L0-1.5L1.9-3.4L3.4-1.9L1.5 0L3.4 1.9L1.9 3.4L0 1.5L-1.9 3.4L-3.4 1.9L-1.5 0Z",
-    "<": "M-3.6 0L2.6 3.4V-3.4Z",
-    ">": "M3.6 0L-2.6 3.4V-3.4Z",
-    "p": "M0-3.6L3.4-1.1L2.1 2.9H-2.1L-3.4-1.1Z",
-    "h": "M0-3.6L3.1-1.8V1.8L0 3.6L-3.1 1.8V-1.8Z",
-    "*": "M0-4.2L1-1.3L4-1.3L1.6.5L2.5 3.4L0 1.7L-2.5 3.4L-1.6.5L-4-1.3L-1-1.3Z",
-    "d": "M0-4.2L2.3 0L0 4.2L-2.3 0Z",
-}
-"""Markers around 0, by matplotlib's names."""
-
-
-def markers() -> str:
-    """The markers, for the panels of a page to refer to."""
-    shapes = "".join(f'<path id="{_id(name)}" class="mark" d="{path}"/>' for name, path in SHAPES.items())
-    return f'<svg class="markers" aria-hidden="true"><defs>{shapes}</defs></svg>'
-
-
-def _id(marker: str) -> str:
-    return f"k{list(SHAPES).index(marker)}"
 
 
 @dataclass(frozen=True)
@@ -131,13 +106,6 @@ def _once(name: str, drawings: Sequence[str], number: int) -> str:
     return f'<g id="{key}">{drawings[number]}</g>' if first == number else f'<use href="#{key}"/>'
 
 
-def sample(label: str, look: Look) -> str:
-    """A short line with the marker of a method, for a legend."""
-    line = f'<path class="line" d="M1 6H27"{_dash(look)}/>'
-    mark = f'<use href="#{_id(look.marker)}" x="14" y="6"/>'
-    return f'<svg class="sample {_kind(look)}" viewBox="0 0 28 12" aria-hidden="true">{line}{mark}</svg>'
-
-
 def thinned(panel: Panel, series: Series) -> Sequence[int]:
     """The points of a series that are drawn."""
     count, most = len(series.x), POINTS if series.joined or len(panel.series) == 1 else CLOUD
@@ -153,7 +121,7 @@ def _panel(panel: Panel, place: Place, behind: str, look: dict[str, Look], numbe
     yield from _axes(panel, place)
     yield behind
     for number, series in enumerate(panel.series):
-        yield f'<g class="series m{numbers[series.label]} {_kind(look[series.label])}">'
+        yield f'<g class="series m{numbers[series.label]} {kind_of(look[series.label])}">'
         yield from _series(panel, series, look[series.label], place, number / len(panel.series))
         yield "</g>"
     yield from _labels(panel, look, numbers, place)
@@ -190,7 +158,7 @@ def _labels(panel: Panel, look: dict[str, Look], numbers: dict[str, int], place:
     spots = placed(points, [LETTER * len(one.label) for one in shown], LINE, RADIUS, box)
     for one, point, spot in zip(shown, points, spots, strict=True):
         if spot:
-            yield f'<g class="series m{numbers[one.label]} {_kind(look[one.label])}">'
+            yield f'<g class="series m{numbers[one.label]} {kind_of(look[one.label])}">'
             if spot.leader:
                 yield f'<path class="leader" d="M{point[0]:g} {point[1]:g}L{spot.leader[0]:.1f} {spot.leader[1]:.1f}"/>'
             yield f'<text class="name" x="{spot.x:.1f}" y="{spot.y + LINE / 4:.1f}">{escape(one.label)}</text></g>'
@@ -227,8 +195,8 @@ def _series(panel: Panel, series: Series, look: Look, place: Place, start: float
     if series.low:
         yield f'<path class="band" d="{_band(series, points, place)}"/>'
     if series.joined:
-        yield f'<path class="line" d="{_line(_bends([(x, y) for _, x, y in points]))}"{_dash(look)}/>'
-    mark = f'<use href="#{_id(look.marker)}"'
+        yield f'<path class="line" d="{_line(_bends([(x, y) for _, x, y in points]))}"{dash(look)}/>'
+    mark = f'<use href="#{mark_id(look.marker)}"'
     if series.joined and len(series.x) > SMALL:
         chosen = set(marked(series, start))
         yield from (f'{mark} x="{x:.0f}" y="{y:.0f}"/>' for number, x, y in every if number in chosen)
@@ -275,11 +243,3 @@ def _band(series: Series, points: Sequence[tuple[int, float, float]], place: Pla
 
 def _within(share: float) -> float:
     return 0.0 if math.isnan(share) else min(max(share, 0.0), 1.0)
-
-
-def _kind(look: Look) -> str:
-    return f"c{COLOURS.index(look.colour)}{' hollow' * look.hollow}"
-
-
-def _dash(look: Look) -> str:
-    return f' stroke-dasharray="{" ".join(f"{length:g}" for length in look.dash)}"' if look.dash else ""

@@ -64,8 +64,26 @@ def test_training_is_the_share_of_the_fall_that_is_to_come(ran, tmp_path):
     curve = [(5, None, 3.0), (10, None, 2.0), (15, None, -1.0), (20, None, 0.0)]
     model = replace(mdn.model, phases=[replace(mdn.model.phases[0], curve=curve)])
     (figure,) = drawn(["training"], results.write(tmp_path, results.variant(mdn, model=model)))
+    assert [panel.title for panel in figure.panels] == [f"sinewave: {mdn.model.phases[0].name}"]
     ((series,),) = (panel.series for panel in figure.panels)
     assert series.x == (5.0, 10.0, 15.0, 20.0) and series.y == (1.0, 0.75, 0.0, 0.25)
+
+
+def test_training_names_the_tasks_without_a_curve(ran, tmp_path):
+    every, curve = results.load(ran), [(5, None, 3.0), (10, None, 2.0), (15, None, 1.0)]
+    one, other = every["sinewave", "mdn", "base"], every["robotic_arm", "prior", "base"]
+    model = replace(one.model, phases=[replace(one.model.phases[0], curve=curve)])
+    (figure,) = drawn(["training"], results.write(tmp_path, results.variant(one, model=model), other))
+    assert "no loss that falls: robotic_arm" in figure.notes
+
+
+def test_the_stages_of_a_task_have_the_same_range_of_time(ran):
+    (figure,) = drawn(["time-to-1000"], ran)
+    for first in range(0, len(figure.panels), figure.across):
+        row = figure.panels[first : first + figure.across]
+        assert len({panel.x for panel in row}) == 1 and row[0].x.title == "time [s]"
+        taken = [series.x[0] for panel in row for series in panel.series]
+        assert row[0].x.low < min(taken) and max(taken) < row[0].x.high
 
 
 def test_a_method_that_ranks_needs_all_its_candidates_for_its_first_proposal(ran):
