@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from torch import Generator, Tensor
 
 from harness.contracts import Task
@@ -18,6 +19,7 @@ from harness.labels import labels
 from harness.options import text_of
 from harness.plan import specification
 from harness.registry import build_task
+from harness.reporting.figure import unit_of
 from harness.selection import Selection
 
 SHOWN = 4  # designs in the picture
@@ -72,29 +74,43 @@ def draw(task: Task, label: str, path: Path) -> None:
     for column in range(SHOWN):
         above = figure.add_subplot(2, SHOWN, column + 1)
         task.sketch(above, pairs.x[column])
+        _readable(above)
         _respond(figure.add_subplot(2, SHOWN, SHOWN + column + 1), task, pairs.y, column)
     _save(figure, path)
+
+
+def _readable(axes: Any) -> None:
+    """What a task writes into its drawing stands out from any ground, and its legend is beside it, not over it."""
+    axes.set(xlabel=unit_of(axes.get_xlabel()), ylabel=unit_of(axes.get_ylabel()))
+    for text in axes.texts:
+        text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+    if axes.get_legend() is not None:
+        handles, names = axes.get_legend_handles_labels()
+        axes.legend(
+            handles, names, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, fontsize="small"
+        )
 
 
 def _respond(axes: Any, task: Task, y: Tensor, which: int) -> None:
     """The response of one design: its curve, or its place among those of the prior; y* beside it."""
     target = torch.tensor(task.fixed_target)
+    labels = [unit_of(label) for label in task.y_labels] or [f"y{i + 1}" for i in range(task.y_dim)]
     if task.y_axis is not None:
         name, values = task.y_axis
-        axes.plot(values, target, color="0.75", label="y*")
-        axes.plot(values, y[which], color="C0")
-        axes.set_xlabel(name)
+        axes.plot(values, target, color="0.7", label="y*")
+        axes.plot(values, y[which], color="C0", label="this design")
+        axes.set(xlabel=name, ylabel="y")
     elif task.y_dim == 2:
-        axes.scatter(*y.T, s=4, color="0.8")
+        axes.scatter(*y.T, s=4, color="0.8", label="prior")
         axes.scatter(*target[:, None], marker="+", color="C3", label="y*")
-        axes.scatter(*y[which][:, None], color="C0")
-        axes.set(xlabel=task.y_labels[0], ylabel=task.y_labels[1])
+        axes.scatter(*y[which][:, None], color="C0", label="this design")
+        axes.set(xlabel=labels[0], ylabel=labels[1])
     else:
-        axes.hist(y[:, 0].tolist(), bins=40, color="0.8")
+        axes.hist(y[:, 0].tolist(), bins=40, color="0.8", label="prior")
         axes.axvline(float(target[0]), color="C3", linestyle=":", label="y*")
-        axes.axvline(float(y[which, 0]), color="C0")
-        axes.set_xlabel(task.y_labels[0] if task.y_labels else "y")
-    axes.legend(loc="best", frameon=False, fontsize="small")
+        axes.axvline(float(y[which, 0]), color="C0", label="this design")
+        axes.set(xlabel=labels[0], ylabel=f"designs, of {len(y)}")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, fontsize="small")
 
 
 def _save(figure: Figure, path: Path) -> None:

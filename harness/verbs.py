@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import config, listing, submitting
-from harness.durable import remedy_of, storage_errors
+from harness.durable import remedy_of, storage_errors, write_whole
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.plan import part_of, planned, specification
@@ -199,7 +199,9 @@ def table(arguments: Namespace) -> int:
 def figures(arguments: Namespace) -> int:
     """Draw figures from records, as files for a paper."""
     from harness.reporting import ALL, drawn
-    from harness.reporting.drawing import FORMATS, write
+    from harness.reporting.captions import NAME, captions
+    from harness.reporting.drawing import FORMATS, pages, write
+    from harness.reporting.figure import stems
 
     formats = list(dict.fromkeys(name.strip() for name in arguments.format.split(",")))
     for name in formats:
@@ -212,12 +214,17 @@ def figures(arguments: Namespace) -> int:
     folder = Path(arguments.folder) if arguments.folder else root / "figures"
     with storage_errors(folder, ELSEWHERE):
         folder.mkdir(parents=True, exist_ok=True)
-    for figure in found:
+    parts = [page for figure in found for page in pages(figure)]
+    named = dict(zip(stems(parts), parts, strict=True))
+    for stem, figure in named.items():
         for name in formats:
-            path = folder / f"{figure.name}.{name}"
+            path = folder / f"{stem}.{name}"
             with storage_errors(folder, ELSEWHERE):
                 write(figure, path)
             print(path, flush=True)
+    with storage_errors(folder, ELSEWHERE):
+        write_whole(folder / NAME, captions(named))
+    print(folder / NAME)
     return 0
 
 

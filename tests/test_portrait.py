@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from harness.cli import main
 from harness.errors import UsageError
@@ -25,6 +26,23 @@ def test_a_task_is_described_and_drawn(name: str, tmp_path: Path) -> None:
     assert text.startswith(f"{name}: {loaded.x_dim} → {loaded.y_dim}, ")
     assert all(label in text for label in (*loaded.x_labels, *loaded.y_labels, *loaded.references))
     assert (tmp_path / "task.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("name", ["sinewave", "robotic_arm", "shell", "metamaterial"])
+def test_a_picture_says_what_is_drawn(name: str, tmp_path: Path, monkeypatch) -> None:
+    pictures: list[Figure] = []
+    monkeypatch.setattr("harness.portrait._save", lambda figure, path: pictures.append(figure))
+    (selection,) = select("tasks", name)
+    portray(selection, tmp_path / "task.png")
+    designs, responses = pictures[0].axes[0::2], pictures[0].axes[1::2]
+    for axes in responses:
+        assert axes.get_xlabel() and axes.get_ylabel() and "[1]" not in axes.get_xlabel() + axes.get_ylabel()
+        assert {"y*", "this design"} <= {text.get_text() for text in axes.get_legend().get_texts()}
+    for axes in designs:
+        assert all(text.get_path_effects() for text in axes.texts), "read on any ground"
+        pictures[0].draw_without_rendering()
+        legend = axes.get_legend()
+        assert legend is None or legend.get_window_extent().y0 >= axes.bbox.y1, "beside the drawing"
 
 
 def test_a_picture_needs_a_folder_and_a_name(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -14,8 +15,10 @@ from harness.reporting.figure import Axis, Figure, Panel, Series, headings
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
 
-LEAST, MOST = 1e-4, 1.5
-"""The least share of a fall that is drawn, and the most, for values that rise above the first one."""
+FREE = 1.5
+"""The factor between the least and greatest time of a task and the ends of its axes."""
+LEAST = 1e-4
+"""The least share of a fall that counts as one that is still to come."""
 
 
 class Costs(Protocol):
@@ -34,14 +37,15 @@ class Costs(Protocol):
 
 def error_and_time(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     """The error of one proposal against the time for it, a point a method, one panel a task."""
-    axis = Axis("s per distinct design", log=True)
+    axis = Axis("time to propose, per distinct design [s]", log=True)
     return _against("error-and-time", "Error and time for a design", axis, groups, str(metric), _per_distinct)
 
 
 def error_and_training(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     """The error of one proposal against the time of training, a point a method, one panel a task."""
-    axis = Axis("s of training", log=True)
-    return _against("error-and-training", "Error and time to train", axis, groups, str(metric), _training)
+    axis = Axis("training time [s]", log=True)
+    found = _against("error-and-training", "Error and time to train", axis, groups, str(metric), _training)
+    return [replace(figure, beside="cost") for figure in found]
 
 
 def _against(
@@ -91,19 +95,23 @@ def stages(groups: Sequence[Group], metric: str | None, published: bool) -> list
     )
     said = ("1000 proposals for y* in one batch", *_timed(groups), *notes.hardware(groups))
     title = "Time to 1000 proposals"
-    return [Figure("time-to-1000", title, panels, said, legend=False, across=1 + len(names))] if panels else []
+    figure = Figure("time-to-1000", title, panels, said, legend=False, across=1 + len(names), beside="cost")
+    return [figure] if panels else []
 
 
 def _stages(heading: str, group: Group, names: Sequence[str]) -> Iterator[Panel]:
+    """The panels of a task, all with the same range of time."""
     timed = [row for row in group.rows if row.score(InferenceTime)]
-    x, y = Axis("s", log=True), Axis("", names=tuple(row.label for row in timed))
     readers: dict[str, Callable[[Scores], float | None]] = {"altogether": _altogether}
     readers |= {name: partial(_stage, name=name) for name in names}
-    for name, read in readers.items():
-        taken = [row.mean(read, InferenceTime) for row in timed]
+    taken = {name: [row.mean(read, InferenceTime) for row in timed] for name, read in readers.items()}
+    every = [seconds for each in taken.values() for seconds in each if seconds]
+    low, high = (min(every) / FREE, max(every) * FREE) if every else (None, None)
+    x, y = Axis("time [s]", log=True, low=low, high=high), Axis("", names=tuple(row.label for row in timed))
+    for name, each in taken.items():
         series = tuple(
             Series(row.label, (seconds,), (float(place),), joined=False)
-            for place, (row, seconds) in enumerate(zip(timed, taken, strict=True))
+            for place, (row, seconds) in enumerate(zip(timed, each, strict=True))
             if seconds
         )
         yield Panel(f"{heading}: {name}", x, y, series)
@@ -118,25 +126,41 @@ def _stage(scores: Scores, name: str) -> float | None:
 
 
 def training(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
-    """How far validation values have still to fall, by epoch; a panel for each task and phase of training."""
-    x, y = Axis("epochs of the phase"), Axis("share of the fall to come", log=True, low=LEAST, high=MOST)
-    panels = []
-    for heading, group in zip(headings(groups), groups, strict=True):
-        curves = {row.label: row.curves() for row in group.rows}
-        for place in range(max((len(phases) for phases in curves.values()), default=0)):
-            found = [
-                Series(label, *drawn)
-                for label, phases in curves.items()
-                if place < len(phases) and (drawn := _falling(phases[place]))
-            ]
-            if found:
-                panels.append(Panel(f"{heading}: phase {place + 1}", x, y, tuple(found)))
-    said = (
-        "the validation value less its least one, in units of its fall: 1 at the beginning, 0 at the least value, so "
-        "that methods with different losses can be seen together; the weights of the least value are kept",
-        "of the first seed",
+    """How far validation losses have still to fall, by epoch; a panel for each task and phase of training."""
+    x, y = Axis("epoch of the phase"), Axis("loss left to fall (share)", log=True)
+    found = {heading: _by_phase(group) for heading, group in zip(headings(groups), groups, strict=True)}
+    names = dict.fromkeys(name for phases in found.values() for name in phases)
+    panels = tuple(
+        Panel(f"{heading}: {name}", x, y, tuple(phases.get(name, ())))
+        for heading, phases in found.items()
+        if phases
+        for name in names
     )
-    return [Figure("training", "Training", tuple(panels), said)] if panels else []
+    said = [
+        "share: (loss − best loss) / (first loss − best loss) of the validation loss, so that methods with different "
+        "losses can be seen together; 1 at the beginning, above it where the loss has risen; the weights of the best "
+        "loss are kept",
+        "titles: the phase of training, as methods name it; of the first seed",
+    ]
+    without = [heading for heading, phases in found.items() if not phases]
+    said += [f"no loss that falls: {', '.join(without)}"] if without else []
+    figure = Figure("training", "Training", panels, tuple(said), across=len(names), beside="cost")
+    return [figure] if panels else []
+
+
+def _by_phase(group: Group) -> dict[str, list[Series]]:
+    """The curves of a task by the phase of training."""
+    found: dict[str, list[Series]] = {}
+    for row in group.rows:
+        for name, curve in zip(_phases(row), row.curves(), strict=False):
+            if falling := _falling(curve):
+                found.setdefault(name, []).append(Series(row.label, *falling))
+    return found
+
+
+def _phases(row: Row) -> list[str]:
+    model = row.first.model
+    return [phase.name for phase in model.phases] if model else []
 
 
 def _falling(
@@ -147,5 +171,5 @@ def _falling(
     if not known:
         return None
     first, least = known[0][1], min(value for _, value in known)
-    shares = tuple(min((value - least) / (first - least), MOST) if first > least else 0.0 for _, value in known)
+    shares = tuple((value - least) / (first - least) if first > least else 0.0 for _, value in known)
     return (tuple(epoch for epoch, _ in known), shares) if sum(share >= LEAST for share in shares) > 1 else None

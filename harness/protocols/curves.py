@@ -47,7 +47,7 @@ def by_candidates(groups: Sequence[Group], metric: str | None, published: bool) 
     said = (
         "a method that ranks its candidates needs all of them for its first proposal: its curve is a vertical line",
     )
-    x = Axis("candidates for a target", log=True)
+    x = Axis("candidates per target", log=True)
     return _figure(
         "r_T-and-candidates", "The best of T proposals and the candidates", groups, str(metric), x, _candidates, *said
     )
@@ -56,14 +56,14 @@ def by_candidates(groups: Sequence[Group], metric: str | None, published: bool) 
 def by_seconds(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     """r_T against the time in which a method proposes T designs, without that of simulating them."""
     said = ("in a batch of 1000 proposals; the time in which T proposals are simulated is not in it",)
-    x = Axis("s of proposing for a target", log=True)
+    x = Axis("time to propose, per target [s]", log=True)
     found = _figure("r_T-and-seconds", "The best of T proposals and the time", groups, str(metric), x, _seconds, *said)
     return [replace(figure, notes=(*figure.notes, *notes.hardware(groups))) for figure in found]
 
 
 def by_options(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     """r_T of one method with several options, one panel a task and method (Ren et al. 2020, Figs. 5 and 8)."""
-    x, y = Axis("proposals T", log=True), Axis(f"r_T [{metric}]", log=True)
+    x, y = Axis("proposals T", log=True), Axis(f"r_T ({metric})", log=True)
     panels = []
     for heading, group in zip(headings(groups), groups, strict=True):
         families: dict[str, list[Row]] = {}
@@ -74,21 +74,21 @@ def by_options(groups: Sequence[Group], metric: str | None, published: bool) -> 
             if len(series) > 1:
                 panels.append(Panel(f"{heading}: {name}", x, y, series, _floor(group, str(metric))))
     said = (meaning(str(metric)), METRICS[str(metric)].words, BANDS)
-    return [Figure("options", "One method with other options", tuple(panels), said)] if panels else []
+    return [Figure("options", "One method with other options", tuple(panels), said, beside="r_T")] if panels else []
 
 
 def _figure(
     name: str, title: str, groups: Sequence[Group], metric: str, x: Axis, cost: Cost, *said: str
 ) -> list[Figure]:
     scored = [group for group in groups if trials(group)]
-    y = Axis(f"r_T [{metric}]", log=True)
+    y = Axis(f"r_T ({metric})", log=True)
     panels = tuple(
         Panel(heading, x, y, series, _floor(group, metric))
         for heading, group in zip(headings(scored), scored, strict=True)
         if (series := tuple(each for row in group.rows for each in _series(row, metric, cost)))
     )
     every = (meaning(metric), METRICS[metric].words, notes.INVALID, *said)
-    return [Figure(name, title, panels, every)] if panels else []
+    return [Figure(name, title, panels, every, beside="r_T")] if panels else []
 
 
 def _series(row: Row, metric: str, cost: Cost) -> Iterator[Series]:

@@ -94,10 +94,9 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
     panels = list(zip(headings(scored), shares, strict=True))
     if len(shares) > 1:
         everywhere = [label for label in shares[0] if all(label in each for each in shares)]
-        panels.append(
-            ("all tasks alike", {label: np.mean([each[label] for each in shares], 0) for label in everywhere})
-        )
-    x, y = Axis(f"{error} at most", log=True), Axis("share of targets", low=0.0, high=1.0)
+        together = {label: np.mean([each[label] for each in shares], 0) for label in everywhere}
+        panels += [("all tasks alike", together)] if together else []
+    x, y = Axis(f"{error} of one proposal, at most", log=True), Axis("share of targets", low=0.0, high=1.0)
     drawn = tuple(
         Panel(title, x, y, tuple(Series(label, tuple(within), tuple(one)) for label, one in curves.items()))
         for title, curves in panels

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.metrics import ACCURATE
 from harness.protocols.contract import Material, Protocol, Question, Shown
 from harness.protocols.shared import many, single
-from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings, unit_of
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
 from harness.settings import Sizes, setting
@@ -145,21 +145,30 @@ def _planes(group: Group) -> Iterator[tuple[Row, Plane]]:
 
 def _draw_solutions(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     """The proposals of each method for y* on the solution curves, one panel a method; one figure a task."""
-    return [
-        Figure("solutions", f"Where proposals for y* lie: {heading}", tuple(panels), _SAID, legend=False)
-        for heading, group in zip(headings(groups), groups, strict=True)
-        if (panels := [_map(row, plane, len(plane.x)) for row, plane in _planes(group)])
-    ]
+    return _maps("solutions", "Where proposals for y* lie", groups, lambda most: [most])
 
 
 def _draw_by_count(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     """As `_draw_solutions`, after 25, 50 and 100 proposals: a row of panels for each method."""
+    return _maps("solutions-by-T", "Solutions found by T proposals", groups, _counts, across=len(COUNTS))
+
+
+def _maps(
+    name: str, title: str, groups: Sequence[Group], counts: Callable[[int], list[int]], across: int = 0
+) -> list[Figure]:
     return [
         Figure(
-            "solutions-by-T", f"Solutions found by T proposals: {heading}", tuple(panels), _SAID, legend=False, across=3
+            name,
+            f"{title}: {heading}",
+            tuple(panels),
+            _SAID,
+            legend=False,
+            across=across,
+            apart=heading,
+            beside="fixed-target",
         )
         for heading, group in zip(headings(groups), groups, strict=True)
-        if (panels := [_map(row, plane, count) for row, plane in _planes(group) for count in _counts(len(plane.x))])
+        if (panels := [_map(row, plane, count) for row, plane in _planes(group) for count in counts(len(plane.x))])
     ]
 
 
@@ -168,9 +177,9 @@ def _counts(most: int) -> list[int]:
     return [count for count in COUNTS if count < most] or [most]
 
 
+_SOLVED = "all designs of the box with exactly y*"
 _SAID = (
-    "grey: the solution curves, all designs of the box with exactly y*; in the titles, to how many of them one of the "
-    "first T proposals comes with nmse below 0.01",
+    "titles: to how many of the solution curves one of the first T proposals, or of all, comes with nmse below 0.01",
     "proposals outside the box are not drawn",
 )
 
@@ -180,9 +189,11 @@ def _map(row: Row, plane: Plane, count: int) -> Panel:
     points = [(across, up) for across, up in plane.x[:count] if across is not None and up is not None]
     inside = [(across, up) for across, up in points if left <= across <= right and low <= up <= high]
     x, y = zip(*inside, strict=True) if inside else ((), ())
-    curves = tuple(Guide("curve", points=tuple((a, b) for a, b in line)) for line in plane.curves)
-    axes = Axis(plane.labels[0], low=left, high=right), Axis(plane.labels[1], low=low, high=high)
-    title = f"{row.label}, T = {count}: {_found(plane, count)} of {len(plane.curves)}"
+    curves = tuple(Guide("curve", label=_SOLVED, points=tuple((a, b) for a, b in line)) for line in plane.curves)
+    horizontal, vertical = (unit_of(label) for label in plane.labels)
+    axes = Axis(horizontal, low=left, high=right), Axis(vertical, low=low, high=high)
+    shown = row.label if count == len(plane.x) else f"{row.label}, T = {count}"
+    title = f"{shown}: {_found(plane, count)} of {len(plane.curves)}"
     return Panel(title, *axes, (Series(row.label, x, y, joined=False),), curves, square=True)
 
 
@@ -202,10 +213,10 @@ def _draw_responses(groups: Sequence[Group], metric: str | None, published: bool
     found = zip(headings(groups), groups, strict=True)
     panels = tuple(panel for heading, group in found if (panel := _responses(heading, group)) is not None)
     said = (
-        "curves: what the first proposal for y* reaches; dashed: y* itself",
-        "points: the y that the first proposal for a target reaches against the one wanted; dashed: equal",
+        "curves: what the first proposal for y* reaches",
+        "points: the y that the first proposal for a target reaches against the one wanted",
     )
-    return [Figure("responses", "What first proposals reach", panels, said)] if panels else []
+    return [Figure("responses", "What first proposals reach", panels, said, beside="fixed-target")] if panels else []
 
 
 def _responses(heading: str, group: Group) -> Panel | None:
@@ -214,13 +225,15 @@ def _responses(heading: str, group: Group) -> Panel | None:
         return None
     first: Scores = each[0][1]
     if first.label is not None:
-        axes = Axis(f"wanted {first.label}"), Axis("reached")
+        axes = Axis(unit_of(first.label, "wanted")), Axis(unit_of("".join(first.label.partition("[")[1:]), "reached"))
         series = [Series(label, _known(one.wanted), _known(one.reached), joined=False) for label, one in each]
-        return Panel(heading, *axes, tuple(series), (Guide("diagonal"),))
+        return Panel(heading, *axes, tuple(series), (Guide("diagonal", label="reached = wanted"),))
     places = tuple(float(place) for place in range(1, len(first.wanted) + 1))
-    wanted = Guide("curve", points=tuple(zip(places, _known(first.wanted), strict=True)), label="y*", front=True)
+    wanted = Guide(
+        "curve", points=tuple(zip(places, _known(first.wanted), strict=True)), label="wanted, y*", front=True
+    )
     series = [Series(label, places, _known(one.reached)) for label, one in each if any(one.reached)]
-    return Panel(heading, Axis("number of y"), Axis("y"), tuple(series), (wanted,))
+    return Panel(heading, Axis(f"place in y, of {len(places)}"), Axis("reached y"), tuple(series), (wanted,))
 
 
 def _known(values: Sequence[float | None]) -> tuple[float, ...]:

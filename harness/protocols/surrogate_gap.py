@@ -33,6 +33,10 @@ EXTRA = (
 
 LEAST = 1e-14
 """The least error that the figure shows."""
+DRAWN = 60
+"""Targets that the figure shows of each method, so that the clouds of several can be told apart."""
+SAME = 0.01
+"""The relative difference of promised and re-simulated errors up to which they are one and the same."""
 
 
 @dataclass(frozen=True)
@@ -138,23 +142,34 @@ def _ratio(raw: Raw) -> str:
 
 
 def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
-    """The believed error against the re-simulated one, a point a target, one panel a task."""
-    x, y = Axis("nmse as believed", log=True), Axis("nmse, re-simulated", log=True)
-    each = [tuple(series for row in group.rows for series in _points(row)) for group in groups]
+    """The promised error against the re-simulated one, a point a target, one panel a task."""
+    x, y = Axis("nmse, promised", log=True), Axis("nmse, re-simulated", log=True)
+    each = [sorted((series for row in group.rows for series in _points(row)), key=_width) for group in groups]
+    line = Guide("diagonal", label="reached as promised")
     panels = tuple(
-        Panel(title, x, y, series, (Guide("diagonal"),))
+        Panel(title, x, y, tuple(series), (line,))
         for title, series in zip(headings(groups), each, strict=True)
         if series
     )
     said = (
-        "one point a target: its first proposal; on the dashed line a method reaches what it believes",
-        f"errors below {LEAST:g} are drawn there; of several seeds the first is shown",
+        f"points: the first proposal for {DRAWN} of the targets, evenly through them; promised: by the method's own "
+        "surrogate",
+        f"errors below {LEAST:g} are drawn there; of several seeds the first is shown; a method that promises exactly "
+        "what it reaches, such as one that looks designs up, has no surrogate and is left out",
     )
-    return [Figure("surrogate-gap", "What a surrogate believes, and what is so", panels, said)] if panels else []
+    title = "Promised and re-simulated error"
+    return [Figure("surrogate-gap", title, panels, said, beside="surrogate-gap")] if panels else []
 
 
 def _points(row: Row) -> Iterator[Series]:
     pairs = [row.of_targets(SurrogateGap.name, name) for name in ("believed", "nmse")]
     if all(values.size for values in pairs):
-        believed, reached = (tuple(np.maximum(values[0], LEAST)) for values in pairs)
-        yield Series(row.label, believed, reached, joined=False)
+        believed, reached = (np.maximum(values[0], LEAST) for values in pairs)
+        chosen = np.unique(np.linspace(0, len(believed) - 1, DRAWN).round().astype(int))
+        if not np.allclose(believed, reached, rtol=SAME, atol=LEAST, equal_nan=True):
+            yield Series(row.label, tuple(believed[chosen]), tuple(reached[chosen]), joined=False)
+
+
+def _width(series: Series) -> float:
+    """How far a cloud stretches, in negative decades: a wide one is drawn first, and hides none."""
+    return -float(np.ptp(np.log10(series.x)) + np.ptp(np.log10(series.y)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from io import BytesIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,19 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from harness.durable import write_whole
-from harness.reporting.figure import Axis, Figure, Guide, Look, Panel, Series, looks
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, marked
+from harness.reporting.looks import Look, looks
 from harness.reporting.placing import placed
 
 FORMATS = ("pdf", "svg", "png")
 COLUMN, PAGE = 3.4, 7.0  # inches: the width of one column and of both
-PANEL_HEIGHT = 1.75
-ACROSS = 4  # panels
+HIGHEST = 9.0  # inches: of a page
+PANEL_HEIGHT, ALONE = 1.75, 2.4  # inches: among others, and in a column of its own
+LEGEND_LINE = 0.16  # inches
+ACROSS, SQUARES = 4, 5  # panels beside each other
 NARROW = 30  # from the least to the greatest value: more ticks than one for each power of ten
 VERY_NARROW = 5  # ticks as on a linear axis
+CLOUD = 50  # points from which on they are drawn smaller
 MANY = 300  # points from which on they are drawn small, faint and as pixels
 STYLE: Any = {
     "font.size": 7,
@@ -57,27 +63,72 @@ def write(figure: Figure, path: Path) -> None:
     write_whole(path, content.getvalue())
 
 
-def _draw(figure: Figure) -> Canvas:
-    across, down = grid(len(figure.panels), figure.across)
-    width = COLUMN if across == 1 else PAGE
-    look = looks(figure.labels)
-    legend = _legend(figure, look) if figure.legend else []
-    rows = math.ceil(len(legend) / (4 if across == 1 else 7))
-    canvas = Canvas(figsize=(width, (2.4 if across == 1 else PANEL_HEIGHT * down) + 0.16 * rows), layout="constrained")
-    FigureCanvasAgg(canvas)
-    axes = canvas.subplots(down, across, squeeze=False)
-    for place, panel in enumerate(figure.panels):
-        row, column = divmod(place, across)
-        lowest = place + across >= len(figure.panels)
-        titles = (
-            lowest or panel.x != figure.panels[place + across].x,
-            column == 0 or panel.y != figure.panels[place - 1].y,
+def pages(figure: Figure) -> list[Figure]:
+    """The figure, or several with some of its rows each where it is higher than a page."""
+    across, down = grid(figure)
+    most = max(1, int((HIGHEST - LEGEND_LINE * _legend_lines(figure, across)) / _row_height(figure, across)))
+    if down <= most:
+        return [figure]
+    size = across * math.ceil(down / math.ceil(down / most))
+    parts = [figure.panels[first : first + size] for first in range(0, len(figure.panels), size)]
+    return [
+        replace(
+            figure,
+            panels=panels,
+            across=across,
+            title=f"{figure.title} ({number} of {len(parts)})",
+            apart=f"{figure.apart} {number}".strip(),
         )
-        _draw_panel(axes[row][column], panel, look, titles)
-    for place in range(len(figure.panels), down * across):
-        axes[place // across][place % across].set_axis_off()
-    if legend:
-        canvas.legend(handles=legend, loc="outside lower center", ncols=math.ceil(len(legend) / rows), frameon=False)
+        for number, panels in enumerate(parts, 1)
+    ]
+
+
+def grid(figure: Figure) -> tuple[int, int]:
+    """Columns and rows of the panels: few columns, and as few places empty as can be, or the columns that it wants."""
+    count = len(figure.panels)
+    if figure.across:
+        return figure.across, math.ceil(count / figure.across)
+    most = SQUARES if figure.panels[0].square else ACROSS
+    if count <= most:
+        return count, 1
+    across = min((most, most - 1), key=lambda columns: -count % columns)
+    return across, math.ceil(count / across)
+
+
+def _row_height(figure: Figure, across: int) -> float:
+    if across == 1:
+        return ALONE
+    return PAGE / across if figure.panels[0].square and across > 3 else PANEL_HEIGHT
+
+
+def _legend_lines(figure: Figure, across: int) -> int:
+    return math.ceil((len(figure.shown) * figure.legend + len(figure.lines)) / (4 if across == 1 else 7))
+
+
+def _draw(figure: Figure) -> Canvas:
+    across, down = grid(figure)
+    look = looks(figure.labels)
+    rows = _legend_lines(figure, across)
+    height = _row_height(figure, across) * down + LEGEND_LINE * rows
+    canvas = Canvas(figsize=(COLUMN if across == 1 else PAGE, height), layout="constrained")
+    FigureCanvasAgg(canvas)
+    parts = (height - LEGEND_LINE * rows, max(LEGEND_LINE * rows, 0.01))
+    above, below = canvas.subfigures(2, 1, squeeze=False, height_ratios=parts)[:, 0]
+    axes = above.subplots(down, across, squeeze=False)
+    alike = [len({axis.title for axis in each}) == 1 for each in zip(*((p.x, p.y) for p in figure.panels), strict=True)]
+    for own, panel in zip_longest(axes.flat, figure.panels):
+        if panel is None or not panel.series:
+            own.set_axis_off()
+            continue
+        _draw_panel(own, panel, look)
+        own.set(xlabel="" if alike[0] else panel.x.title, ylabel="" if alike[1] else panel.y.title)
+    if alike[0]:
+        above.supxlabel(figure.panels[0].x.title, fontsize=STYLE["axes.labelsize"])
+    if alike[1] and figure.panels[0].y.title:
+        above.supylabel(figure.panels[0].y.title, fontsize=STYLE["axes.labelsize"])
+    if rows:
+        legend = _legend(figure, look)
+        below.legend(handles=legend, loc="center", ncols=math.ceil(len(legend) / rows), frameon=False)
     canvas.draw_without_rendering()  # only now it is known where points lie
     for panel, own in zip(figure.panels, axes.flat, strict=False):
         _name(own, panel, look)
@@ -94,51 +145,52 @@ def _name(axes: Any, panel: Panel, look: dict[str, Look]) -> None:
     widths = [0.58 * size * len(series.label) for series in shown]
     panel_box = (box.x0, box.y0, box.x1, box.y1)
     spots = placed(points, widths, size, 0.7 * STYLE["lines.markersize"] * dot, panel_box)
-    for series, spot in zip(shown, spots, strict=True):
+    inside = axes.transAxes.inverted()
+    for series, point, spot in zip(shown, points, spots, strict=True):
         if spot:
-            place = axes.transAxes.inverted().transform(spot)
-            how = {"fontsize": STYLE["legend.fontsize"], "ha": "center", "va": "center"}
-            axes.text(*place, series.label, transform=axes.transAxes, color=look[series.label].colour, **how)
-
-
-def grid(panels: int, wanted: int = 0) -> tuple[int, int]:
-    """Columns and rows for so many panels: at most four columns, and as few places empty as can be, or those wanted."""
-    if wanted:
-        return wanted, math.ceil(panels / wanted)
-    if panels <= ACROSS:
-        return panels, 1
-    across = min((ACROSS, ACROSS - 1), key=lambda count: -panels % count)
-    return across, math.ceil(panels / across)
+            colour = look[series.label].colour
+            how = {"fontsize": STYLE["legend.fontsize"], "ha": "center", "va": "center", "color": colour}
+            axes.text(*inside.transform((spot.x, spot.y)), series.label, transform=axes.transAxes, **how)
+            if spot.leader:
+                ends = zip(inside.transform(point), inside.transform(spot.leader), strict=True)
+                axes.plot(*ends, transform=axes.transAxes, color=colour, linewidth=0.4, marker="none")
 
 
 def _legend(figure: Figure, look: dict[str, Look]) -> list[Line2D]:
     joined = {series.label for panel in figure.panels for series in panel.series if series.joined}
-    return [Line2D([], [], label=label, **_line(look[label], label in joined)) for label in figure.shown]
+    methods = figure.shown if figure.legend else ()
+    return [
+        *(Line2D([], [], label=label, **_line(look[label], label in joined)) for label in methods),
+        *(Line2D([], [], label=guide.label, **_guide_line(guide)) for guide in figure.lines),
+    ]
 
 
 def _line(look: Look, joined: bool) -> dict[str, Any]:
     dash = "none" if not joined else (0, look.dash) if look.dash else "solid"
-    return {"color": look.colour, "marker": look.marker, "linestyle": dash, "markeredgewidth": 0}
+    face = "white" if look.hollow else look.colour
+    return {
+        "color": look.colour,
+        "marker": look.marker,
+        "linestyle": dash,
+        "markerfacecolor": face,
+        "markeredgewidth": 0.6,
+    }
 
 
-def _draw_panel(axes: Any, panel: Panel, look: dict[str, Look], titles: tuple[bool, bool]) -> None:
+def _draw_panel(axes: Any, panel: Panel, look: dict[str, Look]) -> None:
     axes.set_title(panel.title)
-    for series in panel.series:
-        _draw_series(axes, series, panel, look[series.label])
+    for place, series in enumerate(panel.series):
+        _draw_series(axes, series, panel, look[series.label], place / len(panel.series))
     _scale(axes.xaxis, axes.set_xscale, axes.set_xlim, panel.x)
     _scale(axes.yaxis, axes.set_yscale, axes.set_ylim, panel.y)
     for guide in panel.guides:
         _draw_guide(axes, guide)
     if panel.square:
         axes.set_box_aspect(1)
-    if titles[0]:
-        axes.set_xlabel(panel.x.title)
-    if titles[1]:
-        axes.set_ylabel(panel.y.title)
 
 
 def _draw_guide(axes: Any, guide: Guide) -> None:
-    how: dict[str, Any] = {"color": "#888888", "linewidth": 0.7, "linestyle": (0, (2, 2)), "zorder": 1}
+    how = {**_guide_line(guide), "zorder": 3 if guide.front else 1}
     match guide.kind:
         case "diagonal":
             ends = [max(axes.get_xlim()[0], axes.get_ylim()[0]), min(axes.get_xlim()[1], axes.get_ylim()[1])]
@@ -148,8 +200,14 @@ def _draw_guide(axes: Any, guide: Guide) -> None:
         case "y":
             axes.axhline(guide.value, **how)
         case "curve":
-            how |= {"color": "#000000", "zorder": 3} if guide.front else {"linestyle": "solid"}
             axes.plot(*zip(*guide.points, strict=True), **how)
+
+
+def _guide_line(guide: Guide) -> dict[str, Any]:
+    if guide.front:
+        return {"color": "#000000", "linewidth": 1.2, "linestyle": (0, (3, 2))}
+    dash = "solid" if guide.kind == "curve" else (0, (1, 1.5))
+    return {"color": "#777777", "linewidth": 0.8, "linestyle": dash}
 
 
 def _scale(axis: Any, set_scale: Any, set_limits: Any, wanted: Axis) -> None:
@@ -170,15 +228,19 @@ def _scale(axis: Any, set_scale: Any, set_limits: Any, wanted: Axis) -> None:
         set_limits(wanted.low, wanted.high)
 
 
-def _draw_series(axes: Any, series: Series, panel: Panel, look: Look) -> None:
+def _draw_series(axes: Any, series: Series, panel: Panel, look: Look, place: float) -> None:
+    """Draw a series; `place` among those of the panel, 0 to 1, keeps the markers of lines that lie together apart."""
     x, y = np.array(series.x, float), np.array(series.y, float)
     fine = np.isfinite(x) & np.isfinite(y) & ((x > 0) | (not panel.x.log)) & ((y > 0) | (not panel.y.log))
     how = _line(look, series.joined)
     if len(x) > MANY:
         how |= {"markersize": 1.2, "alpha": 0.35, "rasterized": True}
         how |= {"marker": "none"} if series.joined else {}
-    elif series.joined and len(x) > 20:
-        how["markevery"] = max(1, len(x) // 8)
+    elif series.joined:
+        kept = np.cumsum(fine) - 1
+        how["markevery"] = [int(kept[number]) for number in marked(series, place) if fine[number]]
+    elif len(x) > CLOUD:
+        how |= {"markersize": 2.2, "alpha": 0.75}
     axes.plot(x[fine], y[fine], **how)
     if series.low and fine.any():
         low, high = np.array(series.low, float), np.array(series.high, float)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
     from harness.reporting.groups import Group
 
 Numbers: TypeAlias = tuple[float, ...]
+SHORT, MARKED = 25, 5
+"""Points of a line up to which all have markers, and about how many have them beyond."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,16 @@ class Guide:
     front: bool = False
     """Whether it is drawn over the series, dashed and dark."""
 
+    @property
+    def meaning(self) -> str:
+        """How it is drawn and what it is; empty where it has no label."""
+        how = "dashed" if self.front else "grey" if self.kind == "curve" else "dotted"
+        return f"{how}: {self.label}" if self.label else ""
+
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes."""
+    """One pair of axes; without a series, a place that stays empty."""
 
     title: str
     x: Axis
@@ -81,7 +91,11 @@ class Figure:
     legend: bool = True
     """Whether a file needs a legend; not where the titles of the panels name the methods."""
     across: int = 0
-    """Panels beside each other in a file; 0 where their number decides."""
+    """Panels that belong into one row, such as those of a task; 0 where their number decides."""
+    apart: str = ""
+    """What tells it from the figures of the same name, such as its task."""
+    beside: str = ""
+    """The table with which a report shows it; a figure without one stands among those at the beginning."""
     labels: tuple[str, ...] = field(default=())
     """All methods of the result folder in their order, so that one looks the same in all figures."""
 
@@ -91,32 +105,51 @@ class Figure:
         own = {series.label for panel in self.panels for series in panel.series}
         return tuple(label for label in self.labels if label in own)
 
+    @property
+    def lines(self) -> tuple[Guide, ...]:
+        """The lines to compare with that have a meaning, each once."""
+        every = (guide for panel in self.panels for guide in panel.guides if guide.label)
+        return tuple({guide.meaning: guide for guide in every}.values())
 
-@dataclass(frozen=True)
-class Look:
-    """How a series is drawn: told apart by colour, and again by its marker and its dash."""
-
-    colour: str
-    marker: str
-    dash: tuple[float, ...] = ()
-    """Lengths of lines and gaps in points; empty for a line without gaps."""
-
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
-"""Those of Okabe and Ito (2008), which colour-blind readers tell apart; without the yellow, too pale on paper."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
-"""Names of matplotlib."""
-DASHES: tuple[tuple[float, ...], ...] = ((), (4.0, 1.5), (1.0, 1.2), (6.0, 1.5, 1.0, 1.5))
+    @property
+    def caption(self) -> tuple[str, ...]:
+        """The notes, and what each thin line means."""
+        return (*self.notes, *(guide.meaning for guide in self.lines))
 
 
-def looks(labels: Sequence[str]) -> dict[str, Look]:
-    """A look for each label. Those of one colour differ in dash and marker."""
-    return {
-        label: Look(
-            COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)], DASHES[place // len(COLOURS) % len(DASHES)]
-        )
-        for place, label in enumerate(labels)
-    }
+def marked(series: Series, start: float) -> list[int]:
+    """The points of a line that have markers: all of a short one, else a few where it is not level.
+
+    Where a series starts to have them, 0 to 1, keeps the markers of lines that lie together apart.
+    """
+    count = len(series.x)
+    if count <= SHORT:
+        return list(range(count))
+    sloping = [place for place in range(count) if len({*series.y[max(place - 1, 0) : place + 2]}) > 1]
+    sloping = sloping or list(range(count))
+    step = max(1, len(sloping) // MARKED)
+    return sloping[int(start * step) :: step]
+
+
+def stems(figures: Sequence[Figure]) -> list[str]:
+    """Names for the files of figures: the figure's own, with what tells it apart where several have one name."""
+    named = Counter(figure.name for figure in figures)
+    wanted = [figure.name if named[figure.name] == 1 else f"{figure.name}-{_slug(figure.apart)}" for figure in figures]
+    found: list[str] = []
+    for stem in wanted:
+        folded = {other.lower() for other in found}
+        again = (f"{stem}-{number}" for number in range(2, len(wanted) + 2))
+        found.append(stem if stem.lower() not in folded else next(name for name in again if name.lower() not in folded))
+    return found
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.") or "1"
+
+
+def unit_of(label: str, before: str = "") -> str:
+    """A task's label of x or y as the title of an axis, without the unit of what has none: `y [1]` is `y`."""
+    return " ".join(filter(None, (before, label.removesuffix("[1]").strip())))
 
 
 def headings(groups: Sequence[Group]) -> list[str]:

@@ -16,9 +16,11 @@ from markupsafe import Markup
 from harness.durable import storage_errors, write_whole
 from harness.reporting import figures_of, grouped, tables_of
 from harness.reporting.figure import Figure, Panel
+from harness.reporting.looks import looks
+from harness.reporting.marks import markers, sample
 from harness.reporting.numbers import number
 from harness.reporting.origins import failures, provenance
-from harness.reporting.svg import markers, panels, sample, thinned
+from harness.reporting.svg import panels, thinned
 from harness.reporting.table import Table, Text
 
 NAME = "report.html"
@@ -47,6 +49,7 @@ def page(root: Path) -> str:
     tables, figures = tables_of(groups), figures_of(groups)
     records = [record for group in groups for record in group.records]
     labels = figures[0].labels if figures else ()
+    look = looks(labels)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     folder = files("harness.reporting") / "page"
     template = environment.from_string((folder / "page.html").read_text(encoding="utf-8"))
@@ -54,7 +57,7 @@ def page(root: Path) -> str:
         title=f"Results in {root.resolve().name}",
         facts=_facts(tables),
         markers=Markup(markers()),
-        methods=[{"label": label, "sample": Markup(sample(label, labels))} for label in labels],
+        methods=[{"label": label, "sample": Markup(sample(look[label]))} for label in labels],
         sections=[*_sections(figures, tables, labels)],
         failures=failures(records),
         provenance=provenance(records),
@@ -70,13 +73,13 @@ def _facts(tables: Sequence[Table]) -> list[str]:
 
 
 def _sections(figures: Sequence[Figure], tables: Sequence[Table], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The figures and tables, one section for each name; a figure stands with the table of its name."""
+    """The figures and tables, one section for each name of a table; a figure stands with the table that it wants."""
     names = list(dict.fromkeys(table.name for table in tables))
-    alone = [figure for figure in figures if figure.name not in names]
+    alone = [figure for figure in figures if figure.beside not in names]
     for place, name in enumerate(names):
         own = [table for table in tables if table.name == name]
         heading = str(own[0].facts.get("title", name))
-        yield _section(name, heading, [figure for figure in figures if figure.name == name], own, labels)
+        yield _section(name, heading, [figure for figure in figures if figure.beside == name], own, labels)
         if place == 0 and alone:
             yield _section("figures", "At a glance", alone, [], labels)
 
@@ -88,20 +91,33 @@ def _section(
     return {
         "name": name,
         "heading": heading,
-        "figures": [_figure(figure, places) for figure in figures],
-        "tables": [_table(table, places) for table in tables],
+        "figures": [_figure(figure, places, bool(tables) and figure.name != name) for figure in figures],
+        "tables": [_table(table, title, places) for table, title in zip(tables, _titles(tables, heading), strict=True)],
     }
 
 
-def _figure(figure: Figure, places: dict[str, int]) -> dict[str, Any]:
-    lines = {guide.label for panel in figure.panels for guide in panel.guides if guide.label}
-    notes = [*figure.notes, *(f"dashed line: {label}" for label in sorted(lines))]
-    if any(len(thinned(series)) < len(series.x) for panel in figure.panels for series in panel.series):
-        notes.append("of so many points only every so many are drawn here; the files of `figures` have all")
+def _titles(tables: Sequence[Table], heading: str) -> Iterator[str]:
+    """A title for each table, with its tasks where several read the same; none where it only repeats the heading."""
+    every = [table.title for table in tables]
+    for table in tables:
+        tasks = dict.fromkeys(str(raw["task"]) for raw in table.rows if raw.get("task"))
+        several = every.count(table.title) > 1 and tasks
+        yield f"{table.title}: {', '.join(tasks)}" if several else table.title * (table.title != heading)
+
+
+def _figure(figure: Figure, places: dict[str, int], folded: bool) -> dict[str, Any]:
+    notes = list(figure.caption)
+    if any(len(thinned(panel, series)) < len(series.x) for panel in figure.panels for series in panel.series):
+        notes.append("Thinned for the browser; `figures` writes all points.")
+    drawn = [Markup(panel) for panel in panels(figure)]
+    size = figure.across or len(drawn)
     return {
         "title": figure.title,
+        "folded": folded,
         "notes": notes,
-        "panels": [Markup(panel) for panel in panels(figure)],
+        "across": figure.across,
+        "square": figure.panels[0].square,
+        "rows": [drawn[first : first + size] for first in range(0, len(drawn), size)],
         "tables": [table for panel in figure.panels if not panel.square for table in _numbers(panel, places)],
     }
 
@@ -113,7 +129,7 @@ def _numbers(panel: Panel, places: dict[str, int]) -> Iterator[dict[str, Any]]:
         every = max(1, -(-len(series.x) // COLUMNS))
         chosen = sorted({*range(0, len(series.x), every), len(series.x) - 1})
         wanted = [series.x[place] for place in chosen]
-        heads = [number(x, 4) for x in wanted]
+        heads = [f"{x:.4g}" for x in wanted]
         rows = [
             {"label": one.label, "place": places[one.label], "texts": [number(at.get(x)) for x in wanted]}
             for one in joined
@@ -136,7 +152,7 @@ def _median(values: Sequence[float]) -> float:
     return median([value for value in values if math.isfinite(value)] or [math.nan])
 
 
-def _table(table: Table, places: dict[str, int]) -> dict[str, Any]:
+def _table(table: Table, title: str, places: dict[str, int]) -> dict[str, Any]:
     keys = [column.value or column.best or "" for column in table.columns]
     rows = [
         {
@@ -146,7 +162,8 @@ def _table(table: Table, places: dict[str, int]) -> dict[str, Any]:
         for raw, cells in zip(table.rows, table.cells(), strict=True)
     ]
     heads = [column.title for column in table.columns]
-    return {"title": table.title, "heads": heads, "rows": rows, "notes": table.notes}
+    stays = heads.index("method") if "method" in heads else 0
+    return {"title": title, "heads": heads, "rows": rows, "notes": table.notes, "stays": stays}
 
 
 def _cell(cell: Text, raw: float | None) -> dict[str, Any]:

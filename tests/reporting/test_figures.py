@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import zlib
 
 import pytest
@@ -15,9 +16,12 @@ from msgspec.structs import replace
 from harness.cli import main
 from harness.protocols.solutions import Plane, _found
 from harness.reporting import drawn, figures, render
-from harness.reporting.drawing import FORMATS, grid, write
-from harness.reporting.figure import COLOURS, Axis, Figure, Panel, Series, looks
+from harness.reporting.captions import captions
+from harness.reporting.drawing import FORMATS, HIGHEST, _draw, grid, pages, write
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, marked, stems
+from harness.reporting.looks import COLOURS, looks
 from harness.reporting.placing import placed
+from harness.store import Store
 from tests import results
 
 SIGNATURES = {"pdf": b"%PDF-", "svg": b"<?xml", "png": b"\x89PNG"}
@@ -60,8 +64,26 @@ def test_training_is_the_share_of_the_fall_that_is_to_come(ran, tmp_path):
     curve = [(5, None, 3.0), (10, None, 2.0), (15, None, -1.0), (20, None, 0.0)]
     model = replace(mdn.model, phases=[replace(mdn.model.phases[0], curve=curve)])
     (figure,) = drawn(["training"], results.write(tmp_path, results.variant(mdn, model=model)))
+    assert [panel.title for panel in figure.panels] == [f"sinewave: {mdn.model.phases[0].name}"]
     ((series,),) = (panel.series for panel in figure.panels)
     assert series.x == (5.0, 10.0, 15.0, 20.0) and series.y == (1.0, 0.75, 0.0, 0.25)
+
+
+def test_training_names_the_tasks_without_a_curve(ran, tmp_path):
+    every, curve = results.load(ran), [(5, None, 3.0), (10, None, 2.0), (15, None, 1.0)]
+    one, other = every["sinewave", "mdn", "base"], every["robotic_arm", "prior", "base"]
+    model = replace(one.model, phases=[replace(one.model.phases[0], curve=curve)])
+    (figure,) = drawn(["training"], results.write(tmp_path, results.variant(one, model=model), other))
+    assert "no loss that falls: robotic_arm" in figure.notes
+
+
+def test_the_stages_of_a_task_have_the_same_range_of_time(ran):
+    (figure,) = drawn(["time-to-1000"], ran)
+    for first in range(0, len(figure.panels), figure.across):
+        row = figure.panels[first : first + figure.across]
+        assert len({panel.x for panel in row}) == 1 and row[0].x.title == "time [s]"
+        taken = [series.x[0] for panel in row for series in panel.series]
+        assert row[0].x.low < min(taken) and max(taken) < row[0].x.high
 
 
 def test_a_method_that_ranks_needs_all_its_candidates_for_its_first_proposal(ran):
@@ -79,7 +101,7 @@ def test_a_map_counts_the_solution_curves_that_accurate_proposals_come_near_to()
 
 def test_the_solution_curves_of_the_sinewave_are_nine_and_have_its_fixed_target(ran):
     (figure,) = drawn(["solutions"], ran, tasks="sinewave")
-    assert {panel.title.partition(",")[0] for panel in figure.panels} == {"mdn", "na", "lookup", "prior"}
+    assert {panel.title.partition(":")[0] for panel in figure.panels} == {"mdn", "na", "lookup", "prior"}
     for panel in figure.panels:
         assert len(panel.guides) == 9 and panel.square
         for guide in panel.guides:
@@ -94,8 +116,9 @@ def test_the_solution_curves_of_the_sinewave_are_nine_and_have_its_fixed_target(
 def test_names_of_points_meet_neither_points_nor_names_and_stay_inside(points, widths):
     found = placed(points, widths[: len(points)], 8.0, 2.0, (0.0, 0.0, 100.0, 60.0))
     boxes = [
-        (x - width / 2, y - 4, x + width / 2, y + 4)
-        for (x, y), width in ((spot, width) for spot, width in zip(found, widths, strict=False) if spot)
+        (spot.x - width / 2, spot.y - 4, spot.x + width / 2, spot.y + 4)
+        for spot, width in zip(found, widths, strict=False)
+        if spot
     ]
     dots = [(x - 2, y - 2, x + 2, y + 2) for x, y in points]
     for place, box in enumerate(boxes):
@@ -112,10 +135,22 @@ def test_a_profile_rises_to_one_and_is_the_share_of_the_errors(ran):
     assert figure.panels[-1].title == "all tasks alike"
 
 
+def test_a_profile_of_all_tasks_needs_a_method_that_ran_on_all(ran, tmp_path):
+    every = results.load(ran)
+    other = [every["sinewave", "mdn", "base"], every["robotic_arm", "prior", "base"]]
+    root = results.write(tmp_path, *other)
+    for record in other:
+        shutil.copytree(Store(ran).folder(record), Store(root).folder(record), dirs_exist_ok=True)
+    (figure,) = drawn(["profile"], root)
+    assert [panel.title for panel in figure.panels] == ["robotic_arm", "sinewave"]
+
+
 def test_a_point_of_the_gap_is_a_target(ran):
     (figure,) = drawn(["surrogate-gap"], ran)
     assert {len(series.x) for panel in figure.panels for series in panel.series} <= {2, 20}
     assert all(panel.guides[0].kind == "diagonal" for panel in figure.panels)
+    (figure,) = drawn(["surrogate-gap"], ran, tasks="sinewave")
+    assert figure.shown == ("na",), "lookup has no surrogate: it promises exactly what it reaches"
 
 
 def test_thirteen_methods_look_different_in_two_ways():
@@ -123,6 +158,23 @@ def test_thirteen_methods_look_different_in_two_ways():
     assert len({look.colour for look in found.values()}) == len(COLOURS)
     assert len({look.marker for look in found.values()}) == 13
     assert len({(look.colour, look.dash) for look in found.values()}) == 13
+
+
+def test_a_method_looks_the_same_whatever_else_a_folder_holds():
+    few, many = looks(["na", "prior"]), looks(["cinn", "mine", "na", "na[steps=5]", "prior", "yours"])
+    assert few["na"] == many["na"] and few["prior"] == many["prior"]
+    assert len(set(many.values())) == len(many)
+
+
+def test_markers_of_a_long_line_are_where_it_is_not_level():
+    flat, slope = [0.0] * 50, [place / 20 for place in range(20)]
+    series = Series("a", tuple(range(120)), (*flat, *slope, *[1.0] * 50))
+    assert marked(series, 0.0) and all(
+        49 <= place <= 70 for start in (0.0, 0.5, 0.9) for place in marked(series, start)
+    )
+    assert marked(series, 0.0) != marked(series, 0.5), "those of lines that lie together are apart"
+    assert marked(Series("b", (1.0, 2.0), (3.0, 3.0)), 0.5) == [0, 1]
+    assert marked(Series("c", tuple(range(90)), (1.0,) * 90), 0.0), "a level line has markers too"
 
 
 def test_a_method_looks_the_same_in_all_figures(ran):
@@ -163,15 +215,82 @@ def test_what_a_logarithmic_axis_cannot_show_is_left_out(tmp_path):
     ("panels", "wanted"), [(1, (1, 1)), (3, (3, 1)), (5, (3, 2)), (6, (3, 2)), (8, (4, 2)), (9, (3, 3))]
 )
 def test_few_places_are_empty(panels, wanted):
-    assert grid(panels) == wanted
+    panel = Panel("one", Axis("x"), Axis("y"), ())
+    assert grid(Figure("f", "f", (panel,) * panels)) == wanted
+
+
+def test_a_figure_fits_on_a_page_and_its_rows_stay_whole():
+    panels = tuple(Panel(str(number), Axis("x"), Axis("y"), (Series("a", (1.0,), (1.0,)),)) for number in range(33))
+    parts = pages(Figure("f", "f", panels, across=3, labels=("a",)))
+    assert len(parts) > 1 and tuple(panel for part in parts for panel in part.panels) == panels
+    assert all(len(part.panels) % 3 == 0 and _draw(part).get_figheight() <= HIGHEST for part in parts)
+    assert len(set(stems(parts))) == len(parts)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["r_T", "solutions"]), st.text(max_size=8)), max_size=8))
+def test_files_have_names_of_their_own_that_every_system_takes(given):
+    names = stems([Figure(name, name, (), apart=apart) for name, apart in given])
+    assert len({name.lower() for name in names}) == len(given)
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in names)
+
+
+def test_what_tells_figures_apart_is_in_their_names_where_that_is_needed():
+    maps = [Figure("solutions", "", (), apart=apart) for apart in ("sinewave", "sinewave, noise[sd=0.05]")]
+    assert stems([Figure("r_T", "", ()), *maps]) == ["r_T", "solutions-sinewave", "solutions-sinewave-noise-sd-0.05"]
+    assert stems(maps[:1]) == ["solutions"]
 
 
 def test_the_verb_writes_files_and_names_them(ran, tmp_path, capsys):
-    arguments = ["figures", "r_T", "--out", str(ran), "--format", "png,pdf", "--folder", str(tmp_path / "new" / "here")]
+    folder = tmp_path / "new" / "here"
+    arguments = ["figures", "r_T", "--out", str(ran), "--format", "png,pdf", "--folder", str(folder)]
     assert main(arguments) == 0
-    said = capsys.readouterr().out.split()
-    assert said == [str(tmp_path / "new" / "here" / f"r_T.{form}") for form in ("png", "pdf")]
-    assert sorted(path.name for path in (tmp_path / "new" / "here").iterdir()) == ["r_T.pdf", "r_T.png"]
+    names = ["r_T.png", "r_T.pdf", "captions.md"]
+    assert capsys.readouterr().out.split() == [str(folder / name) for name in names]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+
+
+def test_maps_of_several_scenarios_all_survive(tmp_path, capsys):
+    root = tmp_path / "scenarios"
+    results.run(root, results.cells(methods="prior", tasks="sinewave", scenarios="base,noise"))
+    assert main(["figures", "solutions", "solutions-by-T", "--out", str(root), "--format", "svg"]) == 0
+    names = [
+        "solutions-sinewave",
+        "solutions-sinewave-noise",
+        "solutions-by-T-sinewave",
+        "solutions-by-T-sinewave-noise",
+    ]
+    written = sorted(path.name for path in (root / "figures").iterdir())
+    assert written == sorted([*(f"{name}.svg" for name in names), "captions.md"])
+
+
+def test_a_caption_says_all_that_an_author_needs(ran):
+    found = drawn(["all"], ran)
+    text = captions(dict(zip(stems(found), found, strict=True)))
+    for figure in found:
+        assert figure.title in text and all(note in text for note in figure.notes)
+        assert all(guide.meaning in text for guide in figure.lines)
+        assert all(guide.label for panel in figure.panels for guide in panel.guides), "each line has a meaning"
+
+
+def test_how_a_line_is_drawn_is_said_with_its_meaning():
+    assert Guide("y", 1.0, "floor").meaning == "dotted: floor"
+    assert Guide("curve", label="wanted", front=True).meaning == "dashed: wanted" and Guide("x").meaning == ""
+
+
+def test_devices_are_told_apart_where_records_have_both(ran, tmp_path):
+    mdn = results.load(ran)["sinewave", "mdn", "base"]
+    other = results.variant(mdn, declared=replace(mdn.declared, device="cuda NVIDIA H200"))
+    root = results.write(tmp_path, mdn, other)
+    for name in ("error-and-time", "error-and-training", "time-to-1000"):
+        (figure,) = drawn([name], root)
+        assert set(figure.shown) == {"mdn (cpu)", "mdn (cuda NVIDIA H200)"}
+        assert len({*looks(figure.labels).values()}) == 2
+
+
+def test_axes_have_units(ran):
+    titles = {axis.title for figure in drawn(["all"], ran) for panel in figure.panels for axis in (panel.x, panel.y)}
+    assert not any("[1]" in title or title.startswith("s ") for title in titles)
+    assert {"training time [s]", "time to propose, per target [s]", "x1"} <= titles
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from harness.cli import main
 from harness.reporting import drawn, tabled, tables
 from harness.reporting.figure import Axis, Guide, Panel, Series
-from harness.reporting.report import _value, page
+from harness.reporting.report import _titles, _value, page
 from harness.reporting.scales import read, scale_of, scales, spaced
 from harness.reporting.svg import panels
 from harness.reporting.table import Column, Table
@@ -143,10 +143,62 @@ def test_each_series_of_a_panel_can_be_switched(ran):
             assert shown == {str(figure.labels.index(series.label)) for series in panel.series}
 
 
+def test_a_map_is_square_and_its_points_can_be_seen(ran):
+    (figure,) = drawn(["solutions"], ran, tasks="sinewave")
+    for drawing in panels(figure):
+        left, top, foot, right = map(float, re.findall(r'class="axis" d="M(\S+) (\S+)V(\S+)H(\S+)"', drawing)[0])
+        assert foot - top == right - left > 0
+        assert 'class="dots"' in drawing or "<use" in drawing
+    shared = re.findall(r'<g id="(\S+)">', "".join(panels(figure)))
+    assert len(shared) == 1 and panels(figure)[1].count(f'href="#{shared[0]}"') == 1, "curves are written once"
+
+
+def test_lines_of_many_points_have_a_few_markers(ran):
+    (figure,) = drawn(["profile"], ran)
+    for panel, drawing in zip(figure.panels, panels(figure), strict=True):
+        assert all(len(series.x) > 100 for series in panel.series)
+        assert len(panel.series) <= drawing.count("<use") <= 10 * len(panel.series)
+
+
+def test_the_legend_shows_every_look_and_is_in_reach_of_all_figures(ran, text):
+    found = Parts(text)
+    labels = drawn(["all"], ran)[0].labels
+    assert found.of("svg", "sample") == len(labels)
+    css = re.search(r"\.methods {(.*?)}", text)
+    assert (
+        css and "position: sticky" in css[1] and ".methods { position: static; }" in text.partition("@media print")[2]
+    )
+
+
+def test_figures_of_a_table_are_folded_away_beside_it(text):
+    glance = text.partition('<section id="figures">')[2].partition("</section>")[0]
+    cost = text.partition('<section id="cost">')[2].partition("</section>")[0]
+    assert 'class="figure"' not in glance and "How many targets are reached" in glance
+    assert "Time to 1000 proposals" not in glance and "<summary>Figure: Time to 1000 proposals</summary>" in cost
+
+
+def test_titles_neither_repeat_the_heading_nor_each_other():
+    def table(title, *tasks):
+        return Table("t", title, {}, (), tuple({"task": task} for task in tasks), ())
+
+    tables = [table("Gap"), table("Gap (quick)", "a", "b"), table("Gap (quick)", "c"), table("Gap (long)", "d")]
+    assert list(_titles(tables, "Gap")) == ["", "Gap (quick): a, b", "Gap (quick): c", "Gap (long)"]
+
+
+def test_panels_of_a_task_stand_in_one_row(ran, text):
+    (figure,) = drawn(["time-to-1000"], ran)
+    part = text.partition("<figcaption>Time to 1000 proposals")[2].partition("</figure>")[0]
+    rows = part.split('<div class="row">')[1:]
+    assert len(rows) * figure.across == len(figure.panels)
+    for row in rows:
+        assert len({label.partition(":")[0] for label in re.findall(r'aria-label="([^"]*)"', row)}) == 1
+
+
 LOOK = """
 const out = { errors: [], overlaps: [], wide: 0 };
 addEventListener("error", event => out.errors.push(String(event.message)));
 addEventListener("load", () => {
+  for (const each of document.querySelectorAll("details")) each.open = true;
   out.wide = document.documentElement.scrollWidth - innerWidth;
   for (const svg of document.querySelectorAll("svg.panel")) {
     const boxes = [...svg.querySelectorAll("text")].map(t => [t.textContent, t.getBoundingClientRect()]);
@@ -156,7 +208,7 @@ addEventListener("load", () => {
       }
     }));
   }
-  const panel = [...document.querySelectorAll("svg.panel")].find(svg => svg.querySelector(".series use"));
+  const panel = [...document.querySelectorAll("svg.panel")].find(svg => svg.querySelector(".series use title"));
   const press = key => panel.dispatchEvent(new KeyboardEvent("keydown", { key }));
   press("ArrowRight"); press("ArrowRight"); press("ArrowLeft");
   out.told = [document.querySelector(".tip").textContent, panel.querySelector(".series use title").textContent];

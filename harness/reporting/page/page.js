@@ -10,6 +10,8 @@ for (const button of document.querySelectorAll("button[data-all]")) {
     for (const box of boxes) { box.checked = button.dataset.all === "on"; show(box.dataset.method, box.checked); }
   });
 }
+// The legend stays in sight; where it would cover much of what is under it, it begins closed.
+if (innerWidth < 700) document.querySelector(".methods").open = false;
 // Tables are sorted by the raw value of a column, rows without one last.
 function key(row, column) {
   const cell = row.cells[column];
@@ -58,7 +60,7 @@ function tell(mark) {
 for (const panel of document.querySelectorAll("svg.panel")) {
   panel.addEventListener("keydown", event => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const marks = [...panel.querySelectorAll(".series:not(.hidden) use")];
+    const marks = [...panel.querySelectorAll(".series:not(.hidden) use > title")].map(title => title.parentNode);
     if (event.key === "Escape") leave();
     if (!step || !marks.length) return;
     event.preventDefault();
