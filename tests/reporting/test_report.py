@@ -19,6 +19,7 @@ from harness.reporting.report import _titles, _value, page
 from harness.reporting.scales import read, scale_of, scales, spaced
 from harness.reporting.svg import panels
 from harness.reporting.table import Column, Table
+from tests import results
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -231,19 +232,38 @@ addEventListener("load", () => {
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+@pytest.mark.parametrize("length", [110, 230])
+def test_a_long_label_makes_no_page_wider_than_a_phone(ran, tmp_path, length):
+    found = results.load(ran)
+    label = f"na[{'boundary_loss=off,' * 20}"[:length]
+    root = results.write(
+        tmp_path / "out", found["sinewave", "mdn", "base"], results.renamed(found["sinewave", "na", "base"], label)
+    )
+    out = looked(page(root), tmp_path, 375)
+    assert out["errors"] == [] and out["wide"] <= 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 @pytest.mark.parametrize("width", [375, 1280, 2560])
 def test_in_a_browser_it_works_and_nothing_overlaps(text, tmp_path, width):
-    looked = text.replace("<script>", f"<script>{LOOK}</script><script>", 1)
-    (tmp_path / "page.html").write_text(looked, encoding="utf-8")
+    out = looked(text, tmp_path, width)
+    assert out["errors"] == [] and out["overlaps"] == [] and out["wide"] <= 0
+    values = [float(value) for value in out["sorted"] if value is not None]
+    assert values == sorted(values) and len(values) > 2 and out["aria"] == "ascending"
+    assert out["hidden"] and out["hides"] > 3 and out["open"]
+    assert out["told"][0] == out["told"][1] != "" and out["left"], "values are reached by the arrow keys"
+
+
+def looked(text, tmp_path, width):
+    """What Chromium finds in a page of this width."""
+    (tmp_path / "page.html").write_text(
+        text.replace("<script>", f"<script>{LOOK}</script><script>", 1), encoding="utf-8"
+    )
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--virtual-time-budget=5000"]
     command += [f"--window-size={width},2000", f"--user-data-dir={tmp_path / 'profile'}"]
     shown = subprocess.run(
         [*command, (tmp_path / "page.html").as_uri()], capture_output=True, text=True, timeout=120
     ).stdout
     (found,) = re.findall(r'<pre id="out">(.*?)</pre>', shown, re.DOTALL)
-    out = json.loads(html.unescape(found))
-    assert out["errors"] == [] and out["overlaps"] == [] and out["wide"] <= 0
-    values = [float(value) for value in out["sorted"] if value is not None]
-    assert values == sorted(values) and len(values) > 2 and out["aria"] == "ascending"
-    assert out["hidden"] and out["hides"] > 3 and out["open"]
-    assert out["told"][0] == out["told"][1] != "" and out["left"], "values are reached by the arrow keys"
+    return json.loads(html.unescape(found))
