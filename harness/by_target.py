@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import zlib
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from harness.statistics import Array
 
 PREFIX = "by-target-"
+CHECKSUMS = "crc32"
+"""The metadata of a file: JSON with the checksum of each array."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +49,9 @@ def write(folder: Path, protocol: str, numbers: Mapping[str, Array]) -> None:
     with storage_errors(folder):
         path.unlink(missing_ok=True)  # it may be a link to that of the record as it is
         if arrays:
-            path.write_bytes(save(arrays, {each: _checksum(values) for each, values in arrays.items()}))
+            # One entry of metadata: several are written in an order that differs from process to process.
+            checksums = {each: _checksum(values) for each, values in arrays.items()}
+            path.write_bytes(save(arrays, {CHECKSUMS: json.dumps(checksums)}))
 
 
 def read(folder: Path, protocol: str, name: str | None = None) -> dict[str, Array]:
@@ -60,7 +65,8 @@ def read(folder: Path, protocol: str, name: str | None = None) -> dict[str, Arra
     try:
         with safe_open(path, framework="numpy") as stored:
             names = stored.keys() if name is None else [name] if name in stored.keys() else []  # noqa: SIM118
-            checksums, arrays = stored.metadata() or {}, {each: stored.get_tensor(each) for each in names}
+            checksums = json.loads((stored.metadata() or {}).get(CHECKSUMS, "{}"))
+            arrays = {each: stored.get_tensor(each) for each in names}
         if any(checksums.get(each) != _checksum(values) or values.ndim != 1 for each, values in arrays.items()):
             raise ValueError("the checksum of an array")
         return {each: values.astype(float) for each, values in arrays.items()}
@@ -72,7 +78,7 @@ def read(folder: Path, protocol: str, name: str | None = None) -> dict[str, Arra
 
 
 def _checksum(values: Any) -> str:
-    """CRC-32 of the bytes of an array, which the file has among its metadata."""
+    """CRC-32 of the bytes of an array."""
     return f"{zlib.crc32(values.tobytes()):08x}"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,26 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["mse"], errors, rtol=1e-6)
     np.testing.assert_allclose(found["nmse"], 2 * errors, rtol=1e-6)
     assert by_target.read(tmp_path, "other") == {}
+
+
+def test_a_file_has_the_same_bytes_in_every_process_and_every_flipped_bit_is_noticed(tmp_path: Path, caplog) -> None:
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from harness import by_target; "
+        "by_target.write(Path(sys.argv[1]), 'own', {name: np.arange(9.0) for name in ('sse', 'mse', 'nmse', 'r_1', 'r_9')})"
+    )
+    files = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True)
+        files.append(tmp_path / name / by_target.file_name("own"))
+    sound = files[0].read_bytes()
+    assert sound == files[1].read_bytes()
+    for place in range(len(sound) - 5 * 9 * 4, len(sound), 7):
+        files[0].write_bytes(sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1 :])
+        assert (
+            sum(by_target.read(tmp_path / "a", "own", name) == {} for name in ("sse", "mse", "nmse", "r_1", "r_9")) == 1
+        )
+    assert "is damaged and left out" in caplog.text
 
 
 def test_a_linked_file_of_an_earlier_record_stays(tmp_path: Path) -> None:
