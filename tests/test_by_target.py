@@ -25,7 +25,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_file_has_the_same_bytes_in_every_process_and_every_flipped_bit_is_noticed(tmp_path: Path, caplog) -> None:
     code = (
         "import sys, numpy as np; from pathlib import Path; from harness import by_target; "
-        "by_target.write(Path(sys.argv[1]), 'own', {name: np.arange(9.0) for name in ('sse', 'mse', 'nmse', 'r_1', 'r_9')})"
+        "numbers = {name: np.arange(9.0) for name in ('sse', 'mse', 'nmse', 'r_1', 'r_9')}; "
+        "by_target.write(Path(sys.argv[1]), 'own', numbers)"
     )
     files = []
     for name in "ab":
