@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
     from harness.contracts import Method
 
-UNITS = {"parameters": count, "checkpoint": size, "training": printed, "seconds": printed}
+
+def _timed(value: float | None) -> str:
+    return printed(value) + " s" * (value is not None)
+
+
+UNITS = {"parameters": count, "checkpoint": size, "training": _timed, "seconds": _timed}
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def _table(group: Group, published: bool) -> Table:
     columns = list(_columns())
     if values:
         columns.append(Column("published", _beside, status=None))
-        extra += ["published: parameters, checkpoint, training s, 1000 proposals s", *notes.published(values)]
+        extra += ["published: parameters, checkpoint, training, 1000 proposals", *notes.published(values)]
     return table("cost", "Cost", group, columns, rows, extra)
 
 

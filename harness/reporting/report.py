@@ -154,15 +154,16 @@ def _median(values: Sequence[float]) -> float:
 
 def _table(table: Table, title: str, places: dict[str, int]) -> dict[str, Any]:
     keys = [column.value or column.best or "" for column in table.columns]
+    heads = [column.title for column in table.columns]
+    by_method = "method" in heads  # the rows of other tables stay where a method is switched off
     rows = [
         {
-            "place": places.get(str(raw.get("method"))),
+            "place": places.get(str(raw.get("method"))) if by_method else None,
             "cells": [_cell(cell, raw.get(key)) for cell, key in zip(cells, keys, strict=True)],
         }
         for raw, cells in zip(table.rows, table.cells(), strict=True)
     ]
-    heads = [column.title for column in table.columns]
-    stays = heads.index("method") if "method" in heads else 0
+    stays = heads.index("method") if by_method else 0
     return {"title": title, "heads": heads, "rows": rows, "notes": table.notes, "stays": stays}
 
 
