@@ -188,6 +188,10 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     told.add_argument("--seconds", default=None, help="budgets of time for a design (default: 0.001,0.01,0.1,1)")
     told.add_argument("--simulations", default=None, help="budgets of simulations for a target (default: 1,10,200)")
     told.add_argument("--metric", default="nmse", help=f"{', '.join(METRICS)} (default: nmse)")
+    papers = each["compare"]
+    papers.add_argument("--to", default="all", metavar="PAPERS", help="such as ren2020,ipage2023 (default: all)")
+    papers.add_argument("--tasks", default=None, help="only these tasks (default: all)")
+    papers.add_argument("--format", default="markdown", help="markdown, latex, csv or json (default: markdown)")
     drawn = each["figures"]
     drawn.add_argument("names", nargs="*", help="figures (default: all)", metavar="NAME")
     drawn.add_argument("--format", default="pdf,svg,png", help="pdf, svg and png, a comma list (default: all three)")
@@ -201,6 +205,18 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     )
     only = "score these only, with options as in operators[operator=full,designs=25] (default: as it was scored)"
     each["rescore"].add_argument("--protocols", default=None, help=only)
-    for name in ("list", "show", "table", "figures", "report", "advise", "verify", "rescore", "export", "time"):
+    for name in (
+        "list",
+        "show",
+        "table",
+        "figures",
+        "report",
+        "advise",
+        "compare",
+        "verify",
+        "rescore",
+        "export",
+        "time",
+    ):
         default = "results" if name == "list" else str(verbs.DEFAULT_OUT)
         each[name].add_argument("--out", default=default, metavar="DIR", help=f"result folder (default: {default})")

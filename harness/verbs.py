@@ -264,6 +264,20 @@ def _positive(text: str | None, flag: str, kind: type, usual: Sequence[Any]) -> 
     return found
 
 
+def compare(arguments: Namespace) -> int:
+    """Print the numbers of papers beside ours, with what differs, and where ours are larger."""
+    from harness.protocols.ledger import ALL, ledger
+    from harness.reporting import grouped
+    from harness.reporting.formats import FORMATS
+
+    if arguments.format not in FORMATS:
+        raise unknown("format", arguments.format, FORMATS)
+    papers, tasks = ([] if text is None else split(text) for text in (arguments.to, arguments.tasks))
+    tables = ledger(grouped(existing(arguments.out)), [] if ALL in papers else papers, tasks)
+    print(FORMATS[arguments.format](tables).rstrip("\n"))
+    return 0
+
+
 def report(arguments: Namespace) -> int:
     """Write the report of a result folder: one HTML file with its figures and tables."""
     from harness.reporting.report import write
@@ -340,6 +354,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "figures": figures,
     "report": report,
     "advise": advise,
+    "compare": compare,
     "verify": verify_,
     "rescore": rescore,
     "export": export,

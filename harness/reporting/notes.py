@@ -34,6 +34,8 @@ FEW_STEPS = 500
 """Steps of training below which a method that has learned nothing is called untrained; `quick` has 1250 or more."""
 MOOT = 0.3
 """The nmse of a floor above which little is left to compare."""
+WHOLE = "all"
+"""Where a difference applies that is one of all values of a table."""
 FRESH = "fresh proposals"
 POOLED = "random halves of one candidate pool"
 ABOVE = ". Each takes the best of its half, so that their mean error is above r_1, which takes the best of all"
@@ -185,10 +187,11 @@ def published(values: Sequence[Published | None]) -> Iterator[str]:
     for value in values:
         if value is None:
             continue
-        (_, general), *special = value.differences
+        general = "; ".join(text for place, text in value.differences if place == WHOLE) or "nothing that is known"
         sources[general].append(value.source)
-        for place, text in special:
-            where[general][text].append(place)
+        for place, text in value.differences:
+            if place != WHOLE:
+                where[general][text].append(place)
     for general, names in sources.items():
         special_texts = (f"{', '.join(dict.fromkeys(places))}: {text}" for text, places in where[general].items())
         yield f"{', '.join(dict.fromkeys(names))}, which differs: {'; '.join((general, *special_texts))}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -26,11 +26,34 @@ class Published:
     std: float | None
     differences: tuple[tuple[str, str], ...]
     """How the protocol differs from ours, as (where it applies, what differs): whole table, task, or method."""
+    paper: str = ""
+    """A short name, such as `ren2020`."""
+    comparable: bool = True
+    """False where it measures another problem, so that a ratio says nothing."""
+    second_hand: bool = False
+    """Whether it was read in another work than the one that measured it."""
+    evidence: tuple[str, ...] = ()
+    """For each difference where it was read."""
+    tried: str = ""
+    """What was tried where our error is larger, and with which result."""
+    beside: bool = True
+    """Whether tables show it beside ours; one value of a measure, a task and a method is."""
+
+    def aside(self) -> Published:
+        """The same for the ledger alone."""
+        return replace(self, beside=False)
 
     @property
     def difference(self) -> str:
         """All differences as one text."""
         return "; ".join(text for _, text in self.differences)
+
+
+@cache
+def every() -> tuple[Published, ...]:
+    """All published values."""
+    found = sorted(entry_points(group="harness.published"), key=lambda entry: entry.name)
+    return tuple(item for entry in found for item in _values(entry))
 
 
 def find(measure: str, task: str, method: str) -> Published | None:
@@ -45,9 +68,8 @@ def comparable(value: Published | None, metric: str, y_dim: int) -> bool:
 
 @cache
 def _index() -> dict[tuple[str, str, str], Published]:
-    """All values; each entry point is a function that gives some."""
-    found = sorted(entry_points(group="harness.published"), key=lambda entry: entry.name)
-    return {(item.measure, item.task, item.method): item for entry in found for item in _values(entry)}
+    """The values that tables show; each entry point is a function that gives some."""
+    return {(item.measure, item.task, item.method): item for item in every() if item.beside}
 
 
 def _values(entry: EntryPoint) -> list[Published]:

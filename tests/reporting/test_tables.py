@@ -14,7 +14,7 @@ from harness.reporting import render, tables
 from tests import results
 from tests.results import erring, failed, renamed, variant, write
 
-SPECIAL = ("surrogate-gap", "operators", "diagnosis", "scenario", "advice", "overall", "invalid")
+SPECIAL = ("surrogate-gap", "operators", "diagnosis", "scenario", "advice", "overall", "invalid", "published")
 """Tables of numbers that only some records have: a cell that failed is not in them."""
 replace = msgspec.structs.replace
 
