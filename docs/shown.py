@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.protocols.advice import advice
+from harness.protocols.ledger import ledger
 from harness.reporting import drawn, grouped, render
 from harness.reporting.drawing import write
 from harness.reporting.formats import markdown
@@ -38,10 +39,17 @@ def summaries() -> str:
     return "\n\n".join([first, note, *others])
 
 
+def counted() -> str:
+    """How ours compare with the published errors, and where ours are larger."""
+    (table,) = ledger(grouped(REFERENCE))
+    return "\n".join(f"- {note}" for note in table.notes if note.startswith(("of ", "worse: ")))
+
+
 REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "overall"): overall,
     ("README.md", "advice"): advised,
     ("docs/results.md", "summaries"): summaries,
+    ("docs/results.md", "ledger"): counted,
 }
 
 
