@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,dev]'
 	touch $(STAMP)
 
-# Without torch: for reading results, with table, report, figures, advise, show, list and verify.
+# Without torch: for reading results, with table, report, figures, advise, compare, show, list and verify.
 reading:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
