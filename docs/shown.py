@@ -1,4 +1,6 @@
-"""Bring what README and docs/results.md show of the reference results up to date: `python docs/shown.py`.
+"""Bring what README and docs/results.md show of the reference results, and their figures, up to date.
+
+    python docs/shown.py
 
 Each region stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what a person wrote is left alone.
 """
@@ -9,6 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.cli import main
 from harness.protocols.advice import advice
 from harness.protocols.ledger import ledger
 from harness.reporting import drawn, grouped, render
@@ -72,3 +75,4 @@ if __name__ == "__main__":
     FIGURE.parent.mkdir(exist_ok=True)
     (figure,) = drawn(["error-and-time"], REFERENCE)
     write(figure, FIGURE)
+    main(["figures", "--out", str(REFERENCE), "--format", "pdf"])

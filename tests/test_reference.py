@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from docs import shown
-from harness.reporting import render
+from harness.reporting import drawn, render
+from harness.reporting.captions import NAME, captions
+from harness.reporting.drawing import pages
+from harness.reporting.figure import stems
 from harness.store import Store, verify
 
 ROOT = Path(__file__).parents[1]
@@ -36,3 +39,10 @@ def test_a_page_shows_what_the_reference_records_say(page: str, name: str) -> No
 def test_the_figure_of_the_readme_is_there() -> None:
     assert shown.FIGURE.read_bytes().startswith(b"\x89PNG")
     assert f"({shown.FIGURE.relative_to(ROOT)})" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_figures_are_those_of_the_records() -> None:
+    parts = [page for figure in drawn(["all"], REFERENCE) for page in pages(figure)]
+    named = dict(zip(stems(parts), parts, strict=True))
+    assert (REFERENCE / "figures" / NAME).read_text(encoding="utf-8") == captions(named)
+    assert {path.stem for path in (REFERENCE / "figures").glob("*.pdf")} == set(named)
