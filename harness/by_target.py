@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import zlib
 from collections.abc import Mapping
 from functools import cache
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from harness.statistics import Array
 
 PREFIX = "by-target-"
+NAMED = 10
+"""Damaged files that are named; `verify` names all."""
 CHECKSUMS = "crc32"
 """The metadata of a file: JSON with the checksum of each array."""
 
@@ -54,14 +57,14 @@ def write(folder: Path, protocol: str, numbers: Mapping[str, Array]) -> None:
             path.write_bytes(save(arrays, {CHECKSUMS: json.dumps(checksums)}))
 
 
-def read(folder: Path, protocol: str, name: str | None = None) -> dict[str, Array]:
+def read(folder: Path | str, protocol: str, name: str | None = None) -> dict[str, Array]:
     """The numbers of each target by name, float64, or those of one name.
 
     None where there is no file, or a damaged one, with a warning.
     """
     from safetensors import safe_open
 
-    path = folder / file_name(protocol)
+    path = os.path.join(folder, file_name(protocol))
     try:
         with safe_open(path, framework="numpy") as stored:
             names = stored.keys() if name is None else [name] if name in stored.keys() else []  # noqa: SIM118
@@ -83,6 +86,10 @@ def _checksum(values: Any) -> str:
 
 
 @cache
-def _say_damaged(path: Path) -> None:
-    """Say it once, however often a table asks."""
-    logger.warning("%s is damaged and left out; `verify` names all damage.", path)
+def _say_damaged(path: str) -> None:
+    """Say it once, however often a table asks, and not of thousands of files."""
+    said = _say_damaged.cache_info().currsize
+    if said < NAMED:
+        logger.warning("%s is damaged and left out; `verify` names all damage.", path)
+    elif said == NAMED:
+        logger.warning("Further damaged files of targets are left out and not named here; `verify` names all damage.")

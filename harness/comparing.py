@@ -110,6 +110,8 @@ class Drawn:
     """Mean over targets of log10 of the errors `(seeds,)`."""
     of_targets: Array
     """Mean over seeds of log10 of the errors `(targets,)`."""
+    mean: float
+    """The mean of all errors."""
     carried: float
     """The share of the mean error that the hundredth of the targets with the largest errors makes up."""
 
@@ -124,8 +126,9 @@ def drawn(errors: Array, *, least: float = LEAST, resamples: int = 1000, seed: i
         seed: of the bootstrap; the targets that are drawn depend on it and on their number alone.
     """
     logs = logarithms(errors, least)
-    both = resampled(logs, resamples, seed), resampled(errors, resamples, seed)
-    return Drawn(*both, logs.mean(1), logs.mean(0), _carried(errors.mean(0)))
+    each = _over_targets(np.concatenate([logs, errors]), resamples, seed)
+    both = _over_seeds(logs, each[: len(logs)], seed), _over_seeds(errors, each[len(logs) :], seed)
+    return Drawn(*both, logs.mean(1), logs.mean(0), float(errors.mean()), _carried(errors.mean(0)))
 
 
 def _carried(errors: Array) -> float:
@@ -213,14 +216,22 @@ def logarithms(errors: Array, least: float) -> Array:
     return found
 
 
-def resampled(values: Array, resamples: int, seed: int) -> Array:
-    """The mean of `(seeds, targets)` in each resample `(resamples,)`.
+def _over_targets(values: Array, resamples: int, seed: int) -> Array:
+    """The mean over targets of `(rows, targets)` in each resample of them `(rows, resamples)`.
 
-    The targets that are drawn depend on `seed` and their number alone; the seeds that are drawn, on the values, too. A
-    resample of n seeds varies n / (n - 1) times too little: its deviation from the mean is made larger by the root.
+    Which are drawn depends on `seed` and on their number alone.
     """
-    seeds, blocks = len(values), _targets(resamples, values.shape[1], seed)
-    of_seeds = np.concatenate([values @ (counts.T / values.shape[1]) for counts in blocks], 1)
+    blocks = _targets(resamples, values.shape[1], seed)
+    return np.concatenate([values @ counts.T.astype(float) for counts in blocks], 1) / values.shape[1]
+
+
+def _over_seeds(values: Array, of_seeds: Array, seed: int) -> Array:
+    """The mean over seeds of what each has in each resample of targets `(seeds, resamples)`, seeds resampled, too.
+
+    Which are drawn depends on the values `(seeds, targets)` as well. A resample of n seeds varies n / (n - 1) times too
+    little: its deviation from the mean is made larger by the root.
+    """
+    seeds, resamples = of_seeds.shape
     mean: Array = of_seeds.mean(0)
     if seeds == 1:
         return mean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
 from typing import Any, ClassVar
 
@@ -41,14 +42,18 @@ class Errors:
     drawn: Mapping[str, Drawn]
 
     def of(self, label: str, metric: str | None = None) -> Array:
-        """The errors of a method on the targets `(seeds, targets)`, which are not kept in memory."""
-        row = next(row for row in self.group.rows if row.label == label)
-        return row.of_targets(MultiTarget.name, metric or self.metric)
+        """The errors of a method on the targets `(seeds, targets)`."""
+        return _read(next(row for row in self.group.rows if row.label == label), metric or self.metric)
 
     def compare(self, one: str, other: str) -> Comparison:
         """How the errors of one compare with those of the other."""
         won = beats(self.of(one), self.of(other), least=self.group.negligible(self.metric))
         return comparison(self.drawn[one], self.drawn[other], won)
+
+
+@lru_cache(maxsize=20)  # those of a method and of the reference on some tasks, and not of all methods
+def _read(row: Row, metric: str) -> Array:
+    return row.of_targets(MultiTarget.name, metric)
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
@@ -140,6 +145,6 @@ def _notes(raws: Sequence[Raw], tasks: Sequence[Errors], reference: str) -> Iter
         yield f"The intervals speak of other targets only, not of other trainings: for that, run {SEEDS} seeds or more"
     yield "a method without numbers on a task has no place here"
     for errors in tasks:
-        means = {label: float(errors.of(label).mean()) for label in errors.drawn}
+        means = {label: drawn.mean for label, drawn in errors.drawn.items()}
         yield from notes.untrained(errors.group, metric, means)
     yield notes.BEST

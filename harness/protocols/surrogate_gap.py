@@ -162,9 +162,10 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
 
 
 def _points(row: Row) -> Iterator[Series]:
-    pairs = [row.of_targets(SurrogateGap.name, name) for name in ("believed", "nmse")]
-    if all(values.size for values in pairs):
-        believed, reached = (np.maximum(values[0], LEAST) for values in pairs)
+    pairs = [row.of_first(SurrogateGap.name, name) for name in ("believed", "nmse")]
+    known = [np.maximum(values, LEAST) for values in pairs if values is not None]
+    if len(known) == 2:
+        believed, reached = known
         chosen = np.unique(np.linspace(0, len(believed) - 1, DRAWN).round().astype(int))
         if not np.allclose(believed, reached, rtol=SAME, atol=LEAST, equal_nan=True):
             yield Series(row.label, tuple(believed[chosen]), tuple(reached[chosen]), joined=False)

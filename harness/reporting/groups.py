@@ -53,7 +53,7 @@ class Group:
     @property
     def first(self) -> Record:
         """A record to read the settings from."""
-        return next((record for record in self.records if record.status == "ok"), self.records[0])
+        return next((row.done[0] for row in self.rows if row.done), self.rows[0].records[0])
 
     @property
     def y_dim(self) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from operator import attrgetter
 from pathlib import Path
 from statistics import fmean, stdev
@@ -42,7 +43,7 @@ class Row:
     root: Path | None = None
     """The result folder, in which the numbers of the targets lie beside the records; None where it is not known."""
 
-    @property
+    @cached_property
     def done(self) -> tuple[Record, ...]:
         """The records that have scores."""
         return tuple(record for record in self.records if record.status == "ok")
@@ -76,24 +77,28 @@ class Row:
 
     def keeps(self, protocol: str, name: str) -> bool:
         """Whether there are numbers of the targets of this name, as far as the first seed tells."""
-        return bool(self.root and self.done and by_target.read(self._folder(self.done[0]), protocol, name))
+        return self.of_first(protocol, name) is not None
+
+    def of_first(self, protocol: str, name: str) -> Array | None:
+        """Numbers of the targets `(targets,)` of the first seed with scores; None where it has none."""
+        return by_target.read(self._folders[0], protocol, name).get(name) if self._folders else None
 
     def of_targets(self, protocol: str, name: str) -> Array:
         """Numbers of the targets `(seeds, targets)` that a protocol has, such as a metric's, of the seeds with any."""
-        if self.root is None:
-            return np.empty((0, 0))
-        every = [by_target.read(self._folder(record), protocol, name).get(name) for record in self.done]
+        every = [by_target.read(folder, protocol, name).get(name) for folder in self._folders]
         known = [numbers for numbers in every if numbers is not None]
         return np.stack(known) if known else np.empty((0, 0))
 
-    def _folder(self, record: Record) -> Path:
-        return Store(self.root or Path()).folder(record)
+    @cached_property
+    def _folders(self) -> tuple[str, ...]:
+        """The folders of the records with scores; none where the root is not known."""
+        return () if self.root is None else tuple(str(Store(self.root).folder(record)) for record in self.done)
 
     def curves(self) -> list[list[tuple[int, float | None, float | None]]]:
         """Of each training phase of the first seed: epoch, training loss and validation value."""
-        if self.root is None or not self.done:
+        if not self._folders:
             return []
-        record = read_record(self._folder(self.done[0]) / RECORD)
+        record = read_record(os.path.join(self._folders[0], RECORD))
         return [list(phase.curve) for phase in record.model.phases] if record.model else []
 
     def values(self, read: Read, protocol: type[Protocol] | None = None) -> list[float]:
