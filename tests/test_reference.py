@@ -1,5 +1,6 @@
 """The reference results that the repository holds: intact, complete, and the ones that README and docs show."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from harness.store import Store, verify
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
+NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:e-?\d+)?")
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
 
@@ -27,7 +29,13 @@ def test_the_reference_records_are_intact_and_cover_every_method_and_task() -> N
 @pytest.mark.parametrize("form", SUFFIXES)
 def test_the_rendered_tables_are_those_of_the_records(form: str) -> None:
     stored = (REFERENCE / "tables" / f"all.{SUFFIXES[form]}").read_text()
-    assert stored == render("all", REFERENCE, format=form).rstrip("\n") + "\n"
+    made = render("all", REFERENCE, format=form).rstrip("\n") + "\n"
+    # The ends of intervals come from products of matrices, whose last bits differ between processors.
+    for one, other in zip(stored.splitlines(), made.splitlines(), strict=True):
+        if one != other:
+            assert NUMBER.sub("#", one) == NUMBER.sub("#", other)
+            pairs = zip(NUMBER.findall(one), NUMBER.findall(other), strict=True)
+            assert all(float(a) == pytest.approx(float(b), rel=1e-9) for a, b in pairs), one
 
 
 @pytest.mark.parametrize(("page", "name"), shown.REGIONS)
