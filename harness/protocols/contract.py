@@ -148,7 +148,7 @@ class Protocol(ABC):
         return iter(())
 
     def tables(self) -> dict[str, Shown[Table]]:
-        """The tables by name; none for a protocol whose scores are shown in the table of another."""
+        """The tables by name; none where another's show its scores, or figures alone."""
         return {}
 
     def figures(self) -> dict[str, Shown[Figure]]:

@@ -78,10 +78,10 @@ def render(
         from harness.reporting.compare import comparison
 
         pair = split(methods) if isinstance(methods, str) else list(methods or ())
-        groups = group(_selected(_read(Path(root)), None, tasks), Path(root))
+        groups = group(_selected(_read(Path(root), _drawn_alone()), None, tasks), Path(root))
         return FORMATS[format](comparison(groups, pair, metric))
     chosen = _chosen(name, metric, tables(), "table", (ALL, COMPARE))
-    groups = group(_selected(_read(Path(root)), methods, tasks), Path(root))
+    groups = group(_selected(_read(Path(root), _drawn_alone()), methods, tasks), Path(root))
     found = [table for owner, shown in chosen for table in _built(owner, shown, groups, metric, published)]
     if not found:
         raise UsageError(
@@ -187,12 +187,17 @@ def _folded(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-def _read(root: Path) -> list[Record]:
+def _drawn_alone() -> list[str]:
+    """The protocols that have figures and no table: no table reads what they found."""
+    return [name for name, protocol in protocols().items() if protocol.figures() and not protocol.tables()]
+
+
+def _read(root: Path, skipped: Sequence[str] = ()) -> list[Record]:
     from harness.store import Store, none_below, record_files
 
     if not root.is_dir():
         raise UsageError(f"There is no result folder {str(root)!r}. Give the folder of a run.")
-    records = list(lean.records(Store(root))) if record_files(root) else []
+    records = list(lean.records(Store(root), skipped)) if record_files(root) else []
     if not records:
         raise UsageError(f"{none_below(root)} `python -m harness run` starts one.")
     return records

@@ -7,7 +7,7 @@ once, and what no table shows is left out: answers, files, training curves, and 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
@@ -39,8 +39,13 @@ class _Record(Record, frozen=True, kw_only=True):
     scores: dict[str, _Score] = msgspec.field(default_factory=dict)  # type: ignore[assignment]
 
 
-def records(store: Store) -> Iterator[Record]:
-    """The intact records of a result folder with less in them; the values of their scores are for `unpacked`."""
+def records(store: Store, skipped: Collection[str] = ()) -> Iterator[Record]:
+    """The intact records of a result folder with less in them; the values of their scores are for `unpacked`.
+
+    Args:
+        store: the result folder.
+        skipped: protocols whose scores nobody will read.
+    """
     known: dict[tuple[type, bytes], Any] = {}
 
     def shared(part: Any) -> Any:
@@ -51,7 +56,7 @@ def records(store: Store) -> Iterator[Record]:
         given = {name: shared(getattr(record.declared, name)) for name in DECLARED}
         common["declared"] = msgspec.structs.replace(record.declared, **given)
         stamps = [shared(msgspec.structs.replace(stamp, started="", ended="", load=[])) for stamp in record.stamps]
-        scores = {name: _lean(score, shared) for name, score in record.scores.items()}
+        scores = {name: _lean(score, shared) for name, score in record.scores.items() if name not in skipped}
         model = record.model and msgspec.structs.replace(
             record.model, phases=[msgspec.structs.replace(phase, curve=[]) for phase in record.model.phases]
         )

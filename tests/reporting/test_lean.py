@@ -12,7 +12,7 @@ from harness.store import Store
 @pytest.mark.parametrize("form", ["markdown", "json"])
 def test_the_tables_of_lean_records_are_those_of_the_records(ran, monkeypatch, form):
     found = render("all", ran, format=form)
-    monkeypatch.setattr(lean, "records", Store.records)
+    monkeypatch.setattr(lean, "records", lambda store, skipped=(): store.records())
     assert render("all", ran, format=form) == found
 
 
@@ -29,3 +29,13 @@ def test_what_is_equal_is_kept_once(ran):
     for name in ("data", "sizes", "groups"):
         kept = {id(getattr(record, name)) for record in found}
         assert len(kept) == len({str(getattr(record, name)) for record in found})
+
+
+def test_what_is_drawn_alone_is_not_kept_for_tables(ran, monkeypatch):
+    found = []
+    read = lean.records
+    monkeypatch.setattr(lean, "records", lambda store, skipped=(): found.append(skipped) or read(store, skipped))
+    render("summary", ran)
+    (skipped,) = found
+    assert list(skipped) == ["solutions"]
+    assert not any(name in record.scores for record in read(Store(ran), skipped) for name in skipped)
