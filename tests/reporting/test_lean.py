@@ -37,5 +37,5 @@ def test_what_is_drawn_alone_is_not_kept_for_tables(ran, monkeypatch):
     monkeypatch.setattr(lean, "records", lambda store, skipped=(): found.append(skipped) or read(store, skipped))
     render("summary", ran)
     (skipped,) = found
-    assert list(skipped) == ["solutions"]
+    assert "solutions" in skipped and not {"multi-target", "r_T", "recall", "inference-time"} & {*skipped}
     assert not any(name in record.scores for record in read(Store(ran), skipped) for name in skipped)
