@@ -11,11 +11,12 @@ from pathlib import Path
 from harness import config, submitting
 from harness.cores import usable_cores
 from harness.durable import storage_errors, sweep_files, write_whole
-from harness.errors import UsageError
 from harness.plan import Cell, misfits
 from harness.store import Store, record_files, scratch
 from harness.work import Work, due, everything
 
+SUMMARY = "summary"
+"""The table that a run ends with, of all methods on all tasks; all tables where no record has what it shows."""
 NOT_RUN = "not run"
 OUT_OF_DATE = "out of date"
 NAMED = 3
@@ -158,7 +159,7 @@ def write_tables(root: Path, *, echo: bool) -> None:
         with storage_errors(folder):
             write_whole(folder / f"{ALL}.{suffix}", text)
     if echo:
-        print(summary(root))
+        print(FORMATS["markdown"]([table for table in tables if table.name == SUMMARY] or tables))
     print(f"All tables: {folder / 'all.md'}, and as LaTeX, CSV and JSON. `python -m harness table NAME` prints one.")
     from harness.reporting.report import NAME, write
 
@@ -171,13 +172,3 @@ def write_tables(root: Path, *, echo: bool) -> None:
         print(f"The report could not be written: {type(error).__name__}: {error}", file=sys.stderr)
         return
     print(f"Report: {path}")
-
-
-def summary(root: Path) -> str:
-    """The table that compares all methods on all tasks; all tables where no record has what it shows."""
-    from harness.reporting import ALL, render
-
-    try:
-        return render("summary", root)
-    except UsageError:
-        return render(ALL, root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from harness.reporting.numbers import MISSING, number
@@ -66,6 +67,10 @@ class Table:
 
     def cells(self) -> list[list[Text]]:
         """The table as readers see it, row by row."""
+        return self._cells
+
+    @cached_property
+    def _cells(self) -> list[list[Text]]:
         marks = [self._marks(column) for column in self.columns]
         return [
             [
