@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -140,7 +139,7 @@ def _sure(best: Choice, following: Choice | None, group: Group, metric: str, cou
     None where that is not known, or means nothing.
     """
     apart, where = told(group, metric, count), errors_of(group, metric, count)
-    if following is None or apart is None or where is None or following.error <= group.floor(metric):
+    if following is None or apart is None or where is None or _below(following.error, group.floor(metric)):
         return {"sure": None, "needed": ""}
     sure = apart({"method": best.row.label}, {"method": following.row.label})
     found = None if sure else compared(best.row, following.row, *where, group.negligible(metric))
@@ -154,9 +153,13 @@ def _number(raw: Raw, key: str) -> str:
     return f"({text})" if raw[key] is not None and raw[key] < raw["floor"] else text
 
 
+def _below(error: float | None, floor: float) -> bool:
+    return error is not None and error <= floor
+
+
 def _told(raw: Raw) -> str:
     if raw["sure"] is None:
-        return "below the floor" if (raw["next_error"] or math.inf) <= raw["floor"] else "not known"
+        return "below the floor" if _below(raw["next_error"], raw["floor"]) else "not known"
     return "yes" if raw["sure"] else f"no: {raw['needed']}" if raw["needed"] else "no"
 
 
@@ -176,7 +179,7 @@ def _notes(metric: str, groups: Sequence[Group], simulations: Sequence[int]) -> 
     yield (
         "sure: whether the difference on the same targets is clear, in the mean and in the ratio (table compare), or "
         "how many targets or seeds would make it so in four of five cases, if it stays as it is; no, … by the ratio: "
-        "on most targets the next best has the smaller error, but not in the mean"
+        "the next best has the smaller errors by their ratio, target by target, but not in the mean"
         + ("" if several else f". Another training may rank them otherwise: for that, run --seeds 0-{SEEDS - 1}")
     )
     if any(group.floor(metric) for group in groups):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from harness.comparing import SEEDS, Comparison, Drawn, beats, comparison, overall
+from harness.comparing import FEW, SEEDS, Comparison, Drawn, beats, comparison, overall
 from harness.metrics import ACCURATE, METRICS
 from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
@@ -89,7 +89,8 @@ def _table(every: Sequence[Errors]) -> Table | None:
     def told(one: Raw, other: Raw) -> bool:
         ratios = np.mean([errors.drawn[one["method"]].logs - errors.drawn[other["method"]].logs for errors in tasks], 0)
         low, high = np.percentile(ratios, [2.5, 97.5])
-        return bool(low > 0 or high < 0)
+        targets = min(len(errors.drawn[one["method"]].of_targets) for errors in tasks)
+        return bool(targets >= FEW and (low > 0 or high < 0))
 
     rows = {row.label: row for errors in tasks for row in errors.group.rows if row.label in errors.drawn}
     raws = [_raw(row, tasks, reference) for row in sorted(rows.values(), key=order)]

@@ -122,7 +122,7 @@ def grouped(root: str | Path, tasks: str | Sequence[str] | None = None) -> list[
     Raises:
         UsageError: no records, an unknown task, or two records of one cell.
     """
-    return group(_selected(_read(Path(root)), None, tasks), Path(root))
+    return group(_selected(_read(Path(root), packed=False), None, tasks), Path(root))
 
 
 def drawn(
@@ -192,12 +192,12 @@ def _drawn_alone() -> list[str]:
     return [name for name, protocol in protocols().items() if protocol.figures() and not protocol.tables()]
 
 
-def _read(root: Path, skipped: Sequence[str] = ()) -> list[Record]:
+def _read(root: Path, skipped: Sequence[str] = (), *, packed: bool = True) -> list[Record]:
     from harness.store import Store, none_below, record_files
 
     if not root.is_dir():
         raise UsageError(f"There is no result folder {str(root)!r}. Give the folder of a run.")
-    records = list(lean.records(Store(root), skipped)) if record_files(root) else []
+    records = list(lean.records(Store(root), skipped, packed=packed)) if record_files(root) else []
     if not records:
         raise UsageError(f"{none_below(root)} `python -m harness run` starts one.")
     return records

@@ -28,6 +28,7 @@ PANEL_HEIGHT, ALONE = 1.75, 2.4  # inches: among others, and in a column of its 
 LEGEND_LINE = 0.16  # inches
 ACROSS, SQUARES = 4, 5  # panels beside each other
 NARROW = 30  # from the least to the greatest value: more ticks than one for each power of ten
+PLACES = 6  # decimals of where a panel stands, in shares of the figure
 VERY_NARROW = 5  # ticks as on a linear axis
 CLOUD = 50  # points from which on they are drawn smaller
 MANY = 300  # points from which on they are drawn small, faint and as pixels
@@ -130,6 +131,9 @@ def _draw(figure: Figure) -> Canvas:
         legend = _legend(figure, look)
         below.legend(handles=legend, loc="center", ncols=math.ceil(len(legend) / rows), frameon=False)
     canvas.draw_without_rendering()  # only now it is known where points lie
+    canvas.set_layout_engine("none")
+    for own in axes.flat:  # the layout's last bits differ from run to run, and the bytes of a file with them
+        own.set_position([round(value, PLACES) for value in own.get_position(original=True).bounds])
     for panel, own in zip(figure.panels, axes.flat, strict=False):
         _name(own, panel, look)
     return canvas

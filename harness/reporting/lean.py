@@ -39,12 +39,13 @@ class _Record(Record, frozen=True, kw_only=True):
     scores: dict[str, _Score] = msgspec.field(default_factory=dict)  # type: ignore[assignment]
 
 
-def records(store: Store, skipped: Collection[str] = ()) -> Iterator[Record]:
+def records(store: Store, skipped: Collection[str] = (), *, packed: bool = True) -> Iterator[Record]:
     """The intact records of a result folder with less in them; the values of their scores are for `unpacked`.
 
     Args:
         store: the result folder.
         skipped: protocols whose scores nobody will read.
+        packed: whether long scores are compressed, for memory: they take longer to read, which a report does often.
     """
     known: dict[tuple[type, bytes], Any] = {}
 
@@ -56,7 +57,7 @@ def records(store: Store, skipped: Collection[str] = ()) -> Iterator[Record]:
         given = {name: shared(getattr(record.declared, name)) for name in DECLARED}
         common["declared"] = msgspec.structs.replace(record.declared, **given)
         stamps = [shared(msgspec.structs.replace(stamp, started="", ended="", load=[])) for stamp in record.stamps]
-        scores = {name: _lean(score, shared) for name, score in record.scores.items() if name not in skipped}
+        scores = {name: _lean(score, shared, packed) for name, score in record.scores.items() if name not in skipped}
         model = record.model and msgspec.structs.replace(
             record.model, phases=[msgspec.structs.replace(phase, curve=[]) for phase in record.model.phases]
         )
@@ -76,9 +77,9 @@ def unpacked(values: Any, kind: type) -> Any:
     return msgspec.convert(values, kind)
 
 
-def _lean(score: Score, shared: Any) -> Score:
+def _lean(score: Score, shared: Any, packed: bool) -> Score:
     text = bytes(score.values)  # type: ignore[arg-type]
-    packed = None if text == b"null" else zlib.compress(text, 1) if len(text) >= LONG else text
+    values = None if text == b"null" else zlib.compress(text, 1) if packed and len(text) >= LONG else text
     return msgspec.structs.replace(
-        score, values=packed, options=shared(score.options), source=shared(score.source), digest=""
+        score, values=values, options=shared(score.options), source=shared(score.source), digest=""
     )

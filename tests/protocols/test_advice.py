@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.cli import main
-from harness.protocols.advice import advice
+from harness.protocols.advice import _told, advice
 from harness.reporting import grouped, render
 from tests import results
 
@@ -124,3 +124,8 @@ def test_a_method_that_lacks_seeds_is_not_advised(ran, tmp_path):
     root = results.write(tmp_path, na, results.failed(again, "diverged"), found["sinewave", "prior", "base"])
     (table,) = advice(grouped(root), "nmse", simulations=(1, 8))
     assert {row["method"] for row in table.rows} == {"prior"}
+
+
+@pytest.mark.parametrize(("error", "said"), [(0.0, "below the floor"), (1e-3, "below the floor"), (2.0, "not known")])
+def test_a_next_best_below_the_floor_is_called_so_down_to_zero(error, said):
+    assert _told({"sure": None, "needed": "", "next_error": error, "floor": 1e-2}) == said

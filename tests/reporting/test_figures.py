@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
+import subprocess
+import sys
 import zlib
 
 import pytest
@@ -319,3 +322,15 @@ def test_a_seed_without_a_curve_leaves_its_method_out_and_the_rest_is_drawn(ran,
     (figure,) = drawn(["r_T"], root)
     assert [series.label for series in figure.panels[0].series] == ["prior"]
     assert main(["report", "--out", str(root)]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["pdf", "svg"])
+def test_a_figure_of_squares_has_the_same_bytes_in_every_process(ran, tmp_path, form):
+    files = []
+    for number in ("1", "2", "3"):
+        command = ["-m", "harness", "figures", "solutions-by-T", "--tasks", "sinewave", "--format", form]
+        where = ["--out", str(ran), "--folder", str(tmp_path / number)]
+        subprocess.run([sys.executable, *command, *where], check=True, env={**os.environ, "PYTHONHASHSEED": number})
+        files.append([path.read_bytes() for path in sorted((tmp_path / number).glob(f"*.{form}"))])
+    assert files[0] == files[1] == files[2] and files[0]

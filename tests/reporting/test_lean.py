@@ -12,7 +12,7 @@ from harness.store import Store
 @pytest.mark.parametrize("form", ["markdown", "json"])
 def test_the_tables_of_lean_records_are_those_of_the_records(ran, monkeypatch, form):
     found = render("all", ran, format=form)
-    monkeypatch.setattr(lean, "records", lambda store, skipped=(): store.records())
+    monkeypatch.setattr(lean, "records", lambda store, skipped=(), **_: store.records())
     assert render("all", ran, format=form) == found
 
 
@@ -34,7 +34,7 @@ def test_what_is_equal_is_kept_once(ran):
 def test_what_is_drawn_alone_is_not_kept_for_tables(ran, monkeypatch):
     found = []
     read = lean.records
-    monkeypatch.setattr(lean, "records", lambda store, skipped=(): found.append(skipped) or read(store, skipped))
+    monkeypatch.setattr(lean, "records", lambda store, skipped=(), **_: found.append(skipped) or read(store, skipped))
     render("summary", ran)
     (skipped,) = found
     assert "solutions" in skipped and not {"multi-target", "r_T", "recall", "inference-time"} & {*skipped}
