@@ -62,7 +62,9 @@ class Task(ABC):
     numbers, such as a number of processes, is a `field(metadata={"identity": False})`. An attribute `title`, a short
     text such as the name of a data file, stands in labels in place of the options that the user gave; an attribute
     `judge` says in words what the forward model is, such as `a proxy that was trained on pairs`, and `ahead` what is
-    made once before the first cell, such as `trains its proxy, for about half a minute`.
+    made once before the first cell, such as `trains its proxy, for about half a minute`. A method `log_prior(x)` is the
+    logarithm of the prior's density `(n,)`, -inf outside its support, for designs `(n, x_dim)`: with it draws of the
+    posterior are found where prior draws hit no target (`harness.posterior`).
     """
 
     x_dim: int

@@ -167,7 +167,7 @@ class Yardstick:
         return _finite(covering.spread(accurate) / covering.spread(self.halves[0]))
 
     def _modes(self, designs: Designs) -> list[float] | None:
-        if not covering.is_plane(self.task) or not designs.fixed or not self.lines:
+        if not covering.is_plane(self.task) or not len(designs.accurate) or not self.lines:
             return None
         x, accurate = designs.fixed[0], designs.accurate
         reached = torch.zeros(len(x), len(self.lines), dtype=torch.bool)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 TOLERANCE = 0.02
 """tau: how far y may be off in each of its entries, in standard deviations of y over the training part. Methods learn
-from pairs without noise, so that the smaller, the nearer to what they are asked for. Half of it would need twice as many
-simulations for a draw by rejection, with two y four times as many. Draws have a mean nmse of about tau^2 min(x_dim,
-y_dim) / y_dim, at most 0.0004: all of them are accurate (below 0.01)."""
+from pairs without noise, so that the smaller, the nearer to what they are asked for. Half of it would need twice as
+many simulations for a draw by rejection, with two y four times as many. Draws have a mean nmse of about
+tau^2 min(x_dim, y_dim) / y_dim, at most 0.0004: all of them are accurate (below 0.01)."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -21,19 +21,23 @@ from harness.resimulation import resimulate
 
 How = Literal["rejection", "importance", "none"]
 
-FIXED, EACH = 2000, 400
-"""Draws for y* and for each target: two halves, of which one is compared with the other for the noise floor."""
-LEAST = 0.1
-"""Share of these draws below which rejection has failed."""
+FIXED, EACH = 1000, 200
+"""Designs that are compared for y* and for each target, at most. A reference has twice as many: one half is compared
+with the other for the noise floor."""
+LEAST, FEWEST = 0.1, 20
+"""Share of the draws, and how many, below which rejection has failed."""
 COUNTED = 0.5
 """The effective sample size below which importance has failed, as a share of the draws: with less, most of the draws
 would be in both halves."""
-TARGETS, FEWEST = 50, 10
+TARGETS, TARGETS_AT_LEAST = 50, 5
 """Targets, and how many at least where simulations take long."""
-POOL, SECONDS, CHUNKS = 6_000_000, 60.0, 24
-"""Prior draws, the CPU seconds that their simulation may take, and the chunks that this is done in."""
+POOL, SECONDS, CHUNKS = 12_000_000, 60.0, 24
+"""Prior draws, the CPU seconds that their simulation may take, and the chunks that this is done in. So many draws of a
+task with a formula take a quarter of a minute; with two y about one in 6000 is accepted."""
 SOLVING = 200.0
 """CPU seconds that the simulations for importance may take, all targets together."""
+WHOLE = 100
+"""Proposals for y* from which on all this time is taken; fewer, as in a first look, take a share of it."""
 STARTS, STEPS, KEPT, MORE_STEPS = 48, 12, 16, 30
 """Starts of the search for peaks, their steps, and those that go on for more. Of layered spheres, whose solutions are
 the most rugged ones, a design with exactly y was found for four of four targets by it, for one of them by one start."""
@@ -77,6 +81,30 @@ class Reference:
     """What was checked of the prior, or why importance could not be tried; empty where rejection was enough."""
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How much is done for a reference."""
+
+    pool: int
+    """Prior draws, at most."""
+    fixed: int
+    """Draws for y*."""
+    each: int
+    """Draws for each target."""
+    targets: int
+
+    @classmethod
+    def of(cls, task: Task, fixed: int, each: int, targets: int = TARGETS) -> Effort:
+        """What proposals for y* and for each target are worth, and the task's simulations leave time for."""
+        share = min(1.0, fixed / WHOLE)
+        pool = share * (min(POOL, 1000 * SECONDS / task.cost) if task.cost > 0 else POOL)
+        # Rejection is all that there is for whole numbers, and more targets cost it nothing.
+        if task.cost > 0 and not bool(discrete(task.kinds, task.x_dim).any()):
+            affordable = int(share * 1000 * SOLVING / task.cost / SIMULATIONS)
+            targets = min(targets, max(TARGETS_AT_LEAST, affordable))
+        return cls(math.ceil(pool), 2 * min(FIXED, fixed), 2 * min(EACH, each), targets)
+
+
 @dataclass
 class Posing:
     """A task's targets, and how its posterior is found."""
@@ -87,12 +115,10 @@ class Posing:
     designs: Tensor | None
     """The designs behind the targets `(m, x_dim)`, y* left out; None where they are not known."""
     generator: Generator
-    pool: int = POOL
-    simulated: int = field(default=0, init=False)
+    effort: Effort
 
     def simulate(self, x: Tensor) -> Tensor:
         """F(x) of `(n, x_dim)`, NaN where invalid."""
-        self.simulated += len(x)
         return resimulate(self.task, x[None])[0]
 
     def nmse(self, x: Tensor, number: int) -> float:
@@ -100,34 +126,25 @@ class Posing:
         return float(self.likelihood.nmse(self.likelihood.of(self.simulate(x), number)).mean())
 
 
-def affordable(task: Task) -> tuple[int, int]:
-    """Prior draws and targets that a task's simulations leave time for."""
-    if task.cost <= 0:
-        return POOL, TARGETS
-    pool = min(POOL, int(1000 * SECONDS / task.cost))
-    if bool(discrete(task.kinds, task.x_dim).any()):  # rejection alone, for which more targets cost nothing
-        return pool, TARGETS
-    return pool, max(FEWEST, min(TARGETS, int(1000 * SOLVING / task.cost / SIMULATIONS)))
-
-
 def make(posing: Posing) -> Reference:
     """The reference of a task whose targets are finite and have no conditions."""
-    targets = len(posing.likelihood.targets) - 1
-    wanted = [FIXED] + [EACH] * targets
+    effort = posing.effort
+    wanted = [effort.fixed] + [effort.each] * (len(posing.likelihood.targets) - 1)
+    least = [min(count, max(FEWEST, round(LEAST * count))) for count in wanted]
     rejected = reject(
         posing.task.sample_prior,
         posing.simulate,
         posing.likelihood,
         wanted,
-        posing.pool,
+        effort.pool,
         posing.generator,
-        least=[round(LEAST * count) for count in wanted],
-        chunk=math.ceil(posing.pool / CHUNKS),
+        least=least,
+        chunk=math.ceil(effort.pool / CHUNKS),
     )
     found, said = [], ""
     known: Density | str | None = None
     for number, count in enumerate(wanted):
-        if len(rejected.x[number]) >= LEAST * count:
+        if len(rejected.x[number]) >= least[number]:
             draws = Draws(rejected.x[number], "rejection", rejected.acceptance[number], rejected.drawn[number])
         else:
             known = density(posing.task, posing.generator) if known is None else known
@@ -186,6 +203,8 @@ def _weighted(posing: Posing, known: Density, peaks: Peaks, number: int, wanted:
     mixture, generator = about(peaks), posing.generator
     for _ in range(ROUNDS):
         found = sampler.weigh(mixture, MOVING, generator)
+        if not found.effective:  # no draw can be simulated, or is in the prior's support
+            return found
         heavy = found.resampled(MORE, generator).unique(dim=0)
         shapes = solve(residuals, known, heavy * known.width + known.centre, 0)
         mixture = moved(mixture, found).with_more(shapes)

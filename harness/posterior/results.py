@@ -104,8 +104,8 @@ class Picture:
     bounds: list[list[float]]
     """Least and greatest of each coordinate, the prior's box."""
     reference: list[list[float]]
-    proposals: list[list[float | None]]
-    """None for what is no number."""
+    proposals: list[list[float]]
+    """Those that are numbers."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -19,7 +18,7 @@ from harness.posterior.c2st import in_words
 from harness.posterior.calibration import calibration
 from harness.posterior.levels import FEWEST, Designs, Yardstick
 from harness.posterior.likelihood import Likelihood
-from harness.posterior.reference import Posing, Reference, affordable
+from harness.posterior.reference import Effort, Posing, Reference
 from harness.posterior.results import Calibration, Facts, Floor, Level, Picture, Scores
 from harness.resimulation import resimulate
 from harness.seeds import derive
@@ -61,9 +60,9 @@ def scores(task: Task, data: Dataset, proposals: Proposals, settings: Settings) 
     unknown = refusal(task, data)
     if unknown:
         return Scores(unknown, [], 0.0)
-    pool, most = affordable(task)
-    number = min(settings.targets, most, len(data.targets.y))
-    posing = _posing(task, data, settings.tolerance, number, pool)
+    counts = proposals.fixed.shape[1], proposals.targets.shape[1]
+    effort = Effort.of(task, *counts, min(settings.targets, len(data.targets.y)))
+    posing = _posing(task, data, settings.tolerance, effort)
     reference, key = stored.reference(posing, type(task).__name__.lower(), data.settings.data_seed)
     if reference.fixed.how == "none":
         return Scores(f"no draws for y*: {reference.said or 'too few draws count'}", [], 0.0)
@@ -79,11 +78,11 @@ def refusal(task: Task, data: Dataset) -> str:
     return ""
 
 
-def _posing(task: Task, data: Dataset, tolerance: float, number: int, pool: int) -> Posing:
-    targets = torch.cat([data.fixed.y, data.targets.y[:number]])
+def _posing(task: Task, data: Dataset, tolerance: float, effort: Effort) -> Posing:
+    targets = torch.cat([data.fixed.y, data.targets.y[: effort.targets]])
     designs = None if bool(discrete(task.kinds, task.x_dim).any()) else behind(task, data)
-    known = None if designs is None else designs[:number]
-    return Posing(task, Likelihood(targets, data.y_variance, tolerance), known, Generator(), pool)
+    known = None if designs is None else designs[: effort.targets]
+    return Posing(task, Likelihood(targets, data.y_variance, tolerance), known, Generator(), effort)
 
 
 def behind(task: Task, data: Dataset) -> Tensor | None:
@@ -169,6 +168,8 @@ def _calibrated(task: Task, data: Dataset, proposals: Proposals, seed: int) -> t
     designs = behind(task, data)
     if designs is None:
         return None, "the designs behind the targets are not known"
+    if int(proposals.targets.isfinite().all(-1).any(1).sum()) < FEWEST:
+        return None, f"fewer than {FEWEST} targets have a proposal that is a number"
     generator = Generator().manual_seed(seed)
     points = data.x_scale.apply(task.sample_prior(len(designs), generator))
     draws = data.x_scale.apply(proposals.targets)
@@ -217,8 +218,7 @@ def _picture(task: Task, data: Dataset, reference: Reference, x: Tensor) -> Pict
     )
 
 
-def _rounded(rows: Tensor) -> list[list[Any]]:
-    def short(value: float) -> float | None:
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-
-    return [[short(value) for value in row] for row in rows.tolist()]
+def _rounded(rows: Tensor) -> list[list[float]]:
+    """The finite rows, short."""
+    finite = rows[rows.isfinite().all(1)]
+    return [[float(f"{value:.{DIGITS}g}") for value in row] for row in finite.tolist()]

@@ -133,7 +133,14 @@ def _key(posing: Posing, seed: int) -> str:
         answers = resimulate(task, probes[None])
     tensors = [probes, answers, task.bounds.cpu(), likelihood.targets, likelihood.variance]
     tensors += [] if posing.designs is None else [posing.designs]
-    plain = [type(task).__qualname__, posing.pool, likelihood.tolerance, seed, torch.__version__, np.__version__]
+    plain = [
+        type(task).__qualname__,
+        asdict(posing.effort),
+        likelihood.tolerance,
+        seed,
+        torch.__version__,
+        np.__version__,
+    ]
     return _digest(_source(MAKING), json.dumps(plain).encode(), *(_bytes(tensor) for tensor in tensors))
 
 

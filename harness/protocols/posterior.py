@@ -67,7 +67,7 @@ class Posterior(Protocol):
         from harness.posterior.scoring import Proposals, Settings, scores
 
         targets, fixed = material.answers["targets"], material.answers["fixed"]
-        if _other_question(targets) or _other_question(fixed):
+        if material.task.conditions is None and (_other_question(targets) or _other_question(fixed)):
             return None
         options = self.options
         proposals = Proposals(
@@ -98,8 +98,9 @@ class Posterior(Protocol):
 
 def _other_question(answered: Answered) -> bool:
     """Whether a scenario asks something else, such as noisy targets, whose posterior is another one."""
-    targets = answered.targets
-    return bool(targets.views) or not bool((targets.y == targets.shown).all())
+    y, shown = answered.targets.y, answered.targets.shown
+    same = (y == shown) | (y.isnan() & shown.isnan())
+    return bool(answered.targets.views) or not bool(same.all())
 
 
 def _repeats(answered: Answered, sizes: Sizes, repeats: int, seed: int) -> Tensor:
