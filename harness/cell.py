@@ -21,7 +21,7 @@ from harness.protocols.contract import Answered, Material
 from harness.questions import Question
 from harness.records import plain
 from harness.registry import build_protocol, build_scenario, build_task
-from harness.resimulation import resimulate
+from harness.resimulation import resimulate, simulated
 from harness.schema import Record
 from harness.seeds import derive
 from harness.timing import Stopwatch
@@ -61,13 +61,15 @@ def update(
             for name, content in learn(order, given, folder, report):
                 yield update.learnt(name, content)
 
+        known = simulated(task, dataset.train) if cell.scenario is None else None
+
         def simulate(x: Tensor, targets: Tensor) -> Tensor:
             def advance(done: int, total: int) -> None:
                 report("re-simulating", done, total, None)
 
             advance(0, 1)
             with watch("resimulation"):
-                return resimulate(task, x, targets, advance=advance)
+                return resimulate(task, x, targets, advance=advance, known=known)
 
         with watch("scoring"):
             scores = update.scored(task, dataset, update.answered(task, dataset, folder, simulate), folder)

@@ -65,6 +65,10 @@ class Scores:
     """Of a spectrum y*, of a single y the targets; None where it is not known."""
     reached: list[float | None]
     """What the first proposal for y*, or for each target, reaches; None where it is invalid."""
+    axis: str | None = None
+    """Label of the axis of a spectrum, such as its wavelengths; None where the task names none."""
+    places: list[float] | None = None
+    """The values along that axis."""
 
 
 class Solutions(Protocol):
@@ -93,7 +97,9 @@ class Solutions(Protocol):
         else:
             return None
         label = (task.y_labels or ("y",))[0] if task.y_dim == 1 else None
-        return Scores(plane, label, _rounded(wanted), _rounded(first))
+        name, places = task.y_axis if label is None and task.y_axis else (None, None)
+        along = None if places is None else [float(f"{place:.{DIGITS}g}") for place in places]
+        return Scores(plane, label, _rounded(wanted), _rounded(first), name, along)
 
     def _plane(self, material: Material) -> Plane:
         task, answered = material.task, material.answers["fixed"]
@@ -223,17 +229,23 @@ def _responses(heading: str, group: Group) -> Panel | None:
     each = [(row.label, scores) for row in group.rows if (scores := row.score(Solutions))]
     if not each:
         return None
-    first: Scores = each[0][1]
+    first = each[0][1]
     if first.label is not None:
         axes = Axis(unit_of(first.label, "wanted")), Axis(unit_of("".join(first.label.partition("[")[1:]), "reached"))
         series = [Series(label, _known(one.wanted), _known(one.reached), joined=False) for label, one in each]
         return Panel(heading, *axes, tuple(series), (Guide("diagonal", label="reached = wanted"),))
-    places = tuple(float(place) for place in range(1, len(first.wanted) + 1))
-    wanted = Guide(
-        "curve", points=tuple(zip(places, _known(first.wanted), strict=True)), label="wanted, y*", front=True
-    )
+    return _spectra(heading, each)
+
+
+def _spectra(heading: str, each: Sequence[tuple[str, Scores]]) -> Panel:
+    """What first proposals for y* reach, of each method, along the axis of the task where it names one."""
+    first = each[0][1]
+    places = tuple(first.places or (float(place) for place in range(1, len(first.wanted) + 1)))
+    along = Axis(unit_of(first.axis) if first.axis else f"place in y, of {len(places)}")
+    points = tuple(zip(places, _known(first.wanted), strict=True))
+    wanted = Guide("curve", points=points, label="wanted, y*", front=True)
     series = [Series(label, places, _known(one.reached)) for label, one in each if any(one.reached)]
-    return Panel(heading, Axis(f"place in y, of {len(places)}"), Axis("reached y"), tuple(series), (wanted,))
+    return Panel(heading, along, Axis("reached y"), tuple(series), (wanted,))
 
 
 def _known(values: Sequence[float | None]) -> tuple[float, ...]:

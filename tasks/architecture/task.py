@@ -46,6 +46,7 @@ class Architecture(Task):
         "Bendsoe, Sigmund 1999, Archive of Applied Mechanics 69, 635",
     )
     y_labels: tuple[str, ...] = ("Young's modulus [1/4 solid]",)
+    simulated_pairs = True
     ahead = "simulates its designs to learn from, for about 4 min on two cores where these are 100 000"
     n_train = 100_000
     cost = 3.2
