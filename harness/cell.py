@@ -14,6 +14,7 @@ from harness import answers, by_target, data, fitting
 from harness.changed import require_files, require_same
 from harness.contracts import Task
 from harness.data import Dataset
+from harness.errors import UsageError
 from harness.learning import Order
 from harness.metrics import METRICS
 from harness.plan import Cell
@@ -139,12 +140,15 @@ class _Update:
         """The answers to the questions of the protocols that are to be scored.
 
         Raises:
+            UsageError: an answer is not stored.
             ValueError: a file that holds no answer to its question.
         """
         asked = {question for name in self.work.score for question in self.cell.questions[name].values()}
         found = {}
         for question in sorted(asked, key=str):
             name = answer_name(question, self.cell.answer_digest(question))
+            if not (folder / f"{name}.npz").exists():
+                raise UsageError(f"{name}.npz, an answer of the model, is not stored here; run the cell again to have it")
             answer = answers.read(folder / f"{name}.npz")
             targets = dataset.asked(question.of)
             rows = len(targets.y) if answer.pooled else len(targets.y) * question.repeats

@@ -88,6 +88,16 @@ def test_a_record_without_scores_or_without_answers(tmp_path: Path) -> None:
     assert verify(tmp_path) == [] and "prior" in found
 
 
+def test_an_answer_that_is_not_stored_is_named(tmp_path: Path) -> None:
+    folder = put(cell_of(), tmp_path)
+    files = dict(read(folder / RECORD).files)
+    missing = next(name for name in files if name.startswith("targets-"))
+    edit(folder, files={name: digest for name, digest in files.items() if name != missing})
+    (folder / missing).unlink()
+    found = lines_of(tmp_path)["prior"]
+    assert found == f"left as it is: {missing}, an answer of the model, is not stored here; run the cell again to have it"
+
+
 def test_rescoring_what_has_not_changed_changes_no_number(tmp_path: Path) -> None:
     cells = [cell_of(), cell_of("lookup")]
     for cell in cells:
