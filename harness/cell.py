@@ -148,7 +148,7 @@ class _Update:
         for question in sorted(asked, key=str):
             name = answer_name(question, self.cell.answer_digest(question))
             if not (folder / f"{name}.npz").exists():
-                raise UsageError(f"{name}.npz, an answer of the model, is not stored here; run the cell again to have it")
+                raise UsageError(f"{name}.npz, an answer of the model, is not stored here; run the cell again")
             answer = answers.read(folder / f"{name}.npz")
             targets = dataset.asked(question.of)
             rows = len(targets.y) if answer.pooled else len(targets.y) * question.repeats
