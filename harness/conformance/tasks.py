@@ -26,6 +26,9 @@ def check_task(task: Task) -> list[Finding]:
 
     Properties: declaration, shapes, dtypes, devices, batch equals loop, same seed, arguments, invalid rows, bounds,
     fixed target, prior, round trip, pairs, images, diagnosis.
+
+    Args:
+        task: with the options that are to be checked.
     """
     first = {"declaration": _declaration, "shapes": _shapes, "dtypes": _dtypes, "devices": _devices}
     findings = [examine(name, holds, [task]) for name, holds in first.items()]

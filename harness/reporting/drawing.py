@@ -55,7 +55,12 @@ STYLE: Any = {
 
 
 def write(figure: Figure, path: Path) -> None:
-    """Draw a figure into a file of the format that its suffix names; the same figure gives the same bytes."""
+    """Draw a figure into a file of the format that its suffix names; the same figure gives the same bytes.
+
+    Args:
+        figure: what is drawn.
+        path: the file, `.pdf`, `.svg` or `.png`, which is replaced.
+    """
     with matplotlib.rc_context(STYLE):
         canvas = _draw(figure)
         metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(path.suffix.removeprefix("."), {})
@@ -65,7 +70,11 @@ def write(figure: Figure, path: Path) -> None:
 
 
 def pages(figure: Figure) -> list[Figure]:
-    """The figure, or several with some of its rows each where it is higher than a page."""
+    """The figure, or several with some of its rows each where it is higher than a page.
+
+    Args:
+        figure: of one panel or more.
+    """
     across, down = grid(figure)
     most = max(1, int((HIGHEST - LEGEND_LINE * _legend_lines(figure, across)) / _row_height(figure, across)))
     if down <= most:
@@ -85,7 +94,11 @@ def pages(figure: Figure) -> list[Figure]:
 
 
 def grid(figure: Figure) -> tuple[int, int]:
-    """Columns and rows of the panels: few columns, and as few places empty as can be, or the columns that it wants."""
+    """Columns and rows of the panels: few columns, and as few places empty as can be, or the columns that it wants.
+
+    Args:
+        figure: of one panel or more.
+    """
     count = len(figure.panels)
     if figure.across:
         return figure.across, math.ceil(count / figure.across)

@@ -44,7 +44,11 @@ POWER = re.compile(r"(?<=[\d)])e(-?\d+)(?![\w.])")
 
 
 def markdown(tables: Sequence[Table]) -> str:
-    """Headings, pipe tables and lists of notes; a note that several tables share stands once, below the last."""
+    """Headings, pipe tables and lists of notes; a note that several tables share stands once, below the last.
+
+    Args:
+        tables: in their order.
+    """
     own, by_kind, general = _placed(tables)
     parts = []
     for place, table in enumerate(tables):
@@ -57,7 +61,11 @@ def markdown(tables: Sequence[Table]) -> str:
 
 
 def latex(tables: Sequence[Table]) -> str:
-    """One `table` environment a table, without packages; the notes stand below it."""
+    """One `table` environment a table, without packages; the notes stand below it.
+
+    Args:
+        tables: in their order.
+    """
     parts = []
     for table in tables:
         body = _grid(table, "latex_raw", _latex_cell)
@@ -68,7 +76,11 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 def comma_separated(tables: Sequence[Table]) -> str:
-    """One line for each method of each table, unrounded; a value that a table does not have is empty."""
+    """One line for each method of each table, unrounded; a value that a table does not have is empty.
+
+    Args:
+        tables: in their order.
+    """
     lines = [{"table": table.name, **table.facts, **row} for table in tables for row in table.rows]
     header = list(dict.fromkeys(key for line in lines for key in line))
     text = io.StringIO()
@@ -79,7 +91,11 @@ def comma_separated(tables: Sequence[Table]) -> str:
 
 
 def as_json(tables: Sequence[Table]) -> str:
-    """A list of tables with unrounded rows and their notes."""
+    """A list of tables with unrounded rows and their notes.
+
+    Args:
+        tables: in their order.
+    """
     return json.dumps([_plain(table) for table in tables], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
