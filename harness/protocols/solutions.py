@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.metrics import ACCURATE
-from harness.protocols.contract import Material, Protocol, Question, Shown
+from harness.protocols.contract import Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many, single
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings, unit_of
 from harness.reporting.groups import Group
@@ -107,6 +107,12 @@ class Solutions(Protocol):
             curves=_curves(task, float(answered.targets.y[0, 0])),
         )
 
+    def numbers(self, scores: Scores) -> Iterator[Number]:
+        if scores.plane is not None:
+            yield None, "curves", len(scores.plane.curves)
+            for count in _asked(len(scores.plane.x)):
+                yield None, f"found_{count}", _expected(scores.plane, count), count
+
     def figures(self) -> dict[str, Shown[Figure]]:
         return {
             "solutions": Shown(_draw_solutions, place=50),
@@ -199,13 +205,30 @@ def _map(row: Row, plane: Plane, count: int) -> Panel:
 
 def _found(plane: Plane, count: int) -> int:
     """The solution curves to which an accurate one of the first proposals is nearest."""
+    return len({*_nearest(plane)[:count]} - {None})
+
+
+def _nearest(plane: Plane) -> list[int | None]:
+    """The solution curve to which each proposal is nearest; None where it is not accurate, or there is none."""
     import numpy as np
 
-    nearest = set()
-    for point, accurate in zip(plane.x[:count], plane.accurate, strict=False):
+    found: list[int | None] = []
+    for point, accurate in zip(plane.x, plane.accurate, strict=False):
         distances = [np.square(np.array(curve) - point).sum(1).min() for curve in plane.curves] if accurate else []
-        nearest |= {int(np.argmin(distances))} if distances else set()
-    return len(nearest)
+        found.append(int(np.argmin(distances)) if distances else None)
+    return found
+
+
+def _asked(most: int) -> list[int]:
+    """The numbers of proposals for which it is told how many curves they find."""
+    return [*(count for count in COUNTS if count < most), most]
+
+
+def _expected(plane: Plane, count: int) -> float:
+    """The solution curves that so many of the proposals find, as drawn at random: the mean over all ways to do it."""
+    nearest = _nearest(plane)
+    missed = (math.comb(len(nearest) - nearest.count(curve), count) for curve in range(len(plane.curves)))
+    return sum(1 - each / math.comb(len(nearest), count) for each in missed)
 
 
 def _draw_responses(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
