@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.claims.claim import Check
 from harness.claims.rows import find
-from harness.claims.statistics import Side, Statistic, side, statistic
+from harness.claims.statistic import Side, Statistic, side, statistic
 from harness.comparing import SEEDS
 from harness.reporting.groups import Group
 from harness.statistics import Array

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.claims import files
-from harness.claims.statistics import statistic
+from harness.claims.statistic import statistic
 from harness.errors import UsageError, unknown
 
 GROUP = "harness.claims"
@@ -38,7 +38,7 @@ class Check:
 
     kind: Kind
     statistic: str
-    """A number, as `harness.claims.statistics` reads it."""
+    """A number, as `harness.claims.statistic` reads it."""
     method: tuple[str, ...]
     """Labels such as `na[boundary_loss=off]`."""
     tasks: tuple[str, ...] = ()

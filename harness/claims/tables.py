@@ -11,7 +11,7 @@ from harness.claims.checks import NO, OPEN, YES, Finding, Interval, Pair
 from harness.claims.claim import Check, Claim
 from harness.claims.judging import VERDICTS, Judged, judge
 from harness.claims.rows import by_task
-from harness.claims.statistics import statistic
+from harness.claims.statistic import statistic
 from harness.comparing import SEEDS
 from harness.reporting.groups import Group
 from harness.reporting.numbers import interval, number
