@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -110,8 +111,9 @@ class Solutions(Protocol):
     def numbers(self, scores: Scores) -> Iterator[Number]:
         if scores.plane is not None:
             yield None, "curves", len(scores.plane.curves)
-            for count in _asked(len(scores.plane.x)):
-                yield None, f"found_{count}", _expected(scores.plane, count), count
+            nearest = _nearest(scores.plane)
+            for count in _asked(len(nearest)):
+                yield None, f"found_{count}", _expected(nearest, count), count
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {
@@ -212,11 +214,13 @@ def _nearest(plane: Plane) -> list[int | None]:
     """The solution curve to which each proposal is nearest; None where it is not accurate, or there is none."""
     import numpy as np
 
-    found: list[int | None] = []
-    for point, accurate in zip(plane.x, plane.accurate, strict=False):
-        distances = [np.square(np.array(curve) - point).sum(1).min() for curve in plane.curves] if accurate else []
-        found.append(int(np.argmin(distances)) if distances else None)
-    return found
+    if not plane.curves:
+        return [None] * len(plane.x)
+    points = np.array([point for curve in plane.curves for point in curve])
+    owners = np.repeat(np.arange(len(plane.curves)), [len(curve) for curve in plane.curves])
+    designs = np.array(plane.x, float)[:, None]
+    nearest = owners[np.square(designs - points).sum(2).argmin(1)].tolist()
+    return [curve if accurate else None for curve, accurate in zip(nearest, plane.accurate, strict=True)]
 
 
 def _asked(most: int) -> list[int]:
@@ -224,11 +228,16 @@ def _asked(most: int) -> list[int]:
     return [*(count for count in COUNTS if count < most), most]
 
 
-def _expected(plane: Plane, count: int) -> float:
-    """The solution curves that so many of the proposals find, as drawn at random: the mean over all ways to do it."""
-    nearest = _nearest(plane)
-    missed = (math.comb(len(nearest) - nearest.count(curve), count) for curve in range(len(plane.curves)))
-    return sum(1 - each / math.comb(len(nearest), count) for each in missed)
+def _expected(nearest: Sequence[int | None], count: int) -> float:
+    """How many curves so many of the proposals find, drawn at random: the mean over all ways to do it.
+
+    Args:
+        nearest: the curve that each proposal finds.
+        count: T.
+    """
+    ways = math.comb(len(nearest), count)
+    found = Counter(curve for curve in nearest if curve is not None)
+    return sum(1 - math.comb(len(nearest) - times, count) / ways for times in found.values())
 
 
 def _draw_responses(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
