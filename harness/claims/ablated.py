@@ -52,8 +52,9 @@ def _shown(groups: Sequence[Group], ablation: Ablation) -> Iterator[tuple[Group,
 
 
 def _table(group: Group, ablation: Ablation, rows: Mapping[str, Row]) -> Table:
-    statistics = ablation.compared()
-    sides = {(label, each): side(row, each, group) for label, row in rows.items() for each in statistics}
+    every = ablation.compared()
+    sides = {(label, each): side(row, each, group) for label, row in rows.items() for each in every}
+    statistics = [each for each in every if any(sides[label, each] for label in rows)]
     columns = [Column("setting", lambda raw: str(raw["method"]), status=None)]
     for each in statistics:
         columns += _columns(each, ablation, {label: sides[label, each] for label in rows})
@@ -74,7 +75,7 @@ def _columns(each: Statistic, ablation: Ablation, own: Mapping[str, Side | None]
 
     shown = partial(Column, each.short, partial(_text, key=key), value=key)
     yield shown(best=key, apart=told) if less else shown()
-    yield Column(f"/ {ablation.beside}", partial(_beside, key=key))
+    yield Column("ratio", partial(_beside, key=key))
 
 
 def _pair(each: Statistic, label: str, one: Side | None, other: str, own: Mapping[str, Side | None]) -> Pair | None:
@@ -126,8 +127,8 @@ def _notes(ablation: Ablation, rows: Mapping[str, Row]) -> Iterator[str]:
     if ablation.note:
         yield ablation.note
     yield (
-        f"/ {ablation.beside}: the ratio to it with its 95 % interval, the geometric mean over targets where errors of "
-        "single targets are kept, else of the means; where it reaches over 1, the difference is not known"
+        f"ratio: to that of {ablation.beside}, with its 95 % interval; the geometric mean over targets where errors of "
+        "single targets are kept, else the ratio of the means. Where it reaches over 1, the difference is not known"
     )
     if any(len(row.done) > 1 for row in rows.values()):
         yield "± over seeds (trainings)"

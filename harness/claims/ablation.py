@@ -29,7 +29,7 @@ class Ablation:
     """What is compared, as `harness.claims.statistic` reads it."""
     tasks: tuple[str, ...]
     settings: tuple[str, ...] = ()
-    """Labels such as `na[boundary_loss=off]`, those of `vary` after them."""
+    """Labels such as `name[option=value]`, those of `vary` after them."""
     beside: str = ""
     """The setting that the others are compared with; the first where it is omitted."""
     figure: str = "options"

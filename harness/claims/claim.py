@@ -40,7 +40,7 @@ class Check:
     statistic: str
     """A number, as `harness.claims.statistic` reads it."""
     method: tuple[str, ...]
-    """Labels such as `na[boundary_loss=off]`."""
+    """Labels such as `name[option=value]`."""
     tasks: tuple[str, ...] = ()
     """Names; those of the claim where there are none."""
     than: tuple[str, ...] = ()

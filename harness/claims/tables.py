@@ -14,6 +14,7 @@ from harness.claims.rows import by_task
 from harness.claims.statistic import statistic
 from harness.comparing import SEEDS
 from harness.reporting.groups import Group
+from harness.reporting.notes import FEW_STEPS
 from harness.reporting.numbers import interval, number
 from harness.reporting.table import Column, Raw, Table
 
@@ -26,9 +27,21 @@ MANY = 3
 
 
 def claims_table(groups: Sequence[Group], claims: Sequence[Claim]) -> list[Table]:
-    """One line a claim, a table for each preset; none where no claim can be tested there."""
-    found = [(preset, [judge(claim, tasks) for claim in claims]) for preset, tasks in by_task(groups)]
-    return [_table(preset, judged) for preset, judged in found if judged]
+    """One line a claim, a table for each preset."""
+    return [_table(preset, [judge(claim, tasks) for claim in claims], tasks) for preset, tasks in by_task(groups)]
+
+
+def tested_table(groups: Sequence[Group], claims: Sequence[Claim]) -> list[Table]:
+    """The same of the claims of which anything is known, with the number of the others; none where there are none."""
+    found = []
+    for preset, tasks in by_task(groups):
+        judged = [judge(claim, tasks) for claim in claims]
+        known = [one for one in judged if any(finding.pairs for finding in one.findings)]
+        if known:
+            table = _table(preset, known, tasks)
+            left = f"{len(judged) - len(known)} further claims need cells that were not run: see `claims`"
+            found.append(table.noting(left) if len(known) < len(judged) else table)
+    return found
 
 
 def evidence_tables(groups: Sequence[Group], claim: Claim) -> list[Table]:
@@ -36,11 +49,13 @@ def evidence_tables(groups: Sequence[Group], claim: Claim) -> list[Table]:
     return [_evidence(preset, judge(claim, tasks)) for preset, tasks in by_task(groups)]
 
 
-def _table(preset: str, judged: Sequence[Judged]) -> Table:
+def _table(preset: str, judged: Sequence[Judged], tasks: Mapping[str, Group]) -> Table:
     columns = tuple(Column(name, partial(_text, key=name), status=None) for name in COLUMNS)
     rows = tuple(_raw(one) for one in judged)
     facts = {"task": None, "metric": None, "preset": preset, "budget": None, "split": None, "targets": None}
-    return Table("claims", f"{TITLE} ({preset})", {"title": TITLE, **facts}, columns, rows, tuple(_notes(judged)))
+    return Table(
+        "claims", f"{TITLE} ({preset})", {"title": TITLE, **facts}, columns, rows, tuple(_notes(judged, tasks))
+    )
 
 
 def _text(raw: Raw, key: str) -> str:
@@ -48,8 +63,9 @@ def _text(raw: Raw, key: str) -> str:
 
 
 def _raw(one: Judged) -> dict[str, Any]:
+    methods = dict.fromkeys(label for check in one.claim.check for label in check.method)
     return {
-        "name": one.claim.name,
+        **{"method": ", ".join(methods), "status": "ok", "baseline": False, "name": one.claim.name},
         "claim": one.claim.claim,
         "source": one.claim.source,
         "published": one.claim.published,
@@ -75,7 +91,7 @@ def _in_short(one: Judged) -> Iterator[str]:
 
 
 def subject(check: Check) -> str:
-    """What a check compares, in short: `r_200: na / the next < 1`."""
+    """What a check compares, in short: `r_200: one / the next < 1`."""
     name = statistic(check.statistic, "statistic").short
     methods = ", ".join(check.method) if len(check.method) < MANY else "any" if check.enough == "any" else "each"
     if check.kind == "order":
@@ -173,9 +189,12 @@ EVIDENCE = (
 )
 
 
-def _notes(judged: Sequence[Judged]) -> Iterator[str]:
+def _notes(judged: Sequence[Judged], tasks: Mapping[str, Group]) -> Iterator[str]:
+    if few := [task for task, group in tasks.items() if 0 < group.steps < FEW_STEPS]:
+        yield f"trained for less than {FEW_STEPS} steps, too little to judge any method: {', '.join(few)}"
     counts = {verdict: sum(one.verdict == verdict for one in judged) for verdict in VERDICTS}
-    yield f"of {len(judged)} claims: {', '.join(f'{count} {verdict}' for verdict, count in counts.items() if count)}"
+    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    yield f"of {len(judged)} claim{'s' * (len(judged) != 1)}: {said}"
     yield (
         "holds: every check says yes on every task; does not hold: none does, and at least one says no; holds in part: "
         "all else, such as yes on some tasks and no on others; not decided: nothing can be told apart; not tested: a "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from harness.claims.claim import delivered
-from harness.claims.tables import claims_table
+from harness.claims.tables import tested_table
 from harness.protocols.contract import Protocol, Shown
 from harness.reporting.groups import Group
 from harness.reporting.table import Table
@@ -22,5 +22,5 @@ class Claims(Protocol):
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
-    """The claims of which all that is needed is there."""
-    return claims_table(groups, list(delivered().values())) if published else []
+    """The claims of which anything is known."""
+    return tested_table(groups, list(delivered().values())) if published else []
