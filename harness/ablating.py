@@ -14,7 +14,7 @@ from harness.claims.rows import by_task, find
 from harness.durable import storage_errors
 from harness.errors import UsageError, unknown
 from harness.performing import counted
-from harness.reporting import figures, grouped, labels_of
+from harness.reporting import figures, grouped
 from harness.reporting.formats import FORMATS
 from harness.reporting.groups import Group
 
@@ -65,7 +65,7 @@ def shown(groups: Sequence[Group], one: Ablation, form: str) -> str:
 def drawn(groups: Sequence[Group], one: Ablation, folder: Path) -> list[Path]:
     """Draw the figure into a folder, as PDF, SVG and PNG; the files, none where there is nothing to draw."""
     _, kind = figures()[one.figure]
-    found = ablated.figures_of(groups, one, kind.build, labels_of(groups))
+    found = ablated.figures_of(groups, one, kind.build)
     if not found:
         return []
     from harness.reporting.drawing import FORMATS as PAINTED

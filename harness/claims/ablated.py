@@ -28,27 +28,29 @@ FEWER = ("seconds", "std")
 
 
 def tables_of(groups: Sequence[Group], ablation: Ablation) -> list[Table]:
-    """A table for each task and preset in which two of the settings or more were run."""
-    return [_table(group, ablation, rows) for group, rows in _shown(groups, ablation) if len(rows) > 1]
+    """A table for each task and preset in which two of the settings of one method or more were run."""
+    return [_table(group, ablation, rows) for group, rows in _shown(groups, ablation)]
 
 
-def figures_of(groups: Sequence[Group], ablation: Ablation, build: Any, labels: Sequence[str]) -> list[Figure]:
-    """Its figure, of the rows of its settings; `build` is what draws figures of this kind."""
-    shown = [replace(group, rows=tuple(rows.values())) for group, rows in _shown(groups, ablation) if len(rows) > 1]
-    found: list[Figure] = build(shown, ablation.metric, False) if shown else []
-    return [
-        replace(each, name=f"ablation-{ablation.name}", title=f"{ablation.question}", labels=tuple(labels))
-        for each in found
+def figures_of(groups: Sequence[Group], ablation: Ablation, build: Any) -> list[Figure]:
+    """Its figure, of its settings by their own names; `build` is what draws figures of this kind."""
+    shown = [
+        replace(group, rows=tuple(replace(row, label=label) for label, row in rows.items()))
+        for group, rows in _shown(groups, ablation)
     ]
+    found: list[Figure] = build(shown, ablation.metric, False) if shown else []
+    name, labels = f"ablation-{ablation.name}", ablation.settings
+    return [replace(each, name=name, title=ablation.question, labels=labels) for each in found]
 
 
 def _shown(groups: Sequence[Group], ablation: Ablation) -> Iterator[tuple[Group, dict[str, Row]]]:
     """The groups of the tasks, each with the rows of the settings that were run there."""
     for _, tasks in by_task(groups):
-        for task in ablation.tasks:
-            if task in tasks:
-                found = {label: find(tasks[task], label) for label in ablation.settings}
-                yield tasks[task], {label: row for label, row in found.items() if row is not None}
+        for group in (tasks[task] for task in ablation.tasks if task in tasks):
+            found = {label: find(group, label) for label in ablation.settings}
+            rows = {label: row for label, row in found.items() if row is not None}
+            if len({row.first.declared.method.name for row in rows.values()}) < len(rows):
+                yield group, rows
 
 
 def _table(group: Group, ablation: Ablation, rows: Mapping[str, Row]) -> Table:

@@ -108,10 +108,10 @@ def tables_of(groups: Sequence[Group]) -> list[Table]:
 def figures_of(groups: Sequence[Group]) -> list[Figure]:
     """All figures of groups, each with its own metric; those that have nothing to draw are left out."""
     every = [figure for owner, shown in figures().values() for figure in _built(owner, shown, groups, None, False)]
-    return labelled(every, labels_of(groups))
+    return labelled(every, _labels(groups))
 
 
-def labels_of(groups: Sequence[Group]) -> list[str]:
+def _labels(groups: Sequence[Group]) -> list[str]:
     """All methods of the groups in their order."""
     return list(dict.fromkeys(row.label for row in sorted((row for item in groups for row in item.rows), key=order)))
 
@@ -148,7 +148,7 @@ def drawn(
     known = figures()
     chosen = {found[1]: found for name in names for found in _chosen(name, metric, known, "figure", (ALL,))}
     records = _read(Path(root))
-    labels = labels_of(group(records))
+    labels = _labels(group(records))
     groups = group(_selected(records, methods, tasks), Path(root))
     every = [figure for owner, shown in chosen.values() for figure in _built(owner, shown, groups, metric, False)]
     if not every:

@@ -16,7 +16,7 @@ from harness.cli import main
 from harness.config import Settings
 from harness.performing import together
 from harness.reporting import figures as kinds
-from harness.reporting import grouped, labels_of, render
+from harness.reporting import grouped, render
 from harness.store import Store
 from tests.claims import made
 from tests.claims.made import REFERENCE, TASK, errors, groups
@@ -153,5 +153,5 @@ def test_nothing_is_bold_that_its_interval_does_not_separate(tmp_path):
 def test_the_figure_has_the_settings_alone(two):
     every = list(groups(two).values())
     _, kind = kinds()["options"]
-    (figure,) = ablated.figures_of(every, made_ablation(), kind.build, labels_of(every))
+    (figure,) = ablated.figures_of(every, made_ablation(), kind.build)
     assert figure.name == "ablation-own" and figure.shown == ("one", "one[steps=50]")
