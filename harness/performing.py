@@ -17,7 +17,7 @@ from harness.presets import Preset
 from harness.running import default_jobs, execute, finish, pending
 from harness.selection import parse, split
 from harness.store import Store
-from harness.work import in_words
+from harness.work import Work, in_words
 
 
 def perform(
@@ -40,27 +40,38 @@ def perform(
     store = Store(root_of(settings, preset))
     todo = pending(cells, store, settings)
     usual = submitting.at_once(settings) if cluster else settings.jobs or default_jobs(settings.device)
-    able = {cell: work for cell, work in todo.items() if not cell.refusal}
+    able = [work for cell, work in todo.items() if not cell.refusal]
     jobs = min(usual, max(len(able), 1))
-    counts = (*plan.axes, len(settings.seeds))
-    axes = [counted(count, noun) for count, noun in zip(counts, ("method", "task", "scenario", "seed"), strict=True)]
-    by = (" × " if math.prod(counts) == len(plan.cells) else ", ").join(axes)
+    to_do = in_words(able) + (f", {jobs} at a time{' in each array entry' * cluster}" if able else "")
     current = f"{len(cells) - len(todo)} up to date" + f", {len(todo) - len(able)} cannot" * (len(able) < len(todo))
-    to_do = in_words(able.values()) + (f", {jobs} at a time{' in each array entry' * cluster}" if able else "")
-    print(f"{counted(len(cells), 'cell')} ({by}), preset {preset.name}: {current}; {to_do}.")
+    print(f"{counted(len(cells), 'cell')} ({_axes(plan, settings)}), preset {preset.name}: {current}; {to_do}.")
     print(f"Results: {store.root}", flush=True)
     if settings.dry_run:
-        from harness.estimate import describe
-
-        print(describe(cells, todo, store, jobs))
-        if plan.ahead:
-            print(f"Before the first cell, unless it is kept from an earlier run: {'; '.join(plan.ahead)}.")
-        if cluster:
-            print(submitting.describe(todo, store, settings))
+        _describe(plan, cells, todo, store, jobs, settings)
         return 0
     for remark in plan.remarks():
         print(remark, flush=True)
     return execute(todo, store, jobs, settings) or close(cells, store)
+
+
+def _axes(plan: Plan, settings: Settings) -> str:
+    """How many methods, tasks, scenarios and seeds a plan has, as a product where it has all combinations."""
+    counts = (*plan.axes, len(settings.seeds))
+    named = [counted(count, noun) for count, noun in zip(counts, ("method", "task", "scenario", "seed"), strict=True)]
+    return (" × " if math.prod(counts) == len(plan.cells) else ", ").join(named)
+
+
+def _describe(
+    plan: Plan, cells: Sequence[Cell], todo: Mapping[Cell, Work], store: Store, jobs: int, settings: Settings
+) -> None:
+    """Print what would be done, and what it would cost."""
+    from harness.estimate import describe
+
+    print(describe(cells, todo, store, jobs))
+    if plan.ahead:
+        print(f"Before the first cell, unless it is kept from an earlier run: {'; '.join(plan.ahead)}.")
+    if settings.engine == "slurm":
+        print(submitting.describe(todo, store, settings))
 
 
 def root_of(settings: Settings, preset: Preset) -> Path:
