@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.metrics import ACCURATE
-from harness.protocols.contract import Material, Protocol, Question, Shown
+from harness.protocols.contract import Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many, single
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings, unit_of
 from harness.reporting.groups import Group
@@ -113,6 +114,13 @@ class Solutions(Protocol):
             curves=_curves(task, float(answered.targets.y[0, 0])),
         )
 
+    def numbers(self, scores: Scores) -> Iterator[Number]:
+        if scores.plane is not None:
+            yield None, "curves", len(scores.plane.curves)
+            nearest = _nearest(scores.plane)
+            for count in _asked(len(nearest)):
+                yield None, f"found_{count}", _expected(nearest, count), count
+
     def figures(self) -> dict[str, Shown[Figure]]:
         return {
             "solutions": Shown(_draw_solutions, place=50),
@@ -205,13 +213,37 @@ def _map(row: Row, plane: Plane, count: int) -> Panel:
 
 def _found(plane: Plane, count: int) -> int:
     """The solution curves to which an accurate one of the first proposals is nearest."""
+    return len({*_nearest(plane)[:count]} - {None})
+
+
+def _nearest(plane: Plane) -> list[int | None]:
+    """The solution curve to which each proposal is nearest; None where it is not accurate, or there is none."""
     import numpy as np
 
-    nearest = set()
-    for point, accurate in zip(plane.x[:count], plane.accurate, strict=False):
-        distances = [np.square(np.array(curve) - point).sum(1).min() for curve in plane.curves] if accurate else []
-        nearest |= {int(np.argmin(distances))} if distances else set()
-    return len(nearest)
+    if not plane.curves:
+        return [None] * len(plane.x)
+    points = np.array([point for curve in plane.curves for point in curve])
+    owners = np.repeat(np.arange(len(plane.curves)), [len(curve) for curve in plane.curves])
+    designs = np.array(plane.x, float)[:, None]
+    nearest = owners[np.square(designs - points).sum(2).argmin(1)].tolist()
+    return [curve if accurate else None for curve, accurate in zip(nearest, plane.accurate, strict=True)]
+
+
+def _asked(most: int) -> list[int]:
+    """The numbers of proposals for which it is told how many curves they find."""
+    return [*(count for count in COUNTS if count < most), most]
+
+
+def _expected(nearest: Sequence[int | None], count: int) -> float:
+    """How many curves so many of the proposals find, drawn at random: the mean over all ways to do it.
+
+    Args:
+        nearest: the curve that each proposal finds.
+        count: T.
+    """
+    ways = math.comb(len(nearest), count)
+    found = Counter(curve for curve in nearest if curve is not None)
+    return sum(1 - math.comb(len(nearest) - times, count) / ways for times in found.values())
 
 
 def _draw_responses(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:

@@ -203,8 +203,11 @@ def _folded(name: str) -> str:
 
 
 def _drawn_alone() -> list[str]:
-    """The protocols that have figures and no table: no table reads what they found."""
-    return [name for name, protocol in protocols().items() if protocol.figures() and not protocol.tables()]
+    """The protocols that have figures and neither a table nor numbers: no table reads what they found."""
+    from harness.protocols.contract import Protocol
+
+    found = {name: protocol for name, protocol in protocols().items() if protocol.figures() and not protocol.tables()}
+    return [name for name, protocol in found.items() if type(protocol).numbers is Protocol.numbers]
 
 
 def _read(root: Path, skipped: Sequence[str] = (), *, packed: bool = True) -> list[Record]:

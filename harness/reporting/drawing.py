@@ -25,6 +25,8 @@ FORMATS = ("pdf", "svg", "png")
 COLUMN, PAGE = 3.4, 7.0  # inches: the width of one column and of both
 HIGHEST = 9.0  # inches: of a page
 PANEL_HEIGHT, ALONE = 1.75, 2.4  # inches: among others, and in a column of its own
+SAMPLE, LETTER = 0.4, 0.05
+"""Inches of an entry of the legend: before its name, and for each letter of it."""
 LEGEND_LINE = 0.16  # inches
 ACROSS, SQUARES = 4, 5  # panels beside each other
 NARROW = 30  # from the least to the greatest value: more ticks than one for each power of ten
@@ -116,7 +118,11 @@ def _row_height(figure: Figure, across: int) -> float:
 
 
 def _legend_lines(figure: Figure, across: int) -> int:
-    return math.ceil((len(figure.shown) * figure.legend + len(figure.lines)) / (4 if across == 1 else 7))
+    """The lines of the legend: fewer entries stand in one where names are long."""
+    names = figure.shown if figure.legend else ()
+    width, usual = (COLUMN, 4) if across == 1 else (PAGE, 7)
+    fit = int(width / (SAMPLE + LETTER * max(map(len, names), default=0)))
+    return math.ceil((len(names) + len(figure.lines)) / max(1, min(usual, fit)))
 
 
 def _draw(figure: Figure) -> Canvas:

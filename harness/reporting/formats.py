@@ -40,6 +40,8 @@ LATEX = {
     ">": r"$>$",
     "|": r"$|$",
 }
+LEFT = ("task", "operator", "method", "targets", "name", "claim", "source", "verdict", "evidence", "check", "setting")
+"""The columns of text."""
 POWER = re.compile(r"(?<=[\d)])e(-?\d+)(?![\w.])")
 
 
@@ -120,9 +122,7 @@ def _plain(table: Table) -> dict[str, Any]:
 def _grid(table: Table, style: str, cell: Callable[[Text], str]) -> str:
     rows = [[cell(text) for text in row] for row in table.cells()]
     titles = [cell(Text(column.title)) for column in table.columns]
-    align = [
-        "left" if column.title in ("task", "operator", "method", "targets") else "right" for column in table.columns
-    ]
+    align = ["left" if column.title in LEFT else "right" for column in table.columns]
     return tabulate(rows, titles, tablefmt=style, colalign=align if rows else None, disable_numparse=True)
 
 
