@@ -1,4 +1,4 @@
-"""Bring what README and docs/results.md show of the reference results, and their figures, up to date.
+"""Bring what README, docs/results.md and docs/claims.md show of the reference results, and their figures, up to date.
 
     python docs/shown.py
 
@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from harness.claims.claim import delivered
+from harness.claims.tables import claims_table
 from harness.cli import main
 from harness.protocols.advice import advice
 from harness.protocols.ledger import ledger
@@ -48,11 +52,22 @@ def counted() -> str:
     return "\n".join(f"- {note}" for note in table.notes if note.startswith(("of ", "worse: ")))
 
 
+def judged(*columns: str) -> str:
+    """The claims with their verdicts, without notes."""
+    (table,) = claims_table(grouped(REFERENCE), list(delivered().values()))
+    shown = tuple(column for name in columns for column in table.columns if column.title == name)
+    counts = next(note for note in table.notes if note.startswith("of "))
+    text = markdown([replace(table, columns=shown, notes=())]).partition("\n\n")[2].strip()
+    return f"{text}\n\n{counts[0].upper()}{counts[1:]}."
+
+
 REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "overall"): overall,
     ("README.md", "advice"): advised,
     ("docs/results.md", "summaries"): summaries,
     ("docs/results.md", "ledger"): counted,
+    ("README.md", "claims"): partial(judged, "claim", "source", "verdict"),
+    ("docs/claims.md", "claims"): partial(judged, "claim", "verdict", "evidence", "name"),
 }
 
 

@@ -24,6 +24,10 @@ def from_function(function: Callable[..., Propose], name: str) -> type[Method]:
     `device`; those with a type and a default are its options. It trains no parameters, and is exempt from the budget.
     Its result lives as long as the process: there is no state to store, so `time` cannot measure it again.
 
+    Args:
+        function: gives a function of targets `(b, y_dim)`, from designs `(n, x_dim)` and their y `(n, y_dim)`.
+        name: what the class is called.
+
     Raises:
         TypeError: it asks for something else.
     """

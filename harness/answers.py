@@ -61,6 +61,9 @@ class Asker:
     def __call__(self, question: Question) -> Answer:
         """The answer. A method that ranks more candidates than it returns is asked for one pool in place of repeats.
 
+        Args:
+            question: which targets, and how many designs for each.
+
         Raises:
             ContractError: the method's answer has a wrong shape, type or count.
         """
@@ -78,7 +81,12 @@ class Asker:
         return self.propose(targets, n, Generator().manual_seed(derive("propose", purpose, self.given.seed)))
 
     def propose(self, targets: Tensor, n: int, generator: Generator) -> Proposals:
-        """N designs for each target `(m, y_dim)`, all physical and float64; randomness comes from the generator.
+        """N designs for each target: x `(m, n, x_dim)`, physical and float64.
+
+        Args:
+            targets: `(m, y_dim)`, physical and float64; NaN is an entry that may be anything (see `handles`).
+            n: designs for each.
+            generator: all randomness comes from it.
 
         Raises:
             ContractError: the method's answer has a wrong shape, type or count.
@@ -119,7 +127,12 @@ class Asker:
 
 
 def write(answer: Answer, path: Path) -> None:
-    """Keep an answer as an NPZ file; designs of few values, such as pixels, take little room there."""
+    """Keep an answer as an NPZ file; designs of few values, such as pixels, take little room there.
+
+    Args:
+        answer: what is kept.
+        path: the file, which is replaced.
+    """
     arrays: dict[str, Any] = {"x": answer.x.numpy(), "flags": np.array([answer.ranked, answer.pooled])}
     if answer.believed is not None:
         arrays["believed"] = answer.believed.numpy()
@@ -128,6 +141,9 @@ def write(answer: Answer, path: Path) -> None:
 
 def read(path: Path) -> Answer:
     """The answer that `write` kept.
+
+    Args:
+        path: the file.
 
     Raises:
         ValueError: the file is not one that `write` made.

@@ -135,7 +135,11 @@ def load(path: str | Path) -> Solver:
 
 
 def scored(record: Record) -> dict[str, float]:
-    """The mean nmse of one proposal over the targets of a record; nothing where it has none."""
+    """The mean nmse of one proposal over the targets of a record; nothing where it has none.
+
+    Args:
+        record: of a cell that was scored.
+    """
     score = record.scores.get("multi-target")
     value = ((score.values or {}) if score else {}).get("errors", {}).get("nmse", {}).get("mean")
     return {} if value is None else {"nmse": value}
@@ -143,7 +147,11 @@ def scored(record: Record) -> dict[str, float]:
 
 @contextmanager
 def bar(name: str) -> Iterator[Report]:
-    """What shows on a terminal how far a training has come; nothing where standard error is none."""
+    """What shows on a terminal how far a training has come; nothing where standard error is none.
+
+    Args:
+        name: of the method, which stands before the bar.
+    """
     with tqdm(desc=name, disable=None, leave=False, unit="epoch", dynamic_ncols=True) as shown:
 
         def report(phase: str, done: int, total: int, loss: float | None) -> None:

@@ -21,7 +21,15 @@ NUMBER = 8  # bytes
 
 
 def ask(method: Method, given: Lesson, wanted: Tensor, n: int, seed: int, names: Sequence[str]) -> Proposals:
-    """N designs for each target `(m, y_dim)`, physical and float64; `names` are those of the entries of y.
+    """N designs for each target: x `(m, n, x_dim)`, physical and float64.
+
+    Args:
+        method: a trained one.
+        given: what it learned from.
+        wanted: targets `(m, y_dim)`, physical and float64; NaN is an entry that may be anything.
+        n: designs for each.
+        seed: of the random numbers that the method draws.
+        names: of the entries of y, for an error.
 
     Raises:
         UsageError: a target of which nothing is given, more designs than there is memory for, or targets for which the

@@ -36,22 +36,37 @@ class BudgetMissed(ContractError):
 
 
 def trainable_parameters(module: nn.Module) -> int:
-    """Parameters that an optimiser may change; frozen permutations and buffers do not count."""
+    """Parameters that an optimiser may change; frozen permutations and buffers do not count.
+
+    Args:
+        module: a method, or a part of one.
+    """
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
 
 
 def stored_numbers(module: nn.Module) -> int:
-    """All numbers that the state of a module holds, buffers included."""
+    """All numbers that the state of a module holds, buffers included.
+
+    Args:
+        module: a method, or a part of one.
+    """
     return sum(tensor.numel() for tensor in module.state_dict().values())
 
 
 def find_width(count: Callable[[int], int], budget: int) -> int:
-    """The width whose parameter count is nearest to the budget; `count` must not decrease with the width.
+    """The width whose parameter count is nearest to the budget.
 
     The nearest multiple of `EVEN` is taken instead where its count is close to the budget, too.
 
+    Args:
+        count: parameters at a width, 1 or more; it must not decrease with the width.
+        budget: how many parameters are wanted.
+
     Raises:
         BudgetMissed: the nearest count is further than 5 % away.
+
+    >>> find_width(lambda width: width**2, 10_000)
+    100
     """
 
     def distance(width: int) -> float:
@@ -97,6 +112,12 @@ def build_to_budget(
 
     Its options are those that it was built with: some may have been lowered to meet the budget.
 
+    Args:
+        create: gives a fresh method that is not built.
+        problem: dimensions, kinds and box of the task, in the method's dtype.
+        budget: how many trainable parameters it is to have.
+        seed: of the first weights.
+
     Raises:
         BudgetMissed: no size comes within 5 % of the budget.
     """
@@ -115,6 +136,14 @@ def predict(
 ) -> Size:
     """The size that a method will have for a task of which only these facts are known; no data, nothing is trained.
 
+    Args:
+        create: gives a fresh method that is not built.
+        x_dim: dimensions of a design.
+        y_dim: dimensions of a target, conditions included.
+        budget: how many trainable parameters it is to have.
+        kinds: what the columns of x are; all are continuous where empty.
+        condition_dim: how many of the last entries of y are conditions.
+
     Raises:
         BudgetMissed: no size comes within 5 % of the budget.
     """
@@ -131,6 +160,12 @@ def predict(
 
 def find_size(create: Callable[[], Method], problem: Problem, budget: int, seed: int) -> Size:
     """The size that meets the budget: a width, at the least lowering of options by which one comes near enough.
+
+    Args:
+        create: gives a fresh method that is not built.
+        problem: dimensions, kinds and box of the task, in the method's dtype.
+        budget: how many trainable parameters it is to have.
+        seed: of the first weights.
 
     Raises:
         BudgetMissed: there is none.

@@ -26,7 +26,11 @@ logger = logging.getLogger(__name__)
 
 
 def file_name(protocol: str) -> str:
-    """The name of a protocol's file."""
+    """The name of a protocol's file.
+
+    Args:
+        protocol: its name.
+    """
     return f"{PREFIX}{protocol}.safetensors"
 
 
@@ -34,6 +38,11 @@ def write(folder: Path, protocol: str, numbers: Mapping[str, Array]) -> None:
     """Write numbers `(targets,)` by name, in single precision, in place of an earlier file; none where there are none.
 
     They are safetensors and not NumPy's archives: tables of ten thousand records read them five to ten times as fast.
+
+    Args:
+        folder: of the record.
+        protocol: its name.
+        numbers: an array `(targets,)` for each name; none removes the file.
 
     Raises:
         ValueError: they are not one number for each target.
@@ -61,6 +70,14 @@ def read(folder: Path | str, protocol: str, name: str | None = None) -> dict[str
     """The numbers of each target by name, float64, or those of one name.
 
     None where there is no file, or a damaged one, with a warning.
+
+    Args:
+        folder: of the record.
+        protocol: its name.
+        name: of the only numbers that are wanted; None for all.
+
+    Returns:
+        Arrays `(targets,)` by name.
     """
     from safetensors import safe_open
 

@@ -14,6 +14,7 @@ from harness import answers, by_target, data, fitting
 from harness.changed import require_files, require_same
 from harness.contracts import Task
 from harness.data import Dataset
+from harness.errors import UsageError
 from harness.learning import Order
 from harness.metrics import METRICS
 from harness.plan import Cell
@@ -21,7 +22,7 @@ from harness.protocols.contract import Answered, Material
 from harness.questions import Question
 from harness.records import plain
 from harness.registry import build_protocol, build_scenario, build_task
-from harness.resimulation import resimulate
+from harness.resimulation import resimulate, simulated
 from harness.schema import Record
 from harness.seeds import derive
 from harness.timing import Stopwatch
@@ -61,13 +62,15 @@ def update(
             for name, content in learn(order, given, folder, report):
                 yield update.learnt(name, content)
 
+        known = simulated(task, dataset.train) if cell.scenario is None else None
+
         def simulate(x: Tensor, targets: Tensor) -> Tensor:
             def advance(done: int, total: int) -> None:
                 report("re-simulating", done, total, None)
 
             advance(0, 1)
             with watch("resimulation"):
-                return resimulate(task, x, targets, advance=advance)
+                return resimulate(task, x, targets, advance=advance, known=known)
 
         with watch("scoring"):
             scores = update.scored(task, dataset, update.answered(task, dataset, folder, simulate), folder)
@@ -137,12 +140,15 @@ class _Update:
         """The answers to the questions of the protocols that are to be scored.
 
         Raises:
+            UsageError: an answer is not stored.
             ValueError: a file that holds no answer to its question.
         """
         asked = {question for name in self.work.score for question in self.cell.questions[name].values()}
         found = {}
         for question in sorted(asked, key=str):
             name = answer_name(question, self.cell.answer_digest(question))
+            if not (folder / f"{name}.npz").exists():
+                raise UsageError(f"{name}.npz, an answer of the model, is not stored here; run the cell again")
             answer = answers.read(folder / f"{name}.npz")
             targets = dataset.asked(question.of)
             rows = len(targets.y) if answer.pooled else len(targets.y) * question.repeats

@@ -6,11 +6,11 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from typing import NoReturn
 
-from harness import __version__, verbs
+from harness import __version__, claiming, verbs
 from harness.config import SELECTIONS, Settings, flag
 from harness.ctrl_c import INTERRUPTED, SAID
 from harness.durable import STORAGE_ERRNOS
@@ -133,12 +133,25 @@ def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argument
         each[name].set_defaults(verb=function)
     _add_run(each["run"])
     _add_others(each)
+    _add_judging(each)
     return parser, each
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def _add_judging(each: dict[str, argparse.ArgumentParser]) -> None:
+    each["claims"].add_argument("names", nargs="*", help="claims, of which all evidence is shown", metavar="NAME")
+    each["ablation"].add_argument("name", nargs="?", help="an ablation (default: list them)", metavar="NAME")
+    for name in ("claims", "ablation"):
+        claiming.arguments_of(each[name], f"a{'n ablation' if name == 'ablation' else ' claim'}")
+        _add_run(each[name], without=SELECTIONS)
+    folder = "where the figure is drawn (default: figures, in --out)"
+    each["ablation"].add_argument("--folder", default=None, metavar="DIR", help=folder)
+
+
+def _add_run(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
     """Flags are kept as text, absent where not given: `harness.config` converts them and puts them over the file."""
     for item in fields(Settings):
+        if item.name in without:
+            continue
         name, text = flag(item.name), item.metadata["help"].replace("%", "%%")
         if isinstance(item.default, bool):
             parser.add_argument(name, help=text, default=argparse.SUPPRESS, action="store_true")

@@ -138,12 +138,21 @@ def _carried(errors: Array) -> float:
 
 
 def compare(a: Array, b: Array, *, least: float = LEAST, resamples: int = 1000, seed: int = 0) -> Comparison:
-    """Compare errors of A `(seeds of A, targets)` and of B `(seeds of B, targets)`, of the same targets in one order.
+    """Compare the errors of two methods A and B on the same targets in one order.
 
-    The other arguments are those of `drawn`.
+    Args:
+        a: `(seeds of A, targets)`, finite, zero or more.
+        b: `(seeds of B, targets)`, likewise.
+        least: errors below count as this one.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
 
     Raises:
         ValueError: the numbers of targets differ, or there are none.
+
+    >>> found = compare(np.full((1, 100), 1e-3), np.full((1, 100), 1e-2))
+    >>> round(found.log_ratio, 6), found.separated
+    (-1.0, True)
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or 0 in (*a.shape, *b.shape):
         raise ValueError(f"Errors {a.shape} and {b.shape} are not of the same targets; give (seeds, targets) of each.")
@@ -152,7 +161,13 @@ def compare(a: Array, b: Array, *, least: float = LEAST, resamples: int = 1000, 
 
 
 def comparison(a: Drawn, b: Drawn, beats: float) -> Comparison:
-    """The comparison of what was drawn of A and of B, with the probability that A beats B."""
+    """The comparison of what was drawn of two methods A and B.
+
+    Args:
+        a: of A.
+        b: of B, with the same resamples of the same targets.
+        beats: the probability that A's error is less than B's on a target, as `beats` gives it.
+    """
     ratios = a.logs - b.logs
     low, high = np.percentile(ratios, [2.5, 97.5])
     return Comparison(
@@ -168,7 +183,16 @@ def comparison(a: Drawn, b: Drawn, beats: float) -> Comparison:
 
 
 def beats(a: Array, b: Array, *, least: float = LEAST) -> float:
-    """How often errors of A are less than those of B on the same target, over all pairs of seeds; ties count half."""
+    """How often errors of A are less than those of B on the same target, over all pairs of seeds; ties count half.
+
+    Args:
+        a: `(seeds of A, targets)`.
+        b: `(seeds of B, targets)`.
+        least: errors below count as this one.
+
+    >>> float(beats(np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[2.0, 2.0, 2.0, 2.0]])))
+    0.375
+    """
     least = max(least, LEAST)
     ours, theirs = np.maximum(a, least), np.maximum(b, least)
     counted = sum(np.count_nonzero(one < theirs) + np.count_nonzero(one <= theirs) for one in ours)
@@ -190,6 +214,10 @@ def apart(a: Drawn, b: Drawn) -> int:
 
     The mean alone would not do: where a few targets carry most of it, its bootstrap interval is too narrow
     (`tests/test_comparing.py`).
+
+    Args:
+        a: drawn of A.
+        b: drawn of B, with the same resamples of the same targets.
     """
     signs = [_sign(a.logs - b.logs), _sign(a.means - b.means)]
     return signs[0] if signs[0] == signs[1] and len(a.of_targets) >= FEW else 0
@@ -202,7 +230,11 @@ def _sign(differences: Array) -> int:
 
 
 def overall(comparisons: Sequence[Comparison]) -> Comparison:
-    """The comparison over several tasks, each with the same weight; tasks are fixed and not resampled."""
+    """The comparison over several tasks, each with the same weight; tasks are fixed and not resampled.
+
+    Args:
+        comparisons: of the same two methods, one for each task, with equally many resamples.
+    """
     drawn = np.mean([item.drawn for item in comparisons], 0)
     low, high = np.percentile(drawn, [2.5, 97.5])
     ratio, beats = (float(np.mean([getattr(item, name) for item in comparisons])) for name in ("log_ratio", "beats"))
@@ -211,7 +243,15 @@ def overall(comparisons: Sequence[Comparison]) -> Comparison:
 
 
 def logarithms(errors: Array, least: float) -> Array:
-    """Log10 of errors, of which those below `least` count as that."""
+    """Log10 of errors, of which those below `least` count as that.
+
+    Args:
+        errors: `(...)`, zero or more.
+        least: errors below count as this one; 1e-30 where it is less.
+
+    >>> logarithms(np.array([0.01, 0.0]), least=1e-12).tolist()
+    [-2.0, -12.0]
+    """
     found: Array = np.log10(np.maximum(errors, max(least, LEAST)))
     return found
 
@@ -250,6 +290,14 @@ def _targets(resamples: int, count: int, seed: int) -> tuple[NDArray[np.uint8], 
 
 
 def profile(errors: Array, thresholds: Array) -> Array:
-    """The share of errors `(...)` that are at most each of the thresholds `(k,)`: `(k,)`."""
+    """The share of errors that are at most each of the thresholds `(k,)`.
+
+    Args:
+        errors: `(...)`.
+        thresholds: `(k,)`.
+
+    >>> profile(np.array([[0.1, 0.2], [0.3, 0.4]]), np.array([0.05, 0.2, 1.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
     ordered = np.sort(errors, axis=None)
     return np.searchsorted(ordered, thresholds, side="right") / ordered.size

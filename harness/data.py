@@ -37,25 +37,49 @@ class Standardisation:
 
     @classmethod
     def of(cls, rows: Tensor) -> Standardisation:
-        """The standardisation of rows `(n, d)`; an entry that is NaN is not known and does not count."""
+        """The standardisation of the columns of rows.
+
+        Args:
+            rows: `(n, d)`, physical and float64; an entry that is NaN is not known and does not count.
+        """
         mean, deviation, varied = _moments(rows)
         return cls(mean, deviation.where(varied, 1.0))
 
     def only(self, columns: Tensor) -> Standardisation:
-        """The same of the columns in a mask `(d,)`; all others are left as they are."""
+        """The same of some columns; all others are left as they are.
+
+        Args:
+            columns: mask `(d,)` of those that are standardised.
+        """
         return Standardisation(torch.where(columns, self.mean, 0.0), torch.where(columns, self.scale, 1.0))
 
     def apply(self, rows: Tensor) -> Tensor:
-        """Physical to standardised."""
+        """Physical to standardised.
+
+        Args:
+            rows: `(..., d)`, physical and float64.
+
+        >>> scale = Standardisation.of(torch.tensor([[1.0], [3.0], [5.0]], dtype=torch.float64))
+        >>> scale.apply(torch.tensor([[7.0]], dtype=torch.float64)).tolist()
+        [[2.0]]
+        """
         return (rows - self.mean) / self.scale
 
     def undo(self, rows: Tensor) -> Tensor:
-        """Standardised to physical."""
+        """Standardised to physical.
+
+        Args:
+            rows: `(..., d)`, standardised, float64.
+        """
         return rows * self.scale + self.mean
 
 
 def extent(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Least and greatest known entry of each column of rows `(n, d)`; inf and -inf where none is known."""
+    """Least and greatest known entry of each column `(d,)`; inf and -inf where none is known.
+
+    Args:
+        rows: `(n, d)`; an entry that is NaN is not known.
+    """
     least, most = rows.aminmax(dim=0)
     if bool(least.isnan().any()):
         return rows.nan_to_num(nan=torch.inf).amin(0), rows.nan_to_num(nan=-torch.inf).amax(0)
@@ -79,7 +103,12 @@ def _moments(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def unscaled(rows: Tensor, labels: Sequence[str]) -> list[str]:
-    """A line of text that names the columns of training rows `(n, d)` that are left unscaled; none where all vary."""
+    """A line of text that names the columns that are left unscaled; none where all vary.
+
+    Args:
+        rows: of the training part `(n, d)`, physical.
+        labels: of the columns.
+    """
     mean, _, varied = _moments(rows)
     columns = zip(labels, mean.tolist(), varied.tolist(), strict=True)
     constant = [f"{label} ({value:.6g})" for label, value, kept in columns if not kept]
@@ -112,7 +141,11 @@ class Dataset:
         return self.known_y.var(0)
 
     def asked(self, of: str) -> Targets:
-        """The targets that a question is about: `targets` or `fixed`."""
+        """The targets that a question is about: `targets` or `fixed`.
+
+        Args:
+            of: `targets` or `fixed`.
+        """
         return {"targets": self.targets, "fixed": self.fixed}[of]
 
     def hashes(self) -> dict[str, str]:
@@ -124,12 +157,22 @@ class Dataset:
 
 
 def prepare(task: Task, settings: DataSettings) -> None:
-    """Let the task make the pairs that `draw` asks it for, where they take long and are kept."""
+    """Let the task make the pairs that `draw` asks it for, where they take long and are kept.
+
+    Args:
+        task: which may make and keep its pairs.
+        settings: how many pairs, and the seed.
+    """
     task.prepare(settings.n_train or task.n_train, _stream("train", settings))
 
 
 def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -> Dataset:
     """Draw the pairs and the targets of a task; they depend on the data seed and the scenario, and on nothing else.
+
+    Args:
+        task: whose data they are.
+        settings: how many pairs and targets, and the seed.
+        scenario: another view of them; the task's own where omitted.
 
     Raises:
         ValueError: too few prior draws can be simulated.
@@ -161,7 +204,12 @@ def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -
 
 
 def unscaled_columns(task: Task, data: Dataset) -> list[str]:
-    """Lines of text on the columns of x and y that are left unscaled because they do not vary; none where all do."""
+    """Lines of text on the columns of x and y that are left unscaled because they do not vary; none where all do.
+
+    Args:
+        task: whose labels are named.
+        data: drawn from it.
+    """
     lines = []
     numbers = kinds.scaled(task.kinds, task.x_dim)
     for name, rows, labels, wanted in (
@@ -187,7 +235,12 @@ def _stream(purpose: str, settings: DataSettings) -> Generator:
 
 
 def pose(task: Task, data: Dataset) -> Problem:
-    """What a method may know of the task: dimensions, the range of the training designs, the prior; standardised."""
+    """What a method may know of the task: dimensions, the range of the training designs, the prior; standardised.
+
+    Args:
+        task: whose dimensions, kinds and prior a method is told.
+        data: drawn from it.
+    """
 
     def sample_prior(n: int, generator: Generator) -> Tensor:
         return data.x_scale.apply(task.sample_prior(n, generator))
@@ -213,7 +266,13 @@ def _step(task: Task, data: Dataset) -> Tensor | None:
 
 
 def fitted(problem: Problem, dtype: torch.dtype, device: str) -> Problem:
-    """The problem in the precision of a method and on its device."""
+    """The problem in the precision of a method and on its device.
+
+    Args:
+        problem: standardised, float64.
+        dtype: of the method.
+        device: such as `cpu` or `cuda:0`.
+    """
 
     def sample_prior(n: int, generator: Generator) -> Tensor:
         return problem.sample_prior(n, generator).to(device, dtype)
@@ -228,7 +287,14 @@ def fitted(problem: Problem, dtype: torch.dtype, device: str) -> Problem:
 def standardised(
     scales: tuple[Standardisation, Standardisation], pairs: Pairs, dtype: torch.dtype, device: str
 ) -> Pairs:
-    """Physical pairs as a method sees them, by the scales of x and y."""
+    """Physical pairs as a method sees them, by the scales of x and y.
+
+    Args:
+        scales: of x and of y.
+        pairs: `(n, x_dim)` and `(n, y_dim)`, physical and float64.
+        dtype: of the method.
+        device: such as `cpu` or `cuda:0`.
+    """
     x_scale, y_scale = scales
     return Pairs(x_scale.apply(pairs.x).to(device, dtype), y_scale.apply(pairs.y).to(device, dtype))
 

@@ -10,13 +10,29 @@ ROUNDING = 1e-6  # of the width of the box: a design in float32 must not leave i
 
 
 def inside(x: Tensor, bounds: Tensor) -> Tensor:
-    """Mask of designs inside a box `(2, x_dim)`, up to the rounding of float32."""
+    """Mask `(...)` of the designs inside a box, up to the rounding of float32.
+
+    Args:
+        x: designs `(..., x_dim)`; NaN is outside.
+        bounds: the box `(2, x_dim)`, in the same units.
+
+    >>> inside(torch.tensor([[0.5], [1.5]]), torch.tensor([[0.0], [1.0]])).tolist()
+    [True, False]
+    """
     slack = ROUNDING * (bounds[1] - bounds[0])
     return ((x >= bounds[0] - slack) & (x <= bounds[1] + slack)).all(-1)
 
 
 def nearest_distance(x: Tensor, known: Tensor) -> Tensor:
-    """Euclidean distance from each design `(n, x_dim)` to the nearest known one `(m, x_dim)`; NaN rows stay NaN."""
+    """Euclidean distance `(n,)` from each design to the nearest known one; NaN rows stay NaN.
+
+    Args:
+        x: designs `(n, x_dim)`, mostly standardised, so that all columns count alike.
+        known: the designs to compare with `(m, x_dim)`, finite.
+
+    >>> nearest_distance(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 0.0], [9.0, 9.0]])).tolist()
+    [5.0]
+    """
     if not len(x):
         return x.new_empty(0)
     return torch.cat([(part - known[_nearest(part, known)]).norm(dim=1) for part in x.split(CHUNK)])
@@ -52,5 +68,12 @@ def mean_pairwise_distance(x: Tensor, chosen: Tensor) -> Tensor:
 
 
 def distinct(x: Tensor) -> int:
-    """How many different rows `(n, x_dim)` has; NaN rows are one."""
+    """How many different rows there are; NaN rows are one.
+
+    Args:
+        x: `(n, x_dim)`.
+
+    >>> distinct(torch.tensor([[1.0, 2.0], [1.0, 2.0], [2.0, 1.0]]))
+    2
+    """
     return len(torch.unique(torch.nan_to_num(x, nan=float("inf")), dim=0))

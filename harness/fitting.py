@@ -52,7 +52,16 @@ class Lesson:
 
 
 def lesson(task: Task, dataset: Dataset, *, budget: int, schedule: Schedule, seed: int, device: str = "cpu") -> Lesson:
-    """What a method is given of a task's data."""
+    """What a method is given of a task's data.
+
+    Args:
+        task: whose dimensions, kinds, prior and box a method is told.
+        dataset: drawn from it.
+        budget: trainable parameters.
+        schedule: of the training.
+        seed: of the method's random numbers.
+        device: `cpu`, `cuda` or `cuda:0`.
+    """
     return Lesson(
         problem=data.pose(task, dataset),
         train=dataset.train,
@@ -70,6 +79,10 @@ def lesson(task: Task, dataset: Dataset, *, budget: int, schedule: Schedule, see
 def build(given: Lesson, create: Create) -> tuple[Method, int | None]:
     """The method, sized to the budget and on its device, and its width; an exempt method has none.
 
+    Args:
+        given: what the method will learn from.
+        create: gives a fresh method.
+
     Raises:
         BudgetMissed: no size comes near enough to the budget.
     """
@@ -79,7 +92,12 @@ def build(given: Lesson, create: Create) -> tuple[Method, int | None]:
 
 
 def parts(given: Lesson, method: Method) -> tuple[Pairs, Pairs]:
-    """The training and the validation part as the method sees them."""
+    """The training and the validation part as the method sees them.
+
+    Args:
+        given: what the method learns from, physical.
+        method: whose dtype the pairs get.
+    """
     train_part, valid_part = (
         data.standardised(given.scales, pairs, method.dtype, given.device) for pairs in (given.train, given.valid)
     )
@@ -139,12 +157,22 @@ def fit(
 
 
 def store(method: Method, path: Path) -> None:
-    """Write the state of a method; a tensor of several names, such as a tied weight, is written once."""
+    """Write the state of a method; a tensor of several names, such as a tied weight, is written once.
+
+    Args:
+        method: a trained one.
+        path: the file (safetensors), which is replaced.
+    """
     save_model(method, str(path))
 
 
 def stored(path: Path, device: str) -> dict[str, Tensor]:
-    """The state that `store` has written, all names included."""
+    """The state that `store` has written, all names included.
+
+    Args:
+        path: the file.
+        device: where the tensors are wanted.
+    """
     with safe_open(path, framework="pt", device=device) as file:
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         others = file.metadata() or {}
@@ -153,6 +181,11 @@ def stored(path: Path, device: str) -> dict[str, Tensor]:
 
 def rebuild(given: Lesson, create: Create, path: Path) -> Method:
     """The method in the state that was stored.
+
+    Args:
+        given: what the method learned from.
+        create: gives a fresh method.
+        path: the file that `store` has written.
 
     Raises:
         ValueError: the method's networks are no longer those that were stored.
@@ -167,7 +200,12 @@ def rebuild(given: Lesson, create: Create, path: Path) -> Method:
 
 
 def restore(method: Method, state: Mapping[str, Tensor]) -> None:
-    """Load a stored state into a freshly built method; buffers take the size that training gave them."""
+    """Load a stored state into a freshly built method; buffers take the size that training gave them.
+
+    Args:
+        method: built, not trained; changed in place.
+        state: its tensors by name, as `stored` gives them.
+    """
     for name, tensor in state.items():
         owner, _, leaf = name.rpartition(".")
         module = method.get_submodule(owner)

@@ -22,8 +22,15 @@ NUMBERS = 1 << 18  # that are held at once beside the designs
 def scaled(kinds: Sequence[Kind], x_dim: int) -> Tensor:
     """Mask `(x_dim,)` of the columns that are standardised: all but the categorical ones.
 
+    Args:
+        kinds: of the columns of x; none for continuous ones alone.
+        x_dim: columns of x.
+
     Raises:
         ValueError: the kinds are of another number of columns.
+
+    >>> scaled([Kind("categorical", 2), Kind("continuous")], 3).tolist()
+    [False, False, True]
     """
     return ~_mask(kinds, x_dim, "categorical")
 
@@ -31,8 +38,15 @@ def scaled(kinds: Sequence[Kind], x_dim: int) -> Tensor:
 def discrete(kinds: Sequence[Kind], x_dim: int) -> Tensor:
     """Mask `(x_dim,)` of the integer and categorical columns.
 
+    Args:
+        kinds: of the columns of x; none for continuous ones alone.
+        x_dim: columns of x.
+
     Raises:
         ValueError: the kinds are of another number of columns.
+
+    >>> discrete([Kind("integer"), Kind("continuous")], 2).tolist()
+    [True, False]
     """
     return _mask(kinds, x_dim, "integer", "categorical")
 
@@ -40,8 +54,15 @@ def discrete(kinds: Sequence[Kind], x_dim: int) -> Tensor:
 def groups(kinds: Sequence[Kind], x_dim: int) -> list[tuple[int, int]]:
     """First column and end of each categorical group.
 
+    Args:
+        kinds: of the columns of x; none for continuous ones alone.
+        x_dim: columns of x.
+
     Raises:
         ValueError: the kinds are of another number of columns.
+
+    >>> groups([Kind("continuous"), Kind("categorical", 3)], 4)
+    [(1, 4)]
     """
     return [(start, stop) for kind, start, stop in _located(kinds, x_dim) if kind.name == "categorical"]
 
@@ -80,10 +101,16 @@ def snap(x: Tensor, kinds: Sequence[Kind], bounds: Tensor) -> Tensor:
 
 
 def detect(x: Tensor) -> tuple[Kind, ...]:
-    """The kinds that designs `(n, x_dim)` look like; a guess, which a user may overrule.
+    """The kinds that designs look like; a guess, which a user may overrule.
 
     Adjacent columns of 0 and 1 that sum to one in every row are categorical. Other columns of whole numbers are integer
     if their range is small, or if each value occurs often; whole millimetres, say, may be rounded real numbers.
+
+    Args:
+        x: `(n, x_dim)`, physical.
+
+    >>> detect(torch.tensor([[0.0, 1.0, 0.37], [1.0, 0.0, 0.52]]))
+    (Kind(name='categorical', columns=2), Kind(name='continuous', columns=1))
     """
     found: list[Kind] = []
     start, x_dim = 0, x.shape[1]
@@ -95,7 +122,14 @@ def detect(x: Tensor) -> tuple[Kind, ...]:
 
 
 def merged(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
-    """The same kinds, adjacent numbers of one kind as one run."""
+    """The same kinds, adjacent numbers of one kind as one run.
+
+    Args:
+        kinds: in the order of the columns.
+
+    >>> merged([Kind("integer"), Kind("integer", 2)])
+    (Kind(name='integer', columns=3),)
+    """
     found: list[Kind] = []
     for kind in kinds:
         if found and found[-1].name == kind.name != "categorical":
@@ -106,7 +140,14 @@ def merged(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
 
 
 def code(kinds: Sequence[Kind]) -> str:
-    """Kinds as an author writes them: `(Kind("categorical", 3), Kind("integer"))`."""
+    """Kinds as an author writes them: `(Kind("categorical", 3), Kind("integer"))`.
+
+    Args:
+        kinds: in the order of the columns.
+
+    >>> code([Kind("categorical", 3), Kind("integer")])
+    '(Kind("categorical", 3), Kind("integer"))'
+    """
     each = [f'Kind("{kind.name}")' if kind.columns == 1 else f'Kind("{kind.name}", {kind.columns})' for kind in kinds]
     return f"({', '.join(each)}{',' * (len(each) == 1)})"
 

@@ -31,9 +31,14 @@ class Metric:
     """Whether the sum is divided by the number of entries of y that are known."""
 
     def of(self, squares: Tensor, known: Tensor, y_variance: Tensor) -> Tensor:
-        """The error `(...)` from squares `(..., y_dim)`; entries of y that are not known `(..., y_dim)` do not count.
+        """The error `(...)`; NaN where a known entry's square is NaN.
 
         NaN where a known entry's square is NaN.
+
+        Args:
+            squares: (f(x) - y)^2 `(..., y_dim)`, physical.
+            known: mask `(..., y_dim)`; entries of y that are not known do not count.
+            y_variance: variance of y on the training part `(y_dim,)`.
         """
         weighted = (squares * self.weights(y_variance)).where(known, 0.0)
         total = weighted.sum(-1)

@@ -164,8 +164,8 @@ def _is_trace(parts: tuple[str, ...]) -> bool:
     return hidden or parts[-1].endswith(NOT_SOURCE)
 
 
-WORDS = ("references", "ahead")
-"""Attributes of a plug-in that are there to be read."""
+WORDS = ("references", "ahead", "simulated_pairs")
+"""Attributes of a plug-in that are there to be read, or that save work and change no number."""
 
 
 class _Essence(ast.NodeTransformer):

@@ -20,6 +20,10 @@ MOST = 2**53  # candidates: the greatest whole number up to which a float64 hold
 def candidates(method: Method, n: int) -> int:
     """How many candidates a method draws or optimises for one target to return n proposals.
 
+    Args:
+        method: a built one.
+        n: proposals for one target.
+
     Raises:
         ContractError: it says fewer than n, or no whole number.
     """
@@ -123,7 +127,11 @@ def _generated(generated: int, x: Tensor) -> None:
 
 
 def distinct(x: Tensor) -> int:
-    """How many different designs x `(b, n, x_dim)` holds, those of each target counted apart."""
+    """How many different designs there are, those of each target counted apart.
+
+    Args:
+        x: `(b, n, x_dim)`, float32 or float64.
+    """
     bits = x.contiguous().view({4: torch.int32, 8: torch.int64}[x.element_size()])
     weights = torch.randint(2**62, (x.shape[2],), generator=torch.Generator().manual_seed(0)).to(x.device)
     mixed = bits.long() ^ (bits.long() >> 29)  # the last bits of round numbers are all 0

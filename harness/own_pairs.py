@@ -30,7 +30,15 @@ class SimulatorDiffers(UserWarning):
 
 
 class OwnPairs(Task):
-    """Pairs in memory. Without a forward model, nothing that is proposed can be simulated again."""
+    """Pairs in memory. Without a forward model, nothing that is proposed can be simulated again.
+
+    Args:
+        x: designs `(n, x_dim)`, physical and float64.
+        y: what they reach `(n, y_dim)`; NaN where it is not known.
+        names: of the columns of x, and of those of y.
+        columns: what the columns of x are.
+        simulate: the forward model, from designs `(m, x_dim)` to y `(m, y_dim)`, numpy arrays; None for none.
+    """
 
     def __init__(
         self,
@@ -53,16 +61,29 @@ class OwnPairs(Task):
         return torch.stack([self.x.min(0).values, self.x.max(0).values])
 
     def sample_prior(self, n: int, generator: Generator) -> Tensor:
-        """Draws from a density fitted to the designs."""
+        """Draws `(n, x_dim)` from a density fitted to the designs, physical and float64.
+
+        Args:
+            n: how many.
+            generator: all randomness comes from it.
+        """
         return self.draw_design(n, generator)
 
     def pairs(self, n: int, generator: Generator) -> Pairs:
-        """At most n of the pairs, in random order."""
+        """At most n of the pairs, in random order.
+
+        Args:
+            n: how many, at most.
+            generator: all randomness comes from it.
+        """
         chosen = torch.randperm(len(self.x), generator=generator)[:n]
         return Pairs(self.x[chosen], self.y[chosen])
 
     def simulate(self, x: Tensor) -> Tensor:
-        """What the given forward model says, NaN where there is none.
+        """What the given forward model says `(n, y_dim)`, NaN where there is none.
+
+        Args:
+            x: designs `(n, x_dim)`, physical and float64.
 
         Raises:
             UsageError: it gives an array of another shape.

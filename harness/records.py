@@ -40,20 +40,37 @@ class _Version(msgspec.Struct):
 
 
 def canonical(value: Any) -> str:
-    """JSON text that is the same for equal content: sorted keys, no spaces."""
+    """JSON text that is the same for equal content: sorted keys, no spaces.
+
+    Args:
+        value: what `plain` takes.
+
+    >>> canonical({"b": (1, 2), "a": None})
+    '{"a":null,"b":[1,2]}'
+    """
     return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def content_key(declared: Any) -> str:
-    """The key of a cell, or the digest of a part: SHA-256 of the canonical JSON of what determined it."""
+    """The key of a cell, or the digest of a part: SHA-256 of the canonical JSON of what determined it.
+
+    Args:
+        declared: what `plain` takes.
+    """
     return hashlib.sha256(canonical(declared).encode()).hexdigest()
 
 
 def plain(value: Any) -> Any:
     """The value as JSON knows it: tuples as lists, scalars of numpy and torch as numbers, NaN and inf as None.
 
+    Args:
+        value: scalars, arrays, tensors, dataclasses, and lists, tuples and mappings of them.
+
     Raises:
         TypeError: a value that JSON cannot hold.
+
+    >>> plain({"shape": (2, 3), "loss": float("nan")})
+    {'shape': [2, 3], 'loss': None}
     """
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -73,6 +90,9 @@ def plain(value: Any) -> Any:
 def typed(content: Mapping[str, Any]) -> Record:
     """A record from plain values.
 
+    Args:
+        content: the parts of a record by name.
+
     Raises:
         Damaged: a value that a record does not have, or of the wrong type.
     """
@@ -83,7 +103,11 @@ def typed(content: Mapping[str, Any]) -> Record:
 
 
 def serialise(record: Record) -> bytes:
-    """The bytes of `record.json`; its `checksum` is replaced by the true one."""
+    """The bytes of `record.json`; its `checksum` is replaced by the true one.
+
+    Args:
+        record: whatever its checksum.
+    """
     content = {key: value for key, value in plain(record).items() if key != "checksum"}
     lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in content.items()]
     body = (",\n".join(lines) + "\n}\n").encode()
@@ -92,6 +116,10 @@ def serialise(record: Record) -> bytes:
 
 def parse(raw: bytes, kind: type[Record] = Record) -> Record:
     """The record in these bytes, as this type.
+
+    Args:
+        raw: the bytes of `record.json`.
+        kind: what is made of them; a subclass may leave parts as JSON.
 
     Raises:
         Damaged: not JSON, a checksum that does not match, another schema, or a value of the wrong type.
@@ -141,6 +169,10 @@ def _contradictions(record: Record) -> Iterator[str]:
 def read(path: str | Path, kind: type[Record] = Record) -> Record:
     """The record in this file, `record.json` in the folder of a cell.
 
+    Args:
+        path: of `record.json`.
+        kind: as of `parse`.
+
     Raises:
         Damaged: the file is missing, unreadable or does not pass `parse`.
     """
@@ -153,6 +185,10 @@ def read(path: str | Path, kind: type[Record] = Record) -> Record:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """SHA-256 of a file, hexadecimal.
+
+    Args:
+        path: of the file.
+    """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

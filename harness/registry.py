@@ -46,7 +46,13 @@ NAME = re.compile(r"\w[\w.+-]*")
 
 
 class Plugin:
-    """One entry point: a method or a task that is installed, whether or not it can be imported."""
+    """One entry point: a method or a task that is installed, whether or not it can be imported.
+
+    Args:
+        kind: what the entry point is registered as.
+        entry: the entry point, which is not loaded yet.
+        rivals: distributions that register the same name, where there are several.
+    """
 
     def __init__(self, kind: Kind, entry: EntryPoint, rivals: tuple[str, ...] = ()) -> None:
         self.kind = kind
@@ -116,7 +122,11 @@ class Plugin:
         return loaded
 
     def described(self, error: str | None) -> str:
-        """In a sentence, why the plug-in cannot be used."""
+        """In a sentence, why the plug-in cannot be used.
+
+        Args:
+            error: why it cannot be used, as `Plugin.error`.
+        """
         for package in TRAINING:
             if error == f"ModuleNotFoundError: No module named {package!r}":
                 return not_installed(package)
@@ -181,6 +191,11 @@ class PluginSpec:
 def plugin_class(kind: Kind, name: str, found: Any) -> type:
     """What an entry point led to, as a class: one derived from the base of its kind, or a function as a method.
 
+    Args:
+        kind: what the entry point is registered as.
+        name: of the plug-in.
+        found: what the entry point led to.
+
     Raises:
         TypeError: it is none of them.
     """
@@ -197,7 +212,11 @@ def plugin_class(kind: Kind, name: str, found: Any) -> type:
 
 
 def discover(kind: Kind) -> dict[str, Plugin]:
-    """All installed plug-ins of a kind by name, in alphabetical order; none is imported yet."""
+    """All installed plug-ins of a kind by name, in alphabetical order; none is imported yet.
+
+    Args:
+        kind: `methods`, `tasks`, `scenarios` or `protocols`.
+    """
     return dict(_discovered(kind, tuple(sys.path)))
 
 
@@ -221,7 +240,12 @@ def broken() -> list[Plugin]:
 
 
 def get(kind: Kind, name: str) -> Plugin:
-    """The installed plug-in of exactly this name."""
+    """The installed plug-in of exactly this name.
+
+    Args:
+        kind: `methods`, `tasks`, `scenarios` or `protocols`.
+        name: of the plug-in.
+    """
     plugins = discover(kind)
     if name not in plugins:
         raise unknown(kind.removesuffix("s"), name, plugins)
@@ -229,29 +253,49 @@ def get(kind: Kind, name: str) -> Plugin:
 
 
 def build_method(spec: PluginSpec) -> Method:
-    """The method that a specification describes, in its initial state: not built, not trained."""
+    """The method that a specification describes, in its initial state: not built, not trained.
+
+    Args:
+        spec: name and options, all resolved.
+    """
     return _build("methods", spec)
 
 
 def build_task(spec: PluginSpec) -> Task:
-    """The task that a specification describes."""
+    """The task that a specification describes.
+
+    Args:
+        spec: name and options, all resolved.
+    """
     return _build("tasks", spec)
 
 
 def build_scenario(spec: PluginSpec | None) -> Scenario:
-    """The scenario that a specification describes; None describes the base, which changes nothing."""
+    """The scenario that a specification describes; None describes the base, which changes nothing.
+
+    Args:
+        spec: name and options, all resolved.
+    """
     from harness.scenarios.contract import Scenario
 
     return Scenario() if spec is None else _build("scenarios", spec)
 
 
 def build_protocol(spec: PluginSpec) -> Protocol:
-    """The protocol that a specification describes."""
+    """The protocol that a specification describes.
+
+    Args:
+        spec: name and options, all resolved.
+    """
     return _build("protocols", spec)
 
 
 def require_scorable(protocol: Protocol, sizes: Sizes | None = None) -> None:
     """Refuse a protocol whose own `refusal` says that it cannot be scored, at sizes where these are known.
+
+    Args:
+        protocol: with the options that are wanted.
+        sizes: numbers of proposals; None where they are not known yet.
 
     Raises:
         UsageError: with its reason.

@@ -125,13 +125,13 @@ def default_jobs(device: str) -> int:
     return usable_cores() if device == "cpu" else 1
 
 
-def finish(cells: Sequence[Cell], store: Store) -> int:
-    """Write tables and report, print the summary, name what failed, and return the exit code of the run."""
+def finish(cells: Sequence[Cell], store: Store, *, echo: bool = True) -> int:
+    """Write tables and report, with `echo` print the summary, name what failed, and return the exit code of the run."""
     states = {cell: status(store, cell) for cell in cells}
     if all(state == NOT_RUN for state in states.values()):
         print("Nothing ran.", file=sys.stderr)
         return 3
-    write_tables(store.root, echo=True)
+    write_tables(store.root, echo=echo)
     bad = {cell: state for cell, state in states.items() if state not in ("ok", "cannot")}
     for cell, state in bad.items():
         hint = "" if state == NOT_RUN else f" (python -m harness show {store.path(cell)})"

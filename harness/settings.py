@@ -27,7 +27,16 @@ def setting(
     below: float | None = None,
     most: float | None = None,
 ) -> Any:
-    """A dataclass field with a default, a help text and bounds that `check` holds it to; None is always inside."""
+    """A dataclass field with a default, a help text and bounds that `check` holds it to; None is always inside.
+
+    Args:
+        default: the value where none is given.
+        help: what the setting means, for readers of flags and options.
+        least: the least value that is allowed.
+        above: what the value must be greater than.
+        below: what the value must be less than.
+        most: the greatest value that is allowed.
+    """
     given = {"least": least, "above": above, "below": below, "most": most}
     bounds = {name: bound for name, bound in given.items() if bound is not None}
     return field(default=default, metadata={"help": help, "bounds": bounds})
@@ -35,6 +44,11 @@ def setting(
 
 def override(settings: T, values: Mapping[str, Any], owner: str) -> T:
     """The settings with some fields replaced.
+
+    Args:
+        settings: a frozen dataclass.
+        values: new values by the names of fields.
+        owner: whose settings they are, for an error.
 
     Raises:
         UsageError: an unknown field, or a value of the wrong type.

@@ -160,6 +160,9 @@ class Solver:
     def columns_of(self, columns: Sequence[Any]) -> list[Any]:
         """The columns of a table that hold the entries of y, in their order; a unit in brackets may be left out.
 
+        Args:
+            columns: the names in a table.
+
         Raises:
             UsageError: an entry has no column, or several.
         """
@@ -253,12 +256,21 @@ def _column(name: str, names: list[str], columns: list[Any]) -> Any:
 
 
 def few(names: list[str]) -> str:
-    """Names in a message, the first ones where there are many."""
+    """Names in a message, the first ones where there are many.
+
+    Args:
+        names: in their order.
+    """
     return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
 
 
 def whole(name: str, value: Any, least: int) -> int:
     """A whole number that a user gave.
+
+    Args:
+        name: of the number, for an error.
+        value: what was given.
+        least: the least that is allowed.
 
     Raises:
         UsageError: it is none, or less than the least.
@@ -269,7 +281,13 @@ def whole(name: str, value: Any, least: int) -> int:
 
 
 def outside_range(given: Lesson, targets: Tensor, names: list[str]) -> Iterator[str]:
-    """A line for each entry of y of which targets lie outside the training range."""
+    """A line for each entry of y of which targets lie outside the training range.
+
+    Args:
+        given: what a method has learned from.
+        targets: `(m, y_dim)`, physical; an entry that is NaN may be anything.
+        names: of the entries of y.
+    """
     low, high = extent(torch.cat([given.train.y, given.valid.y]))
     beyond = (targets < low) | (targets > high)
     entries = beyond.any(0).nonzero()[:, 0].tolist()
@@ -291,6 +309,10 @@ def far(given: Lesson, targets: Tensor) -> Iterator[str]:
     """A line for the targets that are far from all pairs, though each entry is inside the training range.
 
     Far is more than `CLEAR` times the distance within which `NEAR` of the pairs have another one, in standardised y.
+
+    Args:
+        given: what a method has learned from.
+        targets: `(m, y_dim)`, physical; an entry that is NaN may be anything.
     """
     scale = given.scales[1]
     known = scale.apply(torch.cat([given.train.y, given.valid.y]))

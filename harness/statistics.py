@@ -28,7 +28,14 @@ class Summary:
 
 
 def summary(errors: Array) -> Summary:
-    """The summary of errors `(repeats, proposals)`."""
+    """The summary of errors over repeats.
+
+    Args:
+        errors: `(repeats, proposals)`, finite.
+
+    >>> summary(np.array([[1.0, 3.0], [2.0, 2.0]]))
+    Summary(mean=2.0, std=0.0, median=2.0, q90=2.7)
+    """
     means = errors.mean(1)
     deviation = float(means.std(ddof=1)) if len(means) > 1 else 0.0
     return Summary(float(means.mean()), deviation, float(np.median(errors)), float(np.quantile(errors, 0.9)))
@@ -62,10 +69,17 @@ def expected_best(errors: Array, trials: int) -> Array:
 
 
 def best_of_first(errors: Array, trials: int) -> Array:
-    """Least error among the first `trials` proposals of each target `(targets, n)`, for methods that rank.
+    """Least error `(targets,)` among the first `trials` proposals of each target, for methods that rank.
+
+    Args:
+        errors: `(targets, n)`, best first by the method's own estimate.
+        trials: T, at most n.
 
     Raises:
         ValueError: T is not in 1 to n.
+
+    >>> best_of_first(np.array([[0.3, 0.1, 0.2]]), 2).tolist()
+    [0.1]
     """
     if not 1 <= trials <= errors.shape[1]:
         raise ValueError(f"T = {trials} is not in 1 to {errors.shape[1]}, the number of proposals.")
@@ -74,7 +88,13 @@ def best_of_first(errors: Array, trials: int) -> Array:
 
 
 def bootstrap_interval(values: Array, resamples: int, seed: int) -> tuple[Array, Array]:
-    """95 % percentile bootstrap interval of the mean over the first axis of `(targets, k)`: low and high `(k,)`."""
+    """95 % percentile bootstrap interval of the mean over targets: low and high `(k,)`.
+
+    Args:
+        values: `(targets, k)`; all k are resampled together.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
     generator = np.random.default_rng(seed)
     n = len(values)
     # A resample is a multinomial count of how often each target was drawn.
@@ -119,7 +139,12 @@ class HalfPool:
         return weights
 
     def halves(self, repeats: int, seed: int) -> NDArray[np.int64]:
-        """The members of each repeat, in the order of the pool: indices `(repeats, first)`."""
+        """The members of each repeat, in the order of the pool: indices `(repeats, first)`.
+
+        Args:
+            repeats: how many halves are drawn.
+            seed: of the draws.
+        """
         generator = np.random.default_rng(seed)
         drawn: Sequence[NDArray[np.int64]] = [
             np.sort(generator.permutation(self.pool)[: self.half]) for _ in range(repeats)
@@ -130,6 +155,10 @@ class HalfPool:
         """For independent random halves, the rank (from 0) of the best member: indices of this shape.
 
         A half of h of N members misses the first k with probability C(N - k, h) / C(N, h).
+
+        Args:
+            shape: of the answer.
+            seed: of the draws.
         """
         missing = self.pool - self.half
         misses = np.cumprod([(missing - k) / (self.pool - k) for k in range(missing)])
@@ -138,6 +167,11 @@ class HalfPool:
         return ranks
 
     def corrected(self, sampled: Summary, mean: float) -> Summary:
-        """The summary of sampled halves with the exact mean, and the deviation that fresh draws would have."""
+        """The summary of sampled halves with the exact mean, and the deviation that fresh draws would have.
+
+        Args:
+            sampled: over some halves.
+            mean: the exact one, over all halves.
+        """
         left = 1 - min(self.first, self.half) * float((self.weights() ** 2).sum())
         return Summary(mean, sampled.std / left**0.5 if self.pool > 1 else sampled.std, sampled.median, sampled.q90)

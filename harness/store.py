@@ -45,17 +45,29 @@ class Problem:
 
 
 class Store:
-    """The records below one folder."""
+    """The records below one folder.
+
+    Args:
+        root: the result folder, which need not be there.
+    """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
 
     def path(self, cell: Cell) -> Path:
-        """The final folder of a cell."""
+        """The final folder of a cell.
+
+        Args:
+            cell: which may be done or not.
+        """
         return self.root / folder_name(cell.task.name) / folder_name(cell.method.name) / cell.key[:KEY_DIGITS]
 
     def folder(self, record: Record) -> Path:
-        """The folder of a record."""
+        """The folder of a record.
+
+        Args:
+            record: of a cell below this root.
+        """
         names = [folder_name(plugin.name) for plugin in (record.declared.task, record.declared.method)]
         return Path(self.root, *names, record.key[:KEY_DIGITS])
 
@@ -77,6 +89,11 @@ class Store:
 
         At every moment the previous record or the new one is complete on disk.
 
+        Args:
+            cell: whose record it is.
+            folder: with the files that stand beside the record, as `scratch` gives it.
+            content: all other parts of the record.
+
         Raises:
             UsageError: the disk is full or the folder cannot be written.
             Damaged: a value that no record has.
@@ -97,7 +114,13 @@ class Store:
         return self.place({**head, "label": label, "groups": groups, **origin, **content}, folder, self.path(cell))
 
     def place(self, content: Mapping[str, Any], folder: Path, final: Path) -> Record:
-        """Write a record beside the files in a scratch folder, with their checksums, and move it to its final place."""
+        """Write a record beside the files in a scratch folder, with their checksums, and move it to its final place.
+
+        Args:
+            content: the record but for the checksums.
+            folder: with the files that stand beside it.
+            final: where the folder is moved; what is there is replaced.
+        """
         with storage_errors(final):
             files = {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.name != RECORD}
             record = typed({**content, "files": files})
@@ -111,7 +134,11 @@ class Store:
         return record
 
     def read(self, cell: Cell) -> Record | None:
-        """The record of a cell; None where there is none or it is damaged. The files beside it are not read."""
+        """The record of a cell; None where there is none or it is damaged. The files beside it are not read.
+
+        Args:
+            cell: whose record is wanted.
+        """
         try:
             record = read(self.path(cell) / RECORD)
         except Damaged:
@@ -119,7 +146,12 @@ class Store:
         return record if record.key == cell.key else None
 
     def has(self, cell: Cell, *, thorough: bool = False) -> bool:
-        """True where the record is intact; `thorough` also checks the files beside it, as `verify` does."""
+        """Whether the record of a cell is there and intact.
+
+        Args:
+            cell: whose record is wanted.
+            thorough: check the files beside it too, as `verify` does.
+        """
         return self.read(cell) is not None and not (thorough and any(problems(self.path(cell))))
 
     def records(self, kind: type[Record] = Record) -> Iterator[Record]:
@@ -139,9 +171,13 @@ class Store:
                 yield found
 
     def export(self, target: str | os.PathLike[str], largest: int) -> None:
-        """Copy all intact cells to another root without the files of more than `largest` bytes.
+        """Copy all intact cells to another root without their large files.
 
         What is left out is named with its SHA-256 in the record's `omitted`.
+
+        Args:
+            target: the other root.
+            largest: bytes of the largest file that is copied.
 
         Raises:
             UsageError: the target cannot be written, or lies inside this root.
@@ -174,13 +210,20 @@ class Store:
 
 
 def verify(root: str | os.PathLike[str]) -> list[Problem]:
-    """Everything below a result folder that is damaged; see `Store.verify`."""
+    """Everything below a result folder that is damaged; see `Store.verify`.
+
+    Args:
+        root: the folder of a run.
+    """
     return Store(root).verify()
 
 
 @contextmanager
 def scratch(final: Path) -> Iterator[Path]:
     """A locked folder beside the final one, removed at the end unless it was moved into place.
+
+    Args:
+        final: the folder of a cell, which need not be there.
 
     Raises:
         UsageError: the folder cannot be written.
@@ -198,6 +241,12 @@ def carry(source: Path, folder: Path, names: Iterable[str], *, link: bool = True
     """Copy files of a cell into another folder; without moving a byte where they may be linked and can be.
 
     What a method printed is copied in any case: more is written at its end, which a link would share.
+
+    Args:
+        source: the folder of a cell.
+        folder: where the files are wanted.
+        names: of the files.
+        link: whether they may be links to those in the source.
     """
     with storage_errors(folder):
         for name in names:
@@ -211,6 +260,9 @@ def carry(source: Path, folder: Path, names: Iterable[str], *, link: bool = True
 
 def cell_folders(root: Path) -> list[Path]:
     """The folders of cells below a root, sorted; temporary ones are not among them.
+
+    Args:
+        root: the folder of a run.
 
     Raises:
         UsageError: a folder cannot be read.
@@ -233,12 +285,20 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def record_files(root: Path) -> list[Path]:
-    """The record files below a root, sorted, intact or not; what a run is writing is not among them."""
+    """The record files below a root, sorted, intact or not; what a run is writing is not among them.
+
+    Args:
+        root: the folder of a run.
+    """
     return [path for folder in cell_folders(root) if os.path.lexists(path := folder / RECORD)]
 
 
 def none_below(root: Path) -> str:
-    """What to say of a folder without records, with the result folder that may have been meant."""
+    """What to say of a folder without records, with the result folder that may have been meant.
+
+    Args:
+        root: a folder without records.
+    """
     levels = ("/".join([*("*" * depth), RECORD]) for depth in (*range(DEPTH), DEPTH + 1))
     meant = [path.parents[DEPTH] for level in levels for path in root.resolve().glob(level)]
     hint = f" Did you mean {str(meant[0])!r}?" if meant else ""
@@ -246,12 +306,23 @@ def none_below(root: Path) -> str:
 
 
 def folder_name(name: str) -> str:
-    """A plug-in's name as one part of a path."""
+    """A plug-in's name as one part of a path.
+
+    Args:
+        name: such as `me/method`, of any characters.
+
+    >>> folder_name("me/method 2")
+    'me_method_2'
+    """
     return re.sub(r"^\.|[^\w.+-]", "_", name)
 
 
 def problems(folder: Path) -> Iterator[Problem]:
-    """What is damaged in the folder of one cell."""
+    """What is damaged in the folder of one cell.
+
+    Args:
+        folder: of one cell.
+    """
     found = _read(folder)
     if isinstance(found, Problem):
         yield found

@@ -55,6 +55,15 @@ def train(
 ) -> PhaseLog:
     """Minimise the phase's loss over the parameters of its module, then load the state that it keeps.
 
+    Args:
+        method: what holds the module; all its other parameters are frozen meanwhile.
+        phase: loss, module and what is kept.
+        train: pairs `(n, x_dim)` and `(n, y_dim)`, standardised, on the method's device.
+        valid: pairs that are held back, likewise.
+        schedule: epochs, batches and optimiser.
+        seed: of the batches.
+        report: is told `(phase, epoch, epochs, loss)` after each epoch.
+
     Raises:
         Diverged: a training loss or validation value is not finite.
         ValueError: there is no row that the phase learns from.
@@ -75,6 +84,11 @@ def train(
 
 def chosen(pairs: Pairs, phase: Phase, part: str) -> Pairs:
     """The rows that a phase learns from, as they are where that is all of them.
+
+    Args:
+        pairs: `(n, x_dim)` and `(n, y_dim)`; NaN is not known.
+        phase: whose `rows` say what must be known.
+        part: what an error calls the pairs.
 
     Raises:
         ValueError: there are none.
@@ -212,7 +226,11 @@ class _Loop:
 
 @contextmanager
 def evaluating(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Evaluation mode; afterwards each module is in the mode that it was in, also where these differ."""
+    """Evaluation mode; afterwards each module is in the mode that it was in, also where these differ.
+
+    Args:
+        modules: all of them, submodules included.
+    """
     modes = {module: module.training for module in modules}
     for module in modes:
         module.training = False

@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from harness import config, listing, submitting
+from harness.ablating import ablate
+from harness.claiming import claims
 from harness.durable import remedy_of, storage_errors, write_whole
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
-from harness.plan import part_of, planned, specification
+from harness.performing import counted, perform
+from harness.plan import planned, specification
 from harness.registry import Kind, Plugin, build_protocol, discover
-from harness.running import default_jobs, execute, finish, pending, write_tables
+from harness.running import write_tables
 from harness.selection import named, select, split
 from harness.show import existing
 from harness.show import show as rendered
 from harness.store import Store, none_below, record_files, verify
 from harness.texts import meant
-from harness.work import in_words
 
 DEFAULT_OUT = Path("results") / "quick"
 NEW = ("task", "method")
@@ -37,43 +39,8 @@ def run(arguments: Namespace) -> int:
     """Run methods on tasks, and print the comparison tables."""
     flags = {key: value for key, value in vars(arguments).items() if key not in ("verb", "config")}
     settings, preset = config.load(flags, arguments.config)
-    cluster = settings.engine == "slurm"
-    model = submitting.device_model(settings) if cluster else ""
-    plan = planned(settings, preset, model)
-    cells = plan.cells
-    if settings.part:
-        cells = part_of(cells, settings.part)
-        print(f"Part {settings.part[0]} of {settings.part[1]}: {len(cells)} of {len(plan.cells)} cells.")
-        if not cells:
-            return 0
-    store = Store(settings.out or Path("results") / preset.name)
-    todo = pending(cells, store, settings)
-    usual = submitting.at_once(settings) if cluster else settings.jobs or default_jobs(settings.device)
-    able = {cell: work for cell, work in todo.items() if not cell.refusal}
-    jobs = min(usual, max(len(able), 1))
-    nouns = ("method", "task", "scenario", "seed")
-    axes = [counted(count, noun) for count, noun in zip((*plan.axes, len(settings.seeds)), nouns, strict=True)]
-    current = f"{len(cells) - len(todo)} up to date" + f", {len(todo) - len(able)} cannot" * (len(able) < len(todo))
-    to_do = in_words(able.values()) + (f", {jobs} at a time{' in each array entry' * cluster}" if able else "")
-    print(f"{counted(len(cells), 'cell')} ({' × '.join(axes)}), preset {preset.name}: {current}; {to_do}.")
-    print(f"Results: {store.root}", flush=True)
-    if settings.dry_run:
-        from harness.estimate import describe
-
-        print(describe(cells, todo, store, jobs))
-        if plan.ahead:
-            print(f"Before the first cell, unless it is kept from an earlier run: {'; '.join(plan.ahead)}.")
-        if cluster:
-            print(submitting.describe(todo, store, settings))
-        return 0
-    for remark in plan.remarks():
-        print(remark, flush=True)
-    return execute(todo, store, jobs, settings) or finish(cells, store)
-
-
-def counted(count: int, noun: str) -> str:
-    """How many there are, in words."""
-    return f"{count} {noun}" + "s" * (count != 1)
+    model = submitting.device_model(settings) if settings.engine == "slurm" else ""
+    return perform(planned(settings, preset, model), settings, preset)
 
 
 def list_(arguments: Namespace) -> int:
@@ -355,6 +322,8 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "report": report,
     "advise": advise,
     "compare": compare,
+    "claims": claims,
+    "ablation": ablate,
     "verify": verify_,
     "rescore": rescore,
     "export": export,

@@ -19,6 +19,11 @@ class Augmentation(nn.Module):
     """`augment=surrogate`: a forward network, counted in the budget, labels designs drawn afresh for every batch.
 
     It needs the design distribution to be known, which the training pairs alone do not give: off by default.
+
+    Args:
+        kind: `surrogate`, or `off`, which makes no network.
+        problem: dimensions and design distribution, standardised.
+        width: of the hidden layers.
     """
 
     def __init__(self, kind: str, problem: Problem, width: int) -> None:
@@ -29,7 +34,15 @@ class Augmentation(nn.Module):
     def phases(
         self, module: nn.Module, loss: Loss, validate: Loss, *, name: str = "density", **settings: Any
     ) -> Iterator[Phase]:
-        """The phases of a method whose only phase would minimise `loss` over `module`."""
+        """The phases of a method whose only phase would minimise `loss` over `module`.
+
+        Args:
+            module: what the method trains.
+            loss: of a batch, from designs `(b, x_dim)` and their y `(b, y_dim)`, standardised.
+            validate: the same for the validation part, whose pairs are always the task's own.
+            name: of the phase.
+            **settings: other fields of the phase, such as `clip`.
+        """
         if self.surrogate is None:
             yield Phase(name, module, loss, validate=validate, **settings)
             return

@@ -46,7 +46,13 @@ class Lookup(_Stored):
     dtype: ClassVar[torch.dtype] = torch.float64  # single precision cannot tell y apart that are closer than 1e-7
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
-        """Names the nearest designs several times where n exceeds the number of training designs."""
+        """Names the nearest designs several times where n exceeds the number of training designs.
+
+        Args:
+            y: targets `(b, y_dim)`, standardised; an entry that is NaN is not known.
+            n: designs for each.
+            generator: not used.
+        """
         with self.stage("generation"):
             believed, rows = y.new_empty(len(y), n), torch.empty(len(y), n, dtype=torch.int64, device=y.device)
             for known, targets in _patterns(y):

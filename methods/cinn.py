@@ -62,7 +62,13 @@ class CINN(Method):
         self.augmentation = Augmentation(options.augment, problem, width)
 
     def negative_log_likelihood(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """-log p(x | y), mean over the batch."""
+        """-log p(x | y), mean over the batch.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: not used.
+        """
         x = blurred(x, self.step)
         if self.dim > self.x_dim:
             x = torch.cat([x, torch.randn(len(x), self.dim - self.x_dim, dtype=x.dtype, device=x.device)], 1)
@@ -70,7 +76,13 @@ class CINN(Method):
         return (0.5 * z.square().sum(1) - log_det).mean() + 0.5 * self.dim * math.log(2 * math.pi)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Negative log likelihood of the training pairs."""
+        """Negative log likelihood of the training pairs.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised, before noise is added to them.
+            progress: not used.
+        """
         if self.options.target_noise:
             y = y + self.options.target_noise * torch.randn_like(y)
         return self.negative_log_likelihood(x, y, progress)

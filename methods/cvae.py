@@ -43,7 +43,14 @@ class CVAEOptions:
 
 
 class Autoencoder(nn.Module):
-    """q(z | x, y), p(x | z, y) and p(z | y); the first two are normal, with a learned scale for each x dimension."""
+    """q(z | x, y), p(x | z, y) and p(z | y); the first two are normal, with a learned scale for each x dimension.
+
+    Args:
+        x_dim: dimensions of a design.
+        y_dim: dimensions of a target.
+        width: of the hidden layers of all networks.
+        options: those of the method.
+    """
 
     def __init__(self, x_dim: int, y_dim: int, width: int, options: CVAEOptions) -> None:
         super().__init__()
@@ -58,7 +65,12 @@ class Autoencoder(nn.Module):
         )
 
     def decode(self, z: Tensor, y: Tensor) -> Tensor:
-        """Mean of p(x | z, y)."""
+        """Mean of p(x | z, y), `(n, x_dim)`.
+
+        Args:
+            z: latents `(n, z_dim)`.
+            y: targets `(n, y_dim)`, standardised.
+        """
         mean: Tensor = self.decoder(torch.cat([z, self.y_weight * y], 1))
         return mean
 
@@ -72,6 +84,11 @@ class Autoencoder(nn.Module):
 
         The expectation is estimated with one draw of z; so is the KL where the prior is a mixture, for which it has no
         closed form.
+
+        Args:
+            x: designs `(n, x_dim)`, standardised.
+            y: their targets `(n, y_dim)`, standardised.
+            kl_weight: factor on the KL term.
         """
         mean, log_variance = self.encoder(torch.cat([x, self.y_weight * y], 1)).chunk(2, 1)
         log_variance = log_variance.clamp(-12, 4)
@@ -87,7 +104,13 @@ class Autoencoder(nn.Module):
         return (reconstruction + kl_weight * divergence).mean()
 
     def sample_latent(self, y: Tensor, n: int, generator: Generator) -> Tensor:
-        """Draws `(b * n, z_dim)` from p(z | y), n for each row of y `(b, y_dim)`."""
+        """Draws `(b * n, z_dim)` from p(z | y), n for each target.
+
+        Args:
+            y: targets `(b, y_dim)`, standardised.
+            n: draws for each.
+            generator: all randomness comes from it.
+        """
         if self.prior is None:
             return normal(len(y) * n, self.z_dim, generator, y)
         return self.prior.sample(self.y_weight * y, n, generator).flatten(0, 1)
@@ -118,7 +141,13 @@ class CVAE(Method):
         self.augmentation = Augmentation(options.augment, problem, width)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Negative evidence lower bound, at first with less of the KL term."""
+        """Negative evidence lower bound, at first with less of the KL term.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: from 0 to 1; the weight of the KL term rises until it is `warm_up`.
+        """
         rising = min(1.0, progress / self.options.warm_up) if self.options.warm_up else 1.0
         return self.autoencoder.negative_elbo(blurred(x, self.step), y, rising * self.options.kl_weight)
 

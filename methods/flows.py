@@ -25,20 +25,40 @@ SOFT_PERMUTATION = 64  # dimensions up to which blocks are joined by rotations i
 
 
 class Subnet(nn.Module):
-    """The network inside a coupling; the condition is an input of every one."""
+    """The network inside a coupling; the condition is an input of every one.
+
+    Args:
+        inputs: columns of the network's input, those of the condition included.
+        outputs: parameters of the coupling.
+        width: of the hidden layers.
+        depth: hidden layers.
+    """
 
     def __init__(self, inputs: int, outputs: int, width: int, depth: int) -> None:
         super().__init__()
         self.layers = mlp(inputs, outputs, width, depth, zero=True)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """The coupling's parameters `(n, outputs)`."""
+        """The coupling's parameters `(n, outputs)`.
+
+        Args:
+            x: the dimensions that the coupling leaves as they are `(n, d)`; FrEIA gives them with the condition behind.
+            condition: `(n, condition)`, where x does not hold it yet.
+        """
         out: Tensor = self.layers(x if condition is None else torch.cat([x, condition], 1))
         return out
 
 
 class AffineFlow(nn.Module):
-    """Real-NVP couplings, each followed by a global affine map and a fixed random rotation (FrEIA's AllInOneBlock)."""
+    """Real-NVP couplings, each followed by a global affine map and a fixed random rotation (FrEIA's AllInOneBlock).
+
+    Args:
+        dim: dimensions of x and of z, 2 or more.
+        condition: dimensions of the condition, 0 for none.
+        blocks: couplings.
+        width: of the hidden layers of each coupling's network.
+        depth: hidden layers of each coupling's network.
+    """
 
     def __init__(self, dim: int, condition: int, blocks: int, width: int, depth: int) -> None:
         super().__init__()
@@ -55,18 +75,33 @@ class AffineFlow(nn.Module):
             )
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """X `(n, dim)` to z `(n, dim)` and log|det dz/dx| `(n,)`."""
+        """X `(n, dim)` to z `(n, dim)` and log|det dz/dx| `(n,)`.
+
+        Args:
+            x: `(n, dim)`, standardised.
+            condition: `(n, condition)`; None in a flow without one.
+        """
         z, log_det = self.sequence(x, c=None if condition is None else [condition])
         return z, log_det
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Z `(n, dim)` to x `(n, dim)`."""
+        """Z `(n, dim)` to x `(n, dim)`.
+
+        Args:
+            z: latents `(n, dim)`.
+            condition: `(n, condition)`; None in a flow without one.
+        """
         x, _ = self.sequence(z, c=None if condition is None else [condition], rev=True, jac=False)
         return x
 
 
 class PermutedCoupling(AllInOneBlock):
-    """An AllInOneBlock whose permutation picks columns: in 1024 dimensions its matrix would be most of the work."""
+    """An AllInOneBlock whose permutation picks columns: in 1024 dimensions its matrix would be most of the work.
+
+    Args:
+        *arguments: those of AllInOneBlock.
+        **options: those of AllInOneBlock, with a hard permutation.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -89,7 +124,17 @@ class _Gain(nn.Module):
 
 
 class SplineFlow(nn.Module):
-    """Rational-quadratic spline couplings (Durkan et al. 2019), joined by fixed rotations or permutations."""
+    """Rational-quadratic spline couplings (Durkan et al. 2019), joined by fixed rotations or permutations.
+
+    Args:
+        dim: dimensions of x and of z, 2 or more.
+        condition: dimensions of the condition, 0 for none.
+        blocks: couplings.
+        width: of the hidden layers of each coupling's network.
+        depth: hidden layers of each coupling's network.
+        bins: of each spline.
+        rotate: join pairs of couplings by fixed rotations; otherwise by permutations, and not at all in two dimensions.
+    """
 
     def __init__(
         self, dim: int, condition: int, blocks: int, width: int, depth: int, *, bins: int, rotate: bool
@@ -112,12 +157,22 @@ class SplineFlow(nn.Module):
         self.transform = CompositeTransform(transforms)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """X `(n, dim)` to z `(n, dim)` and log|det dz/dx| `(n,)`."""
+        """X `(n, dim)` to z `(n, dim)` and log|det dz/dx| `(n,)`.
+
+        Args:
+            x: `(n, dim)`, standardised.
+            condition: `(n, condition)`; None in a flow without one.
+        """
         z, log_det = self.transform(x, condition)
         return z, log_det
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Z `(n, dim)` to x `(n, dim)`."""
+        """Z `(n, dim)` to x `(n, dim)`.
+
+        Args:
+            z: latents `(n, dim)`.
+            condition: `(n, condition)`; None in a flow without one.
+        """
         x, _ = self.transform.inverse(z, condition)
         return x
 
@@ -145,16 +200,32 @@ class SplineCoupling(PiecewiseRationalQuadraticCouplingTransform):
 
 
 class FixedRotation(Transform):
-    """Multiplication by a fixed orthogonal matrix."""
+    """Multiplication by a fixed orthogonal matrix.
+
+    Args:
+        matrix: orthogonal `(dim, dim)`.
+    """
 
     def __init__(self, matrix: Tensor) -> None:
         super().__init__()
         self.register_buffer("matrix", matrix)
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The rows times the matrix `(n, dim)`, and log|det J| `(n,)`, which is 0.
+
+        Args:
+            inputs: `(n, dim)`.
+            context: not used.
+        """
         return inputs @ self.matrix, inputs.new_zeros(len(inputs))
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The rows times the transposed matrix `(n, dim)`, and log|det J| `(n,)`, which is 0.
+
+        Args:
+            inputs: `(n, dim)`.
+            context: not used.
+        """
         return inputs @ self.matrix.T, inputs.new_zeros(len(inputs))
 
 
@@ -165,7 +236,18 @@ def _orthogonal(dim: int) -> Tensor:
 def build_flow(
     coupling: str, dim: int, condition: int, *, blocks: int, width: int, depth: int, bins: int, rotate: bool
 ) -> AffineFlow | SplineFlow:
-    """A flow on `dim` dimensions given a condition of `condition` dimensions (0 for none)."""
+    """A flow on `dim` dimensions, given a condition or none.
+
+    Args:
+        coupling: `affine` or `spline`.
+        dim: dimensions of x and of z, 2 or more.
+        condition: dimensions of the condition, 0 for none.
+        blocks: couplings.
+        width: of the hidden layers of each coupling's network.
+        depth: hidden layers of each coupling's network.
+        bins: of each spline; nothing for affine couplings.
+        rotate: as of `SplineFlow`; nothing for affine couplings.
+    """
     if coupling == "affine":
         return AffineFlow(dim, condition, blocks, width, depth)
     return SplineFlow(dim, condition, blocks, width, depth, bins=bins, rotate=rotate)

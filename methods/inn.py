@@ -62,7 +62,13 @@ class INNOptions(BijectionOptions):
 
 
 class Bijection(nn.Module):
-    """x with its padding <-> [u, z]; u is y or its principal components, z takes all dimensions that u leaves."""
+    """x with its padding <-> [u, z]; u is y or its principal components, z takes all dimensions that u leaves.
+
+    Args:
+        problem: dimensions of x and y.
+        width: of the hidden layers of each coupling's network.
+        options: those of the method.
+    """
 
     log_sigma: nn.Parameter
     """Of u around the prediction, where the loss is a likelihood."""
@@ -86,25 +92,43 @@ class Bijection(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """X `(n, x_dim)`, padded with noise, to u `(n, u_dim)`, z `(n, z_dim)` and log|det J| `(n,)`."""
+        """X `(n, x_dim)`, padded with noise, to u `(n, u_dim)`, z `(n, z_dim)` and log|det J| `(n,)`.
+
+        Args:
+            x: designs `(n, x_dim)`, standardised.
+        """
         padding = self.noise * torch.randn(len(x), self.dim - self.x_dim, dtype=x.dtype, device=x.device)
         out, log_det = self.flow(torch.cat([x, padding], 1))
         return out[:, : self.u_dim], out[:, self.u_dim :], log_det
 
     def predict(self, x: Tensor) -> Tensor:
-        """The forward model f_y: u at zero padding."""
+        """The forward model f_y: u `(n, u_dim)` at zero padding.
+
+        Args:
+            x: designs `(n, x_dim)`, standardised.
+        """
         padding = x.new_zeros(len(x), self.dim - self.x_dim)
         predicted: Tensor = self.flow(torch.cat([x, padding], 1))[0][:, : self.u_dim]
         return predicted
 
     def inverse(self, u: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """[u, z] to x `(n, x_dim)` and its padding `(n, dim - x_dim)`."""
+        """[u, z] to x `(n, x_dim)` and its padding `(n, dim - x_dim)`.
+
+        Args:
+            u: y or its components `(n, u_dim)`, standardised.
+            z: latents `(n, z_dim)`.
+        """
         out = self.flow.inverse(torch.cat([u, z], 1))
         return out[:, : self.x_dim], out[:, self.x_dim :]
 
 
 class Components(nn.Module):
-    """y `(n, y_dim)` to its leading principal components on the training pairs, standardised; or y as it is."""
+    """y `(n, y_dim)` to its leading principal components on the training pairs, standardised; or y as it is.
+
+    Args:
+        y_dim: dimensions of y.
+        components: how many there are; `y_dim` for y as it is.
+    """
 
     basis: Tensor
     scale: Tensor
@@ -117,7 +141,11 @@ class Components(nn.Module):
             self.register_buffer("scale", torch.ones(components))
 
     def fit(self, y: Tensor) -> None:
-        """Find the components of standardised training targets."""
+        """Find the components of standardised training targets.
+
+        Args:
+            y: `(n, y_dim)`.
+        """
         if not self.whole:
             _, singular, directions = torch.linalg.svd(y.double(), full_matrices=False)
             kept = self.basis.shape[1]
@@ -125,20 +153,38 @@ class Components(nn.Module):
             self.scale.copy_(singular[:kept] / len(y) ** 0.5)
 
     def forward(self, y: Tensor) -> Tensor:
-        """The components u `(n, u_dim)`."""
+        """The components u `(n, u_dim)`.
+
+        Args:
+            y: `(n, y_dim)`, standardised.
+        """
         return y if self.whole else y @ self.basis / self.scale
 
     def weighted(self, u: Tensor) -> Tensor:
-        """Components in units in which their squared error, mean over them, is that of the y they stand for."""
+        """Components in units in which their squared error, mean over them, is that of the y they stand for.
+
+        Args:
+            u: components `(n, u_dim)`.
+        """
         return u if self.whole else u * self.scale * (len(self.scale) / len(self.basis)) ** 0.5
 
     def error(self, u: Tensor, y: Tensor) -> Tensor:
-        """Squared error of predicted components, mean over y: what they leave of y included. `(n,)`."""
+        """Squared error of predicted components, mean over y: what they leave of y included. `(n,)`.
+
+        Args:
+            u: predicted components `(n, u_dim)`.
+            y: `(n, y_dim)`, standardised.
+        """
         return squared_error(u if self.whole else u * self.scale @ self.basis.T, y)
 
 
 def mmd(a: Tensor, b: Tensor) -> Tensor:
-    """Squared maximum mean discrepancy (biased), inverse multi-quadratic kernels of `MMD_WIDTHS`."""
+    """Squared maximum mean discrepancy (biased), a scalar, with inverse multi-quadratic kernels of `MMD_WIDTHS`.
+
+    Args:
+        a: samples `(n, d)`.
+        b: samples of the other distribution `(m, d)`.
+    """
     return _mean_kernel(a, a) + _mean_kernel(b, b) - 2 * _mean_kernel(a, b)
 
 
@@ -151,7 +197,14 @@ def _mean_kernel(left: Tensor, right: Tensor) -> Tensor:
 
 
 def bidirectional_loss(network: Bijection, x: Tensor, y: Tensor, weights: tuple[float, float, float]) -> Tensor:
-    """lambda_y |f_y(x) - y|^2 + lambda_z MMD([f_y, f_z], [y, z]) + lambda_x MMD(f^-1(y, z), x) (Ardizzone et al.)."""
+    """lambda_y |f_y(x) - y|^2 + lambda_z MMD([f_y, f_z], [y, z]) + lambda_x MMD(f^-1(y, z), x) (Ardizzone et al.).
+
+    Args:
+        network: the bijection f.
+        x: designs `(b, x_dim)`, standardised.
+        y: their targets `(b, y_dim)`, standardised.
+        weights: lambda_y, lambda_z and lambda_x.
+    """
     fit, latent, design = weights
     code = network.code
     y = code(y)
@@ -190,7 +243,13 @@ class INN(Method):
         self.augmentation = Augmentation(self.options.augment, problem, width)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Negative log likelihood up to a constant, or the bidirectional MMD loss."""
+        """Negative log likelihood up to a constant, or the bidirectional MMD loss.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: not used.
+        """
         x = blurred(x, self.step)
         if self.options.loss == "mmd":
             return bidirectional_loss(self.network, x, y, (self.options.fit_weight, 1.0, 1.0))
@@ -201,7 +260,13 @@ class INN(Method):
         return -log_likelihood.mean()
 
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
-        """Find the components of y, then train."""
+        """Find the components of y, then train.
+
+        Args:
+            train: pairs `(n, x_dim)` and `(n, y_dim)`, standardised.
+            valid: pairs that are held back, likewise.
+            run: trains a phase.
+        """
         self.network.code.fit(train.y)
         super().fit(train, valid, run)
 

@@ -126,19 +126,34 @@ class IPage(Method):
         return lambda x: network.code.weighted(network.predict(straight(self.problem, x)))
 
     def goal(self, y: Tensor) -> Tensor:
-        """What the forward model is to reach for y."""
+        """What the forward model is to reach for y: `(n, y_dim)`, or the weighted components `(n, u_dim)`.
+
+        Args:
+            y: targets `(n, y_dim)`, standardised.
+        """
         code = self.network.code
         return y if self.separate is not None else code.weighted(code(y))
 
     def error(self, x: Tensor, y: Tensor) -> Tensor:
-        """Squared error of designs by the forward model, mean over y, `(n,)`."""
+        """Squared error of designs by the forward model, mean over y, `(n,)`.
+
+        Args:
+            x: designs `(n, x_dim)`, standardised.
+            y: targets `(n, y_dim)`, standardised.
+        """
         if self.separate is not None:
             return squared_error(self.separate(x), y)
         assert self.forward_model is not None
         return self.forward_model.code.error(self.forward_model.predict(x), y)
 
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
-        """Find the components of y, then train; keep the validation error of the forward model."""
+        """Find the components of y, then train; keep the validation error of the forward model.
+
+        Args:
+            train: pairs `(n, x_dim)` and `(n, y_dim)`, standardised.
+            valid: pairs that are held back, likewise.
+            run: trains a phase and returns its best validation value.
+        """
         self.network.code.fit(train.y)
         best = [run(phase) for phase in self.phases()]
         self.surrogate_error.fill_(best[0] if self.separate is not None else self.best_fit)
@@ -165,21 +180,45 @@ class IPage(Method):
         )
 
     def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Mean squared error of the separate forward model."""
+        """Mean squared error of the separate forward model.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: not used.
+        """
         assert self.separate is not None
         return squared_error(self.separate(x), y).mean()
 
     def fit_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Squared error of f_y: the first half of the schedule, lambda = (1, 0, 0)."""
+        """Squared error of f_y: the first half of the schedule, lambda = (1, 0, 0).
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: not used.
+        """
         return bidirectional_loss(self.network, x, y, (1.0, 0.0, 0.0))
 
     def scheduled_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """The bidirectional loss with the weights of the second half of the schedule."""
+        """The bidirectional loss with the weights of the second half of the schedule.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: r, from 0 to 1.
+        """
         fit = max(self.options.fit_floor, math.exp(-5 * progress))
         return bidirectional_loss(self.network, x, y, (fit, progress, progress))
 
     def validate_fit(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Validation error of f_y; the best state so far becomes the forward model."""
+        """Validation error of f_y; the best state so far becomes the forward model.
+
+        Args:
+            x: designs of the validation part `(n, x_dim)`, standardised.
+            y: their targets `(n, y_dim)`, standardised.
+            progress: not used.
+        """
         error = self.network.code.error(self.network.predict(x), y).mean()
         if self.forward_model is not None and error.item() < self.best_fit:
             self.best_fit = error.item()
@@ -209,6 +248,11 @@ class IPage(Method):
         """Starting designs `(b * n, x_dim)`: the inverse of latent samples, in the box, screened by the forward model.
 
         Outside the box the forward model has learned nothing, and few steps do not lead back.
+
+        Args:
+            y: targets `(b, y_dim)`, standardised.
+            n: starts for each.
+            generator: all randomness comes from it.
         """
         drawn = n * self.options.screened
         z = latent_samples(self.options.sampling, len(y), drawn, self.network.z_dim, generator, y)
@@ -221,7 +265,13 @@ class IPage(Method):
         return x.view(len(y), drawn, -1).gather(1, kept[..., None].expand(-1, -1, x.shape[1])).flatten(0, 1)
 
     def localise(self, targets: Tensor, starts: Tensor, generator: Generator) -> tuple[Tensor, int]:
-        """Designs `(b * n, x_dim)` near the starts that the forward model maps to their targets, and the searches."""
+        """Designs `(b * n, x_dim)` near the starts that the forward model maps to their targets, and the searches.
+
+        Args:
+            targets: `(b * n, y_dim)`, standardised.
+            starts: a design for each of them `(b * n, x_dim)`, standardised.
+            generator: gives the fresh starts of Levenberg-Marquardt.
+        """
         options, bounds = self.options, self.bounds
         codes, targets = self.network.code(targets), self.goal(targets)
         if options.localise == "adam":

@@ -64,6 +64,11 @@ class Kernel(Method):
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
         """Choose l and the ridge on the validation part, then solve for the weights.
 
+        Args:
+            train: pairs `(n, x_dim)` and `(n, y_dim)`, standardised.
+            valid: pairs that are held back, likewise.
+            run: not used, as there is no network to train.
+
         Raises:
             ArithmeticError: no pair of the grid gives a positive definite kernel matrix.
         """
@@ -98,7 +103,11 @@ class Kernel(Method):
         return min(results)
 
     def linearised(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """f(x) `(n, y_dim)` and its exact Jacobian `(n, y_dim, x_dim)`: one exponential, one product."""
+        """f(x) `(n, y_dim)` and its exact Jacobian `(n, y_dim, x_dim)`: one exponential, one product.
+
+        Args:
+            x: designs `(n, x_dim)`, standardised.
+        """
         y_dim, x_dim = self.weights.shape[1], x.shape[1]
         weighted = (self.weights[:, :, None] * self.centres[:, None]).flatten(1)
         sums = torch.cat([self.weights, weighted], 1)
@@ -149,12 +158,23 @@ def _solve(matrix: Tensor, y: Tensor, ridge: float) -> Tensor | None:
 
 
 def exponents(x: Tensor, centres: Tensor) -> Tensor:
-    """-|x - c|^2 / 2: `(n, x_dim)` and `(m, x_dim)` to `(n, m)`, as a single product."""
+    """-|x - c|^2 / 2 of all designs and centres `(n, m)`, as a single product.
+
+    Args:
+        x: designs `(n, x_dim)`, in units of the length scale.
+        centres: `(m, x_dim)`, likewise.
+    """
     norms = -0.5 * x.square().sum(1, keepdim=True), -0.5 * centres.square().sum(1, keepdim=True)
     left = torch.cat([x, norms[0], torch.ones_like(norms[0])], 1)
     return left @ torch.cat([centres, torch.ones_like(norms[1]), norms[1]], 1).T
 
 
 def gaussian(x: Tensor, centres: Tensor, length: float) -> Tensor:
-    """exp(-|x - c|^2 / (2 l^2)) of designs `(n, x_dim)` and centres `(m, x_dim)`, `(n, m)`."""
+    """exp(-|x - c|^2 / (2 l^2)) of all designs and centres `(n, m)`.
+
+    Args:
+        x: designs `(n, x_dim)`, standardised.
+        centres: `(m, x_dim)`, standardised.
+        length: l, in standardised x.
+    """
     return exponents(x / length, centres / length).exp_()

@@ -28,7 +28,15 @@ DAMPING = 1e-2, 1e-6, 1e4  # first, smallest and largest
 
 
 def boundary_loss(x: Tensor, bounds: Tensor) -> Tensor:
-    """How far each row lies outside the box, summed over x: Ren et al. 2020, eq. 5, per row. `(n, x_dim)` to `(n,)`."""
+    """How far each row lies outside the box `(n,)`, summed over x: Ren et al. 2020, eq. 5, per row.
+
+    Args:
+        x: designs `(n, x_dim)`, standardised.
+        bounds: the box `(2, x_dim)`, standardised.
+
+    >>> boundary_loss(torch.tensor([[0.5, 0.0], [1.5, -3.0]]), torch.tensor([[-1.0, -1.0], [1.0, 1.0]])).tolist()
+    [0.0, 2.5]
+    """
     centre, half = bounds.mean(0), (bounds[1] - bounds[0]) / 2
     return torch.relu((x - centre).abs() - half).sum(-1)
 
@@ -49,6 +57,16 @@ def adam(
 
     Minimises the squared error plus `boundary` times the boundary loss (Ren et al. 2020, eq. 3 to 5), plus `stay` times
     the squared distance from the start, summed over x. Entries of y that are NaN are not known and do not count.
+
+    Args:
+        forward: f, from designs `(n, x_dim)` to y `(n, y_dim)`; rows must be independent.
+        y: a target for each row `(n, y_dim)`, standardised.
+        start: designs `(n, x_dim)`, standardised.
+        bounds: the box `(2, x_dim)` of the boundary loss.
+        steps: of each search.
+        rate: size of the first step, in standardised x.
+        boundary: weight of the boundary loss.
+        stay: weight of the squared distance from the start.
 
     Returns:
         x `(n, x_dim)` and the objective there `(n,)`.
@@ -104,6 +122,14 @@ def levenberg_marquardt(
 
     Marquardt 1963 with the step of `_step`; coordinates that push out of the box are held fixed.
     Designs outside the box are first moved onto it. Entries of y that are NaN are not known and do not count.
+
+    Args:
+        linearised: gives f and its Jacobian, as `linearise` does.
+        y: a target for each row `(n, y_dim)`, standardised.
+        start: designs `(n, x_dim)`, standardised.
+        bounds: the box `(2, x_dim)`, infinite where x is free.
+        steps: of each search, at most.
+        tolerance: squared error, mean over y, at which a row stops.
 
     Returns:
         x `(n, x_dim)` and the squared error there, mean over y, `(n,)`.
@@ -187,7 +213,11 @@ def _solve(matrix: Tensor, damping: Tensor, right: Tensor) -> Tensor:
 
 
 def linearise(forward: Forward) -> Linearised:
-    """F and its Jacobian by automatic differentiation, in the cheaper of the two modes; rows must be independent."""
+    """F and its Jacobian by automatic differentiation, in the cheaper of the two modes; rows must be independent.
+
+    Args:
+        forward: f, from designs `(n, x_dim)` to y `(n, y_dim)`.
+    """
 
     def linearised(x: Tensor) -> tuple[Tensor, Tensor]:
         probe = x.detach().requires_grad_(True)
@@ -217,6 +247,12 @@ def attainable(tolerance: float, surrogate_error: float, x_dim: int, y_dim: int)
 
     That is `tolerance`; but where y has more dimensions than x, a surrogate reaches a y that it was not trained on only
     up to its own error, and what is asked for must not be less than its validation error.
+
+    Args:
+        tolerance: the squared error that is asked for, mean over standardised y.
+        surrogate_error: the surrogate's validation error, likewise.
+        x_dim: dimensions of a design.
+        y_dim: dimensions of a target.
     """
     return tolerance if y_dim <= x_dim else max(tolerance, surrogate_error)
 
@@ -226,12 +262,26 @@ def distinct_searches(asked: int, n: int, x_dim: int, y_dim: int) -> int:
 
     Where nothing (0) is asked for there is one for each proposal; but where y has more dimensions than x, a search
     costs what dozens cost for a scalar, and its solutions are isolated points: then there are `FEW`.
+
+    Args:
+        asked: how many searches the options ask for; 0 for nothing.
+        n: proposals for a target.
+        x_dim: dimensions of a design.
+        y_dim: dimensions of a target.
     """
     return min(n, asked or (n if y_dim <= x_dim else FEW))
 
 
 def repeated(proposals: Tensor, n: int) -> Tensor:
-    """The first n of the distinct proposals `(b, m, ...)`, over and over: `(b, n, ...)`."""
+    """The first n of the distinct proposals, over and over: `(b, n, ...)`.
+
+    Args:
+        proposals: `(b, m, ...)`.
+        n: how many there are to be.
+
+    >>> repeated(torch.tensor([[1, 2, 3]]), 5).tolist()
+    [[1, 2, 3, 1, 2]]
+    """
     return proposals[:, torch.arange(n, device=proposals.device) % proposals.shape[1]]
 
 
@@ -249,6 +299,15 @@ def restart(
 
     `draw(rows)` gives a fresh start for each of these rows. What it draws for a row must not depend on which others
     there are, or a row's result would depend on its batch.
+
+    Args:
+        solve: a search, from targets and starts to designs `(rows, x_dim)` and their errors `(rows,)`.
+        y: a target for each row `(n, y_dim)`, standardised.
+        x: designs after the first search `(n, x_dim)`; changed in place.
+        error: their squared errors `(n,)`; changed in place.
+        draw: from row numbers to fresh starts `(rows, x_dim)`.
+        rounds: how often at most.
+        tolerance: the error at which a row has converged.
 
     Returns:
         x, its error, and how many searches there were in all, the first included.

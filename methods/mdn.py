@@ -56,13 +56,25 @@ class MDN(Method):
         self.augmentation = Augmentation(self.options.augment, problem, width)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Negative log likelihood of the training pairs."""
+        """Negative log likelihood of the training pairs.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised, before noise is added to them.
+            progress: not used.
+        """
         if self.options.target_noise:
             y = y + self.options.target_noise * torch.randn_like(y)
         return self.negative_log_likelihood(x, y, progress)
 
     def negative_log_likelihood(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Negative log likelihood, without noise on y."""
+        """-log p(x | y), mean over the batch, without noise on y.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: not used.
+        """
         return -self.mixture.log_density(blurred(x, self.step), y).mean()
 
     def phases(self) -> Iterator[Phase]:

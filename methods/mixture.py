@@ -20,6 +20,14 @@ class Mixture(nn.Module):
     The triangular factor of the precision costs time linear in batch x components and cannot lose positive
     definiteness. Samples are drawn from the very density whose likelihood is trained. With diagonal covariances L is
     the identity and is left out.
+
+    Args:
+        x_dim: d, dimensions of a design.
+        y_dim: dimensions of the condition y.
+        components: k, normals in the mixture.
+        width: of the network's hidden layers.
+        depth: hidden layers.
+        full: whether covariances are full; otherwise diagonal.
     """
 
     to_rows: Tensor
@@ -42,20 +50,33 @@ class Mixture(nn.Module):
             bias[:, 1 : 1 + x_dim] = torch.randn(components, x_dim)
 
     def parameters_of(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Log weights `(n, k)`, means and log D `(n, k, d)`, and the entries of L below its diagonal `(n, k, e)`."""
+        """Log weights `(n, k)`, means and log D `(n, k, d)`, and the entries of L below its diagonal `(n, k, e)`.
+
+        Args:
+            y: `(n, y_dim)`, standardised.
+        """
         out = self.network(y).view(len(y), self.components, -1)
         # Split and not sliced: the gradient of each slice would be as large as all of them.
         logits, means, scales, entries = out.split([1, self.x_dim, self.x_dim, self.lower.shape[1]], -1)
         return logits[..., 0].log_softmax(-1), means, scales.clamp(-LOG_SCALE, LOG_SCALE), entries
 
     def factor(self, entries: Tensor) -> Tensor:
-        """L `(..., d, d)` from its entries below the diagonal `(..., e)`."""
+        """The triangular factor L `(..., d, d)`.
+
+        Args:
+            entries: those below the diagonal `(..., e)`, row by row.
+        """
         factor = torch.eye(self.x_dim, dtype=entries.dtype, device=entries.device).repeat(*entries.shape[:-1], 1, 1)
         factor[..., self.lower[0], self.lower[1]] = entries
         return factor
 
     def log_density(self, x: Tensor, y: Tensor) -> Tensor:
-        """Log p(x | y) `(n,)`."""
+        """Log p(x | y) `(n,)`.
+
+        Args:
+            x: designs `(n, d)`, standardised.
+            y: their targets `(n, y_dim)`, standardised.
+        """
         rows = ROWS.get(x.device.type, ROWS_ELSEWHERE)
         parts = zip(x.split(rows), y.split(rows), strict=True)
         return torch.cat([self._log_density(designs, targets) for designs, targets in parts])
@@ -70,7 +91,13 @@ class Mixture(nn.Module):
         return torch.logsumexp(weights + log_normal, 1)
 
     def sample(self, y: Tensor, n: int, generator: Generator) -> Tensor:
-        """Draws `(b, n, d)` from p(x | y) for each row of y `(b, y_dim)`, n of them."""
+        """Draws `(b, n, d)` from p(x | y), standardised, n for each target.
+
+        Args:
+            y: targets `(b, y_dim)`, standardised.
+            n: draws for each.
+            generator: all randomness comes from it.
+        """
         weights, means, scales, entries = self.parameters_of(y)
         choice = torch.multinomial(weights.exp().cpu(), n, replacement=True, generator=generator).to(y.device)
         rows = torch.arange(len(y), device=y.device)[:, None]

@@ -11,7 +11,15 @@ REDRAWS = 10  # rounds in which designs outside the range of the training design
 
 
 def mlp(inputs: int, outputs: int, width: int, depth: int, *, zero: bool = False) -> nn.Sequential:
-    """A multilayer perceptron of `depth` hidden SiLU layers; `zero` starts its output at zero."""
+    """A multilayer perceptron with SiLU in between.
+
+    Args:
+        inputs: columns of its input.
+        outputs: columns of its output.
+        width: of the hidden layers.
+        depth: hidden layers.
+        zero: start with an output of zero.
+    """
     layers: list[nn.Module] = []
     size = inputs
     for _ in range(depth):
@@ -25,12 +33,25 @@ def mlp(inputs: int, outputs: int, width: int, depth: int, *, zero: bool = False
 
 
 def squared_error(predicted: Tensor, y: Tensor) -> Tensor:
-    """Squared error, mean over the y dimensions: `(..., y_dim)` to `(...)`."""
+    """Squared error, mean over the y dimensions, `(...)`.
+
+    Args:
+        predicted: `(..., y_dim)`.
+        y: targets, broadcastable to it.
+    """
     return (predicted - y).square().mean(-1)
 
 
 def known_error(predicted: Tensor, y: Tensor) -> Tensor:
-    """Squared error, mean over the entries of y that are known: `(..., y_dim)` to `(...)`; NaN means not known."""
+    """Squared error, mean over the entries of y that are known, `(...)`.
+
+    Args:
+        predicted: `(..., y_dim)`.
+        y: targets, broadcastable to it; an entry that is NaN is not known.
+
+    >>> known_error(torch.tensor([1.0, 5.0]), torch.tensor([3.0, float("nan")])).item()
+    4.0
+    """
     known = y.isfinite()
     if bool(known.all()):
         return squared_error(predicted, y)
@@ -39,12 +60,24 @@ def known_error(predicted: Tensor, y: Tensor) -> Tensor:
 
 
 def repeat_targets(y: Tensor, n: int) -> Tensor:
-    """One row per proposal: `(b, y_dim)` to `(b * n, y_dim)`."""
+    """One row for each proposal, `(b * n, y_dim)`: n times the first target, then the second, and so on.
+
+    Args:
+        y: targets `(b, y_dim)`.
+        n: proposals for each.
+    """
     return y.repeat_interleave(n, 0)
 
 
 def normal(rows: int, columns: int, generator: torch.Generator, like: Tensor) -> Tensor:
-    """Standard normal noise `(rows, columns)` from a CPU generator, in the dtype and on the device of `like`."""
+    """Standard normal noise `(rows, columns)`.
+
+    Args:
+        rows: how many rows.
+        columns: how many columns.
+        generator: all randomness comes from it; on the CPU, so that the noise is the same on every device.
+        like: a tensor of the dtype and on the device that are wanted.
+    """
     return torch.randn(rows, columns, generator=generator, dtype=like.dtype).to(like.device)
 
 

@@ -72,12 +72,24 @@ class NeuralAdjoint(Method):
         self.register_buffer("surrogate_error", torch.zeros(()))
 
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
-        """Train the surrogate and keep its validation error."""
+        """Train the surrogate and keep its validation error.
+
+        Args:
+            train: pairs `(n, x_dim)` and `(n, y_dim)`, standardised.
+            valid: pairs that are held back, likewise.
+            run: trains a phase and returns its best validation value.
+        """
         for phase in self.phases():
             self.surrogate_error.fill_(run(phase))
 
     def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Mean squared error of the forward model."""
+        """Mean squared error of the forward model.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: not used.
+        """
         return squared_error(self.surrogate(x), y).mean()
 
     def phases(self) -> Iterator[Phase]:
@@ -105,7 +117,12 @@ class NeuralAdjoint(Method):
         return Proposals(x, ranked=self.options.rank, believed=error, generated=generated)
 
     def draw_starts(self, targets: Tensor, generator: Generator) -> Tensor:
-        """Starting designs `(rows, x_dim)` for targets `(rows, y_dim)`."""
+        """Starting designs `(rows, x_dim)`, standardised.
+
+        Args:
+            targets: a target for each `(rows, y_dim)`, standardised.
+            generator: all randomness comes from it.
+        """
         rows = len(targets)
         if self.options.starts == "prior":
             return self.problem.sample_prior(rows, generator)
@@ -116,7 +133,13 @@ class NeuralAdjoint(Method):
 
     @torch.no_grad()
     def nearest_draws(self, targets: Tensor, generator: Generator) -> Tensor:
-        """For equal targets, one after the other, the draws whose predicted y is nearest, second nearest, ..."""
+        """Starting designs `(rows, x_dim)`: for equal targets, one after the other, the draws whose predicted y is
+        nearest, second nearest, ...
+
+        Args:
+            targets: a target for each `(rows, y_dim)`, standardised; NaN where y is not known.
+            generator: all randomness comes from it.
+        """
         pool = self.problem.sample_prior(self.options.screened, generator)
         predicted = self.surrogate(pool)
         # NaN differs from itself, and would be as many targets as there are rows.
@@ -130,11 +153,22 @@ class NeuralAdjoint(Method):
         return torch.cat(starts)
 
     def reached(self, x: Tensor) -> Tensor:
-        """The surrogate's y of the designs that come out of x: discrete columns are searched straight through."""
+        """The surrogate's y `(n, y_dim)` of the designs that come out of x: discrete columns are searched straight
+        through.
+
+        Args:
+            x: designs `(n, x_dim)`, standardised.
+        """
         return self.surrogate(straight(self.problem, x))
 
     def localise(self, y: Tensor, starts: Tensor, generator: Generator) -> tuple[Tensor, int]:
-        """Designs `(rows, x_dim)` that the surrogate maps to y, and how many searches they took."""
+        """Designs `(rows, x_dim)` that the surrogate maps to y, and how many searches they took.
+
+        Args:
+            y: a target for each row `(rows, y_dim)`, standardised.
+            starts: designs `(rows, x_dim)`, standardised.
+            generator: gives the fresh starts of Levenberg-Marquardt.
+        """
         options, bounds = self.options, self.problem.bounds
         if options.solver == "adam":
             weight = options.boundary_weight if options.boundary_loss else 0.0

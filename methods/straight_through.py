@@ -12,5 +12,9 @@ def straight(problem: Problem, x: Tensor) -> Tensor:
     """`nearest`, with the gradient of x itself: the straight-through estimator (Bengio, Leonard, Courville 2013).
 
     What is optimised through it sees the designs that come out in the end. Source: arXiv:1308.3432.
+
+    Args:
+        problem: kinds, steps and box of the columns, standardised.
+        x: designs `(n, x_dim)`, standardised.
     """
     return x if problem.step is None else x + (nearest(problem, x) - x).detach()

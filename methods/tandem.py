@@ -49,11 +49,23 @@ class Tandem(Method):
         self.inverse = mlp(problem.y_dim, problem.x_dim, width, self.options.depth)
 
     def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Mean squared error of the forward model."""
+        """Mean squared error of the forward model.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: not used.
+        """
         return squared_error(self.surrogate(x), y).mean()
 
     def inverse_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Squared error after the frozen forward model, plus the boundary loss."""
+        """Squared error after the frozen forward model, plus the boundary loss.
+
+        Args:
+            x: not used; NaN where a row has no design.
+            y: targets `(b, y_dim)`, standardised.
+            progress: not used.
+        """
         proposed = self.inverse(y)
         loss = squared_error(self.surrogate(straight(self.problem, proposed)), y)
         if self.options.boundary_loss:

@@ -93,7 +93,12 @@ class Ballistics(Task):
         return torch.where(finite & lands & y.isfinite(), y, math.nan)[:, None]
 
     def sketch(self, axes: Any, x: Tensor) -> None:
-        """The trajectory from the start to the ground."""
+        """The trajectory from the start to the ground.
+
+        Args:
+            axes: matplotlib's.
+            x: a design `(4,)`: start and height in m, angle in rad, speed in m/s.
+        """
         duration = exact_duration(x[None]) * (MASS / DRAG)
         horizontal, height = _trajectories(x[None], torch.linspace(0, 1, 100, dtype=x.dtype) * duration)
         axes.axhline(0, color="0.8")
@@ -107,6 +112,9 @@ def exact_duration(x: Tensor) -> Tensor:
     With s = v2 k / (g m) and d = x2 k^2 / (g m^2), landing means (1 + s) (exp(-w) - 1) + w = d. For a throw that is
     not steeply downwards, the shift w = log(1 + s) + u to the apex gives (exp(-u) - 1) + u = s + d - log(1 + s): an
     equation that stays well conditioned where start, apex and ground are close to each other.
+
+    Args:
+        x: throws `(n, 4)`: start and height in m, angle in rad, speed in m/s; finite, float64.
     """
     _, height, angle, speed = x.unbind(-1)
     s = speed * angle.sin() * DRAG / (GRAVITY * MASS)
@@ -147,6 +155,9 @@ def grid_duration(x: Tensor) -> Tensor:
     It is the last grid point before the height changes sign, not interpolated. Heights count as positive where the
     horizontal position is left of the apex: throws to the left find no impact (from below the ground, their way up),
     and a throw whose apex is below the ground finds a false one there. Flights longer than 6 s find none.
+
+    Args:
+        x: throws `(n, 4)`: start and height in m, angle in rad, speed in m/s; finite, float64.
     """
     times = torch.linspace(*GRID, dtype=x.dtype, device=x.device)
     found = [times.new_empty(0)]

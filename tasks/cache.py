@@ -20,13 +20,20 @@ from harness.errors import UsageError
 
 
 def folder(task: str) -> Path:
-    """Where a task's part of the cache is."""
+    """Where a task's part of the cache is.
+
+    Args:
+        task: its name.
+    """
     return root() / task
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """The file `path` of the cache for this process alone: who comes second waits.
+
+    Args:
+        path: a file of the cache, which need not be there.
 
     Raises:
         UsageError: the folder cannot be written.
@@ -43,7 +50,11 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def writable(path: Path) -> Iterator[None]:
-    """Turn an error of the file system into one that names the variable by which another folder is chosen."""
+    """Turn an error of the file system into one that names the variable by which another folder is chosen.
+
+    Args:
+        path: a file of the cache, which an error names.
+    """
     try:
         yield
     except OSError as error:
@@ -56,6 +67,10 @@ def writable(path: Path) -> Iterator[None]:
 def write(path: Path, content: bytes) -> None:
     """Write a file aside, sync it, and rename it into place.
 
+    Args:
+        path: the file, which is replaced.
+        content: all of it.
+
     Raises:
         UsageError: the folder cannot be written.
     """
@@ -64,12 +79,23 @@ def write(path: Path, content: bytes) -> None:
 
 
 def warn_damaged(path: Path) -> None:
-    """Say that a file is made again."""
+    """Say that a file is made again.
+
+    Args:
+        path: the file.
+    """
     warnings.warn(f"The cache file {path.name} is damaged and is made again.", stacklevel=4)
 
 
 def digest(*parts: bytes) -> str:
-    """SHA-256 of several pieces, which cannot be taken for others with the same bytes in all."""
+    """SHA-256 of several pieces, which cannot be taken for others with the same bytes in all.
+
+    Args:
+        *parts: the pieces, in their order.
+
+    >>> digest(b"ab", b"c") == digest(b"a", b"bc")
+    False
+    """
     total = hashlib.sha256()
     for part in parts:
         total.update(len(part).to_bytes(8, "big") + part)

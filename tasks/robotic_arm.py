@@ -59,7 +59,11 @@ class RoboticArm(Task):
         return noise * noise.new_tensor(DEVIATIONS)
 
     def link_angles(self, joints: Tensor) -> Tensor:
-        """Angles of the three links to the horizontal `(n, 3)` from the joint angles `(n, 3)`, in rad."""
+        """Angles of the three links to the horizontal `(n, 3)`, in rad.
+
+        Args:
+            joints: the joint angles x2, x3, x4 `(n, 3)`, in rad.
+        """
         if self.options.convention == "kruse":
             return joints.cumsum(-1)
         first, second, third = joints.unbind(-1)
@@ -75,7 +79,12 @@ class RoboticArm(Task):
         return torch.where(valid, torch.stack([horizontal, vertical], -1), math.nan)
 
     def sketch(self, axes: Any, x: Tensor) -> None:
-        """The rail, the links and the tip."""
+        """The rail, the links and the tip.
+
+        Args:
+            axes: matplotlib's.
+            x: a design `(4,)`: base height in lengths of the longest link, joint angles in rad.
+        """
         angles = self.link_angles(x[None, 1:])[0]
         links = x.new_tensor(LENGTHS)[:, None] * torch.stack([angles.cos(), angles.sin()], 1)
         base = torch.stack([x.new_zeros(()), x[0]])[None]

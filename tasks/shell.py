@@ -36,6 +36,12 @@ class RiccatiBessel(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, orders: int) -> tuple[Tensor, Tensor]:
+        """The functions psi and chi.
+
+        Args:
+            x: above 0, of any shape.
+            orders: the highest order l.
+        """
         psi, chi = x.new_empty(orders + 1, *x.shape), x.new_empty(orders + 1, *x.shape)
         inverse = 1 / x
         below, here = torch.zeros_like(x), torch.full_like(x, SEED)
@@ -64,9 +70,12 @@ class RiccatiBessel(torch.autograd.Function):
 
 
 def permittivities(wavelength: Tensor) -> Tensor:
-    """Relative permittivity `(LAYERS + 1, w)` of silica and TiO2 in turn, then water, at `wavelength` `(w,)` in nm.
+    """Relative permittivity `(LAYERS + 1, w)` of silica and TiO2 in turn, then water.
 
     TiO2 is rutile, ordinary ray, after Devore 1951 (J. Opt. Soc. Am. 41, 416).
+
+    Args:
+        wavelength: in vacuum `(w,)`, in nm.
     """
     silica, water = torch.full_like(wavelength, SILICA), torch.full_like(wavelength, WATER)
     rutile = 5.913 + 0.2441 / ((wavelength / 1000) ** 2 - 0.0803)
@@ -74,9 +83,13 @@ def permittivities(wavelength: Tensor) -> Tensor:
 
 
 def scattering_efficiency(thickness: Tensor, wavelength: Tensor, permittivity: Tensor, orders: int = ORDERS) -> Tensor:
-    """Q_sca `(n, w)` of spheres whose k layers, core first, have `thickness` `(n, k)` in the unit of `wavelength`.
+    """Q_sca `(n, w)` of spheres of k layers.
 
-    `permittivity` `(k + 1, w)` is real; its last row is the medium around the sphere.
+    Args:
+        thickness: of the layers `(n, k)`, core first, in the unit of `wavelength`.
+        wavelength: in vacuum `(w,)`.
+        permittivity: of each layer `(k + 1, w)`, real; its last row is the medium around the sphere.
+        orders: multipoles that are summed.
     """
     order = torch.arange(1, orders + 1, dtype=wavelength.dtype, device=wavelength.device)[:, None, None]
     radius = thickness.cumsum(-1).clamp(min=SMALLEST).T[..., None]
@@ -115,7 +128,12 @@ def _scattered(a: Tensor, b: Tensor) -> Tensor:
 
 
 def spectra(x: Tensor, orders: int = ORDERS) -> Tensor:
-    """Scattering efficiency `(n, 201)` of designs `(n, 8)` in nm at the task's wavelengths, NaN outside its domain."""
+    """Scattering efficiency `(n, 201)` at the task's wavelengths, NaN outside its domain.
+
+    Args:
+        x: designs `(n, 8)` in nm, core first.
+        orders: multipoles that are summed.
+    """
     x = x.to(torch.float64)
     valid = in_domain(x)[:, None]
     # Whatever cannot be simulated is replaced before a gradient flows: NaN times zero would be NaN.
@@ -127,7 +145,14 @@ def spectra(x: Tensor, orders: int = ORDERS) -> Tensor:
 
 
 def in_domain(x: Tensor) -> Tensor:
-    """Mask `(n,)` of spheres `(n, 8)` that have no negative layer and at most the largest outer radius."""
+    """Mask `(n,)` of spheres that have no negative layer and at most the largest outer radius.
+
+    Args:
+        x: designs `(n, 8)` in nm.
+
+    >>> in_domain(torch.tensor([[50.0] * 8, [80.0] * 8])).tolist()
+    [True, False]
+    """
     x = x.to(torch.float64)
     return torch.isfinite(x).all(-1) & (x >= 0).all(-1) & (x.sum(-1) <= LARGEST)
 

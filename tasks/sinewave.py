@@ -44,7 +44,12 @@ class Sinewave(Task):
         return torch.where(valid, angle[:, :1].sin() + angle[:, 1:].cos(), math.nan)
 
     def sketch(self, axes: Any, x: Tensor) -> None:
-        """The design in the box, on the curves of all designs with its y."""
+        """The design in the box, on the curves of all designs with its y.
+
+        Args:
+            axes: matplotlib's.
+            x: a design `(2,)`, dimensionless.
+        """
         line = torch.linspace(-1, 1, 201, dtype=torch.float64)
         plane = torch.cartesian_prod(line, line)
         y = self.simulate(plane).view(201, 201).T  # a contour takes rows for the vertical axis

@@ -34,20 +34,28 @@ class StackOptions:
 
 
 def graphene_index(wavelength: Tensor) -> Tensor:
-    """Complex refractive index `(w,)` of graphene in the universal limit of the Kubo formula, wavelengths in nm.
+    """Complex refractive index `(w,)` of graphene in the universal limit of the Kubo formula.
 
     The sheet conductivity e^2 / (4 hbar) spread over the thickness d of the sheet gives the permittivity
     1 + i alpha lambda / (2 d), with the fine-structure constant alpha (Nair et al. 2008).
+
+    Args:
+        wavelength: in vacuum `(w,)`, in nm.
     """
     imaginary = FINE_STRUCTURE * wavelength / (2 * SHEET)
     return torch.complex(torch.ones_like(imaginary), imaginary).sqrt()
 
 
 def sheet_matrix(wavelength: Tensor, graphene: Tensor, front: float) -> Tensor:
-    """Transfer matrix `(2, 2, w)` through a sheet: wave amplitudes in Si3N4 behind it to those in index `front`.
+    """Transfer matrix `(2, 2, w)` through a sheet: wave amplitudes in Si3N4 behind it to those before it.
 
     The amplitudes (f, b) of the waves forwards and backwards make the fields E = f + b and H = n (f - b), which the
     characteristic matrix of the sheet takes from its back to its front (Born and Wolf, section 1.6.2).
+
+    Args:
+        wavelength: in vacuum `(w,)`, in nm.
+        graphene: the sheet's complex refractive index `(w,)`.
+        front: refractive index of what is before it.
     """
     phase = 2 * math.pi * SHEET / wavelength * graphene
     cosine, sine = phase.cos(), -1j * phase.sin()
@@ -60,10 +68,15 @@ def sheet_matrix(wavelength: Tensor, graphene: Tensor, front: float) -> Tensor:
 
 
 def reflectance_transmittance(thickness: Tensor, wavelength: Tensor, graphene: Tensor) -> tuple[Tensor, Tensor]:
-    """R and T `(n, w)` of films of `thickness` `(n, 5)` nm, a sheet of index `graphene` `(w,)` in front of each.
+    """R and T `(n, w)` of films, each with a sheet of graphene in front.
 
     The wave is followed from the exit, where there is no way back, to the entrance. A film turns both amplitudes by
     its phase; the part that both share is left out, as it changes neither R nor T.
+
+    Args:
+        thickness: of the films `(n, 5)`, in nm.
+        wavelength: in vacuum `(w,)`, in nm.
+        graphene: the sheets' complex refractive index `(w,)`.
     """
     between = sheet_matrix(wavelength, graphene, SILICON_NITRIDE)
     first = sheet_matrix(wavelength, graphene, ENTRANCE)

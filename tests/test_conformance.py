@@ -19,7 +19,7 @@ import harness
 from harness.conformance import Finding, check, check_here, check_method, check_task
 from harness.conformance.imports import forbidden_imports
 from harness.conformance.trial import trainable_tensors
-from harness.contracts import Kind, Method, Phase, Proposals, Task
+from harness.contracts import Kind, Method, Pairs, Phase, Proposals, Task
 from harness.registry import discover
 from tests.plugins import install, write
 from tests.test_execution import alive
@@ -192,6 +192,14 @@ class Shuffled(Line):
         return self.draw(n, Generator().manual_seed(random.randrange(2**31)))
 
 
+class Noisy(Line):
+    simulated_pairs = True
+
+    def pairs(self, n, generator):
+        pairs = self.draw(n, generator)
+        return Pairs(pairs.x, pairs.y + 0.01)
+
+
 class WrongImage(Line):
     def images(self, x):
         return torch.stack([x, x.flip(-1)])
@@ -237,6 +245,7 @@ BROKEN_TASKS = [
     (Months, "round trip", "whole numbers from the least to the greatest of the bounds"),
     (Generous, "pairs", "33 pairs"),
     (Shuffled, "pairs", "same seed"),
+    (Noisy, "pairs", "leave simulated_pairs out"),
     (WrongImage, "images", "another y"),
     (ImagesAlone, "images", "first image"),
     (FlatDiagnosis, "diagnosis", "return (32,)"),

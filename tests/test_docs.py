@@ -23,8 +23,8 @@ FIRST = (ROOT / "docs" / "first-plugin.md").read_text(encoding="utf-8")
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 PRINTED = re.compile(r"`docs/examples/([\w./-]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
 LIMITS = {"gaussian_inverse": 30, "nearest_design": 15, "cantilever_task": 25, "largest_error": 60, "few_pairs": 40}
-READ = {"method": 120, "task": 160, "protocol": 250, "scenario": 250}
-"""The most lines that one must read before adding each."""
+READ = {"method": 125, "task": 175, "protocol": 250, "scenario": 250}
+"""The most lines that one must read before adding each; of a task some thirty are the arguments of its functions."""
 
 
 def structures() -> dict[str, dict[str, str]]:

@@ -88,6 +88,15 @@ def test_a_record_without_scores_or_without_answers(tmp_path: Path) -> None:
     assert verify(tmp_path) == [] and "prior" in found
 
 
+def test_an_answer_that_is_not_stored_is_named(tmp_path: Path) -> None:
+    folder = put(cell_of(), tmp_path)
+    sizes = plain(read(folder / RECORD))["sizes"]
+    edit(folder, sizes={**sizes, "proposals": sizes["proposals"] + 1})
+    found = lines_of(tmp_path)["prior"]
+    assert found.startswith("left as it is: targets-")
+    assert found.endswith(".npz, an answer of the model, is not stored here; run the cell again")
+
+
 def test_rescoring_what_has_not_changed_changes_no_number(tmp_path: Path) -> None:
     cells = [cell_of(), cell_of("lookup")]
     for cell in cells:

@@ -9,8 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from harness import resimulation
-from harness.contracts import Task
-from harness.resimulation import resimulate
+from harness.contracts import Pairs, Task
+from harness.resimulation import resimulate, simulated
 
 
 class Squares(Task):
@@ -76,6 +76,57 @@ def test_another_operator_takes_the_place_of_the_simulator(designs: Tensor) -> N
     valid = (designs.isfinite() & (designs.abs() <= 3)).all(-1)
     assert torch.equal(doubled[valid][:, 0], 2 * designs[valid][:, 0].double())
     assert torch.isnan(doubled[~valid]).all()
+
+
+def _drawn(task: Task) -> Pairs:
+    with torch.no_grad():
+        return task.draw(30, Generator().manual_seed(1))
+
+
+def test_designs_that_were_learned_from_are_not_simulated_again(designs: Tensor) -> None:
+    task, x = SlowSquares(), designs.double()
+    known = _drawn(task)
+    x[3, :20] = known.x[7:27]
+    outside = Pairs(torch.cat([known.x, x[2, 2:3]]), torch.cat([known.y, torch.ones(1, 1, dtype=torch.float64)]))
+    plain = resimulate(SlowSquares(), x)
+    task.asked.clear()
+    reached = resimulate(task, x, known=outside)
+    torch.testing.assert_close(reached, plain, rtol=0, atol=0, equal_nan=True)
+    assert len(torch.cat(task.asked)) == 150 - 20
+    assert torch.isnan(reached[2, 2]).all()
+
+
+def test_designs_of_pixels_are_told_apart() -> None:
+    task = SlowSquares()
+    x = (torch.rand(500, 2, 40, generator=Generator().manual_seed(0)) < 0.5).double()
+    known = Pairs(x.flatten(1), torch.arange(500.0, dtype=torch.float64)[:, None])
+    task.in_support = lambda x: torch.ones(len(x), dtype=torch.bool)  # type: ignore[method-assign]
+    assert torch.equal(resimulate(task, known.x[None], known=known)[0], known.y)
+    assert not task.asked
+
+
+def test_where_all_designs_are_known_nothing_is_simulated() -> None:
+    task = SlowSquares()
+    known = _drawn(task)
+    task.asked.clear()
+    assert torch.equal(resimulate(task, known.x[None], known=known)[0], known.y)
+    assert not task.asked
+
+
+class Measured(SlowSquares):
+    def pairs(self, n: int, generator: Generator) -> Pairs:
+        return self.draw(n, generator)
+
+
+class Kept(Measured):
+    simulated_pairs = True
+
+
+def test_pairs_of_a_task_of_its_own_are_simulated_ones_where_it_says_so() -> None:
+    pairs = Pairs(torch.zeros(1, 2), torch.zeros(1, 1))
+    assert simulated(SlowSquares(), pairs) is pairs
+    assert simulated(Measured(), pairs) is None
+    assert simulated(Kept(), pairs) is pairs
 
 
 def test_no_designs_give_no_responses() -> None:

@@ -71,12 +71,21 @@ ROOMS = (
     ("harness.scenarios.*",),
     ("harness.protocols", "harness.protocols.contract"),
     ("harness.reporting", "harness.reporting.*"),
+    ("harness.claims", "harness.claims.*"),
     ("harness.protocols.*",),
     ("harness.cluster", "harness.presets", "harness.config", "harness.work", "harness.plan"),
     ("harness.learning", "harness.changed", "harness.cell"),
     ("harness.apart", "harness.execution", "harness.execution.*"),
     ("harness.conformance", "harness.conformance.*"),
-    ("harness.running", "harness.submitting", "harness.rescore", "harness.estimate", "harness.show", "harness.listing"),
+    (
+        "harness.running",
+        "harness.performing",
+        "harness.submitting",
+        "harness.rescore",
+        "harness.estimate",
+        "harness.show",
+        "harness.listing",
+    ),
     (
         "harness.portrait",
         "harness.new",
@@ -87,7 +96,7 @@ ROOMS = (
         "harness.solver",
     ),
     ("harness.api", "harness.proposing"),
-    ("harness.verbs", "harness.cli", "harness.__main__"),
+    ("harness.claiming", "harness.ablating", "harness.verbs", "harness.cli", "harness.__main__"),
 )
 """From the bottom to the top; `*` stands for the modules of a package that no line names. A module imports from its own
 room and from those above it in this table."""

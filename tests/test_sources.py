@@ -202,7 +202,7 @@ PLAIN = "def answer(x):\n    if x < 0:\n        raise ValueError('negative')\n  
         PLAIN.replace("'negative'", "f'{x} is negative: give one that is not'"),
         PLAIN.replace("'zero'", "'nothing'"),
         '__version__ = "3"\n__all__ = ["answer"]\n' + PLAIN,
-        'references = ("One 2020",)\nahead: str = "waits"\n' + PLAIN,
+        'references = ("One 2020",)\nahead: str = "waits"\nsimulated_pairs = True\n' + PLAIN,
         "from typing import TYPE_CHECKING\n" + PLAIN,
     ],
     ids=[

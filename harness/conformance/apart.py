@@ -35,6 +35,9 @@ def check(plugin: Plugin) -> list[Finding]:
     """What is to be fixed in an installed method or task, with its default options; empty where it conforms.
 
     What it prints is printed afterwards, clean, and of very much only the end.
+
+    Args:
+        plugin: whether or not it can be imported.
     """
     with TemporaryDirectory() as name:
         folder = Path(name).resolve()
@@ -68,7 +71,11 @@ def _apart(plugin: Plugin, folder: Path) -> list[Finding]:
 
 
 def check_here(plugin: Plugin) -> list[Finding]:
-    """The same in this process, which what the plug-in does may change or end."""
+    """The same in this process, which what the plug-in does may change or end.
+
+    Args:
+        plugin: whether or not it can be imported.
+    """
     try:
         create: Callable[[], Any] = plugin.load()
         findings = check_task(create()) if plugin.kind == "tasks" else check_method(create)

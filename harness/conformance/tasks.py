@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from harness.conformance.findings import Finding, examine, require, require_options, require_shape
 from harness.conformance.round_trip import declared_kinds, round_trip
 from harness.contracts import Task
+from harness.resimulation import simulated
 from harness.seeds import seeded
 
 ROWS = 32
@@ -25,6 +26,9 @@ def check_task(task: Task) -> list[Finding]:
 
     Properties: declaration, shapes, dtypes, devices, batch equals loop, same seed, arguments, invalid rows, bounds,
     fixed target, prior, round trip, pairs, images, diagnosis.
+
+    Args:
+        task: with the options that are to be checked.
     """
     first = {"declaration": _declaration, "shapes": _shapes, "dtypes": _dtypes, "devices": _devices}
     findings = [examine(name, holds, [task]) for name, holds in first.items()]
@@ -209,6 +213,8 @@ def _pairs(task: Task) -> None:
         again = task.pairs(ROWS, Generator().manual_seed(0))
         same = torch.equal(pairs.x, again.x) and torch.equal(pairs.y, again.y)
         require(same, "pairs with the same seed differ; draw from the generator alone.")
+        same = not simulated(task, pairs) or _close(task.simulate(pairs.x.clone()), pairs.y)
+        require(same, "y of pairs is not what simulate gives; leave simulated_pairs out, or let them be the same.")
 
 
 def _images(task: Task) -> None:

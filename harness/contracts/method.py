@@ -30,11 +30,9 @@ class Problem:
     sample_prior: Callable[[int, Generator], Tensor]
     """Draws `(n, x_dim)` fresh designs from the design distribution, in the method's dtype."""
     kinds: tuple[Kind, ...] = ()
-    """What the columns of x are, in their order; all are continuous where empty.
-
-    Categorical columns are not standardised. A method may propose any numbers: the harness takes the nearest whole
-    number of an integer column, and the largest entry of a categorical group for its choice.
-    """
+    """What the columns of x are, in their order; all are continuous where empty. Categorical ones are not standardised.
+    A method may propose any numbers: the harness takes the nearest whole number of an integer column, and the largest
+    entry of a categorical group for its choice."""
     step: Tensor | None = None
     """`(x_dim,)`, in the method's dtype: from one value of an integer or categorical column to the next, in
     standardised x; 0 where x is continuous, and None where all of it is."""
@@ -51,18 +49,14 @@ class Proposals:
     ranked: bool = False
     """True where the n designs come best first, by the method's own estimate."""
     believed: Tensor | None = None
-    """`(b, n)`: the squared error that the method's own surrogate predicts, mean over standardised y.
-
-    Where the designs are ranked it must not decrease along n.
-    """
+    """`(b, n)`: the squared error that the method's own surrogate predicts, mean over standardised y. Where the designs
+    are ranked it must not decrease along n."""
     generated: int | None = None
     """All candidates that were drawn or optimised for the batch; b x `candidates(n)` where omitted."""
     rows: Tensor | None = None
-    """`(b, n)`, integers: the numbers, in the training part, of designs that are returned as they are.
-
-    The harness then records those designs themselves, in the task's precision; x must be the same rows as the method
-    was given them. None from a method that makes designs of its own.
-    """
+    """`(b, n)`, integers: the numbers, in the training part, of designs that are returned as they are; None from a
+    method that makes designs of its own. The harness then records those designs themselves, in the task's precision; x
+    must be the same rows as the method was given them."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +138,22 @@ class Method(nn.Module):
         yield Phase("training", self, self.loss)
 
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
-        """Train: `run(phase)` is the harness' training loop and returns the phase's best validation value."""
+        """Train: `run(phase)` is the harness' training loop and returns the phase's best validation value.
+
+        Args:
+            train: pairs `(n, x_dim)` and `(n, y_dim)`, standardised.
+            valid: pairs that are held back, likewise.
+            run: trains a phase.
+        """
         for phase in self.phases():
             run(phase)
 
     def candidates(self, n: int) -> int:
-        """The least number of candidates that are drawn or optimised for one target to return n proposals."""
+        """The least number of candidates that are drawn or optimised for one target to return n proposals.
+
+        Args:
+            n: how many proposals.
+        """
         return n
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:

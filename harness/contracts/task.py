@@ -45,9 +45,8 @@ class Kind:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Designs x `(n, x_dim)` and their targets y `(n, y_dim)`; to a method standardised and in its dtype.
-
-    NaN means not known: an entry, or all of x or of y where the other stands alone.
+    """Designs x `(n, x_dim)` and their targets y `(n, y_dim)`; to a method standardised and in its dtype. NaN means not
+    known: an entry, or all of x or of y where the other stands alone.
     """
 
     x: Tensor
@@ -62,9 +61,10 @@ class Task(ABC):
     numbers, such as a number of processes, is a `field(metadata={"identity": False})`. An attribute `title`, a short
     text such as the name of a data file, stands in labels in place of the options that the user gave; an attribute
     `judge` says in words what the forward model is, such as `a proxy that was trained on pairs`, and `ahead` what is
-    made once before the first cell, such as `trains its proxy, for about half a minute`. A method `log_prior(x)` is the
-    logarithm of the prior's density `(n,)`, -inf outside its support, for designs `(n, x_dim)`: with it draws of the
-    posterior are found where prior draws hit no target (`harness.posterior`).
+    made once before the first cell, such as `trains its proxy, for about half a minute`. `simulated_pairs = True` says
+    that the y of `pairs` of its own are what `simulate` gives: training designs are then not simulated again. A method
+    `log_prior(x)` is the logarithm of the prior's density `(n,)`, -inf outside its support, for designs `(n, x_dim)`:
+    with it draws of the posterior are found where prior draws hit no target (`harness.posterior`).
     """
 
     x_dim: int
@@ -117,27 +117,42 @@ class Task(ABC):
     @property
     @abstractmethod
     def bounds(self) -> Tensor:
-        """The box of the prior `(2, x_dim)`, float64: its support, or its central 95 % interval where unbounded.
-
-        Of an integer column it is the least and the greatest value, and of a categorical one 0 and 1.
+        """The box of the prior `(2, x_dim)`, float64: its support, or its central 95 % interval where unbounded. Of an
+        integer column it is the least and the greatest value, and of a categorical one 0 and 1.
         """
 
     def in_support(self, x: Tensor) -> Tensor:
-        """Mask `(n,)` of the designs inside the hard domain; all finite designs unless a task says otherwise."""
+        """Mask `(n,)` of the designs inside the hard domain; all finite designs unless a task says otherwise.
+
+        Args:
+            x: designs `(n, x_dim)`, physical.
+        """
         return torch.isfinite(x).all(-1)
 
     def pairs(self, n: int, generator: Generator) -> Pairs:
-        """At most n pairs to learn from, physical and float64: `draw`, unless a task has data of its own."""
+        """At most n pairs to learn from, physical and float64: `draw`, unless a task has data of its own.
+
+        Args:
+            n: how many, at most.
+            generator: all randomness comes from it.
+        """
         return self.draw(n, generator)
 
     def prepare(self, n: int, generator: Generator) -> None:  # noqa: B027 (most tasks have nothing to prepare)
         """Make and cache the data that `pairs` reads when it is called with the same arguments; show a progress bar.
-
         Called in the main process before the cells of a run. Does nothing unless a task has such data.
+
+        Args:
+            n: how many pairs.
+            generator: in the state in which `pairs` gets it.
         """
 
     def draw(self, n: int, generator: Generator) -> Pairs:
         """N prior draws that can be simulated, with their y, physical and float64.
+
+        Args:
+            n: how many.
+            generator: all randomness comes from it.
 
         Raises:
             ValueError: too few prior draws can be simulated.
@@ -159,16 +174,14 @@ class Task(ABC):
 
     @property
     def conditions(self) -> Tensor | None:
-        """Range `(2, c)` of the conditions, float64, for a task that has any; they are the last c entries of y.
-
-        Its forward model is `simulate(x, conditions)`, with conditions `(n, c)`, and gives the other entries of y.
+        """Range `(2, c)` of the conditions, float64, for a task that has any; they are the last c entries of y. Its
+        forward model is `simulate(x, conditions)`, with conditions `(n, c)`, and gives the other entries of y.
         """
         return None
 
     @property
     def fingerprint(self) -> str:
         """Hash of the files that the task reads besides its package, such as the user's data; part of a cell's key.
-
         Hash the contents, not the path: the option with the path is a `field(metadata={"identity": False})`.
         """
         return ""
@@ -192,7 +205,11 @@ class Task(ABC):
         return x[None]
 
     def diagnose(self, x: Tensor) -> dict[str, Tensor]:
-        """Further named numbers of each design x `(n, x_dim)`, `(n,)` each, that a record shows beside its errors."""
+        """Further named numbers of each design, `(n,)` each, that a record shows beside its errors.
+
+        Args:
+            x: designs `(n, x_dim)`, physical and float64.
+        """
         return {}
 
     @property
@@ -201,7 +218,12 @@ class Task(ABC):
         return {}
 
     def sketch(self, axes: Any, x: Tensor) -> None:
-        """Draw the design x `(x_dim,)` on matplotlib axes: where in its range each coordinate lies, or better."""
+        """Draw a design: where in its range each coordinate lies, or better.
+
+        Args:
+            axes: of matplotlib.
+            x: a design `(x_dim,)`, physical.
+        """
         low, high = self.bounds
         labels = self.x_labels or tuple(f"x{i + 1}" for i in range(self.x_dim))
         axes.barh(range(self.x_dim), ((x - low) / (high - low)).tolist(), tick_label=labels)
@@ -210,7 +232,13 @@ class Task(ABC):
 
 
 def forward(task: Task, x: Tensor, conditions: Tensor | None) -> Tensor:
-    """All of y `(n, y_dim)`, conditions included, of designs `(n, x_dim)` under conditions `(n, c)`."""
+    """All of y `(n, y_dim)`, conditions included, physical and float64.
+
+    Args:
+        task: whose forward model it is.
+        x: designs `(n, x_dim)`, physical and float64.
+        conditions: `(n, c)`, physical; None for a task that has none.
+    """
     if conditions is None:
         return task.simulate(x)
     simulate: Callable[[Tensor, Tensor], Tensor] = task.simulate  # type: ignore[assignment]

@@ -59,7 +59,13 @@ class Left:
 
 
 class Lost(Exception):
-    """A cell ended without writing its record: killed, too late, or broken outside what it does."""
+    """A cell ended without writing its record: killed, too late, or broken outside what it does.
+
+    Args:
+        status: of the record that is to be written, such as `timeout`.
+        error: its type, message and traceback.
+        left: what is known of the cell.
+    """
 
     def __init__(self, status: str, error: Mapping[str, str], left: Left) -> None:
         super().__init__(error["message"])
@@ -82,11 +88,19 @@ class Engine(ABC):
 
         The future raises `Lost` where the cell ended without a record, and `StorageError` where it could not be
         written. It is done at the earliest in the next `listen`.
+
+        Args:
+            job: the cell with what it needs.
         """
 
     @abstractmethod
     def listen(self, hear: Hear, seconds: float) -> None:
-        """Take in what the running cells tell, waiting at most so long for something, and set the futures."""
+        """Take in what the running cells tell, waiting at most so long for something, and set the futures.
+
+        Args:
+            hear: is told how far each cell has come.
+            seconds: to wait for something, at most.
+        """
 
     @abstractmethod
     def stop(self) -> None:

@@ -54,7 +54,14 @@ def advice(
     seconds: Sequence[float] = SECONDS,
     simulations: Sequence[int] = SIMULATIONS,
 ) -> list[Table]:
-    """The table of which method to use; none where no task has r_T curves."""
+    """The table of which method to use; none where no task has r_T curves.
+
+    Args:
+        groups: records as `harness.reporting.grouped` gives them.
+        metric: `nmse`, `mse` or `sse`.
+        seconds: budgets of time for one design, without any simulation of it.
+        simulations: budgets T, of which the best proposal is taken.
+    """
     scored = [group for group in groups if trials(group)]
     rows = [
         {"task": heading, **raw}

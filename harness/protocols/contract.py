@@ -57,13 +57,23 @@ class Answered:
         return {name: self.errors(name, self.targets.y) for name in METRICS}
 
     def errors(self, metric: str, y: Tensor | None = None) -> Tensor:
-        """The error of each design `(rows, n)`, NaN where it is invalid; against other targets y where given."""
+        """The error of each design `(rows, n)`, NaN where it is invalid.
+
+        Args:
+            metric: `sse`, `mse` or `nmse`.
+            y: targets `(rows or 1, y_dim)`, physical, NaN where one does not count; the question's where omitted.
+        """
         if y is None:
             return self._errors[metric]
         return errors(METRICS[metric], self.reached, y[:, None], self.data.y_variance)
 
     def counted(self, metric: str, y: Tensor | None = None) -> Array:
-        """As `errors`, but an invalid design has the mean error of a draw from the prior `(rows, n)`."""
+        """As `errors`, but an invalid design has the mean error of a draw from the prior `(rows, n)`.
+
+        Args:
+            metric: `sse`, `mse` or `nmse`.
+            y: as of `errors`.
+        """
         import numpy as np
 
         error, wanted = self.errors(metric, y).numpy(), self.targets.y if y is None else y
@@ -121,15 +131,27 @@ class Protocol(ABC):
         self.options = options if options is not None else self.Options()
 
     def questions(self, sizes: Sizes) -> dict[str, Question]:
-        """The questions, by the names under which `score` gets the answers; `sizes` are the numbers of proposals."""
+        """The questions, by the names under which `score` gets the answers.
+
+        Args:
+            sizes: numbers of proposals and repeats.
+        """
         return {}
 
     def score(self, material: Material) -> Any:
-        """The scores, a `score_type`, from answers, re-simulation and data alone; None where there are none."""
+        """The scores, a `score_type`, from answers, re-simulation and data alone; None where there are none.
+
+        Args:
+            material: all that a score may depend on.
+        """
         return None
 
     def by_target(self, material: Material) -> Mapping[str, Array]:
-        """Numbers of each target `(targets,)` by name, such as a metric's, to be kept in a file beside the record."""
+        """Numbers of each target `(targets,)` by name, such as a metric's, to be kept in a file beside the record.
+
+        Args:
+            material: as of `score`.
+        """
         return {}
 
     def measure(self, method: Method, y: Tensor, seed: int, exclusive: bool) -> Any:
@@ -144,7 +166,11 @@ class Protocol(ABC):
         return None
 
     def numbers(self, scores: Any) -> Iterator[Number]:
-        """The scores as tidy rows; none of a protocol that shows what others have found."""
+        """The scores as tidy rows; none of a protocol that shows what others have found.
+
+        Args:
+            scores: what `score` or `measure` has returned.
+        """
         return iter(())
 
     def tables(self) -> dict[str, Shown[Table]]:

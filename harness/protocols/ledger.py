@@ -99,7 +99,13 @@ class Entry:
 
 
 def entries(groups: Sequence[Group], papers: Sequence[str] = (), tasks: Sequence[str] = ()) -> list[Entry]:
-    """All published values, or those of some papers and tasks, beside the rows of groups of one preset."""
+    """All published values, or those of some papers and tasks, beside the rows of groups of one preset.
+
+    Args:
+        groups: records as `harness.reporting.grouped` gives them, of one preset.
+        papers: short names, such as `ren2020`; none for all.
+        tasks: names; none for all.
+    """
     rows = {(group.task, row.label): row for group in groups for row in group.rows}
     known = {task for task, _ in rows}
     found = []

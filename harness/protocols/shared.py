@@ -26,17 +26,30 @@ ALL = tuple(METRICS)
 
 
 def many(sizes: Sizes) -> Question:
-    """Proposals for each of the targets."""
+    """Proposals for each of the targets.
+
+    Args:
+        sizes: numbers of proposals and repeats.
+    """
     return Question("targets", max(sizes.proposals, sizes.repeats))
 
 
 def single(sizes: Sizes) -> Question:
-    """Proposals for y*, drawn anew in each repeat."""
+    """Proposals for y*, drawn anew in each repeat.
+
+    Args:
+        sizes: numbers of proposals and repeats.
+    """
     return Question("fixed", sizes.fixed_proposals, sizes.repeats)
 
 
 def trials_refused(trials: Sequence[int], proposals: int | None) -> str | None:
-    """Why these numbers T of proposals cannot be scored, of so many where that is known; None where they can."""
+    """Why these numbers T of proposals cannot be scored; None where they can.
+
+    Args:
+        trials: each T.
+        proposals: for each target; None where that is not known yet.
+    """
     if not trials:
         return "trials names no T. Write some, such as trials=1+10."
     twice = next((count for count in trials if trials.count(count) > 1), None)
@@ -63,7 +76,13 @@ class ErrorScores:
 
 
 def error_scores(material: Material, answered: Answered, fixed: bool) -> ErrorScores:
-    """The errors of an answer: of one proposal for each target, or of many for the fixed one."""
+    """The errors of an answer: of one proposal for each target, or of many for the fixed one.
+
+    Args:
+        material: task, sizes and seed.
+        answered: the answer, `(targets, n)` or `(repeats, n)` designs.
+        fixed: whether its rows are repeats of the single target y*.
+    """
     from harness.distances import inside
 
     repeats_of = fixed_repeats if fixed else multi_repeats
@@ -79,7 +98,14 @@ def error_scores(material: Material, answered: Answered, fixed: bool) -> ErrorSc
 
 
 def multi_repeats(errors: Array, answered: Answered, sizes: Sizes, seed: int) -> Summary:
-    """One proposal for each target in each repeat, from errors `(targets, n)`."""
+    """One proposal for each target in each repeat.
+
+    Args:
+        errors: `(targets, n)`.
+        answered: the answer that they are of, which tells what repeats are.
+        sizes: the number of repeats.
+        seed: of random halves of a pool.
+    """
     targets, n = errors.shape
     if answered.answer.pooled:
         pool = HalfPool(n, 1)
@@ -92,14 +118,27 @@ def multi_repeats(errors: Array, answered: Answered, sizes: Sizes, seed: int) ->
 
 
 def expected(errors: Array, answered: Answered, sizes: Sizes) -> Array:
-    """The error of one proposal for each target, its mean over repeats `(targets,)`, from errors `(targets, n)`."""
+    """The error of one proposal for each target, its mean over repeats `(targets,)`.
+
+    Args:
+        errors: `(targets, n)`.
+        answered: the answer that they are of, which tells what repeats are.
+        sizes: the number of repeats.
+    """
     if answered.answer.pooled:
         return errors @ HalfPool(errors.shape[1], 1).weights()
     return errors[:, 0] if answered.answer.ranked else errors[:, : sizes.repeats].mean(1)
 
 
 def fixed_repeats(errors: Array, answered: Answered, sizes: Sizes, seed: int) -> Summary:
-    """All proposals for y* in each repeat, from errors `(repeats, n)`, or `(1, N)` of a pool."""
+    """All proposals for y* in each repeat.
+
+    Args:
+        errors: `(repeats, n)`, or `(1, N)` of a pool.
+        answered: the answer that they are of, which tells what repeats are.
+        sizes: the numbers of repeats and of proposals in each.
+        seed: of random halves of a pool.
+    """
     if not answered.answer.pooled:
         return summary(errors)
     pool = HalfPool(errors.shape[1], sizes.fixed_proposals)
@@ -108,7 +147,11 @@ def fixed_repeats(errors: Array, answered: Answered, sizes: Sizes, seed: int) ->
 
 
 def error_numbers(scores: ErrorScores) -> Iterator[Number]:
-    """The errors as tidy rows."""
+    """The errors as tidy rows.
+
+    Args:
+        scores: of a protocol.
+    """
     for metric, found in scores.errors.items():
         yield from ((metric, statistic, value) for statistic, value in asdict(found).items())
     yield None, "valid", scores.valid

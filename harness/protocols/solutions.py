@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.metrics import ACCURATE
-from harness.protocols.contract import Material, Protocol, Question, Shown
+from harness.protocols.contract import Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many, single
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings, unit_of
 from harness.reporting.groups import Group
@@ -65,6 +66,10 @@ class Scores:
     """Of a spectrum y*, of a single y the targets; None where it is not known."""
     reached: list[float | None]
     """What the first proposal for y*, or for each target, reaches; None where it is invalid."""
+    axis: str | None = None
+    """Label of the axis of a spectrum, such as its wavelengths; None where the task names none."""
+    places: list[float] | None = None
+    """The values along that axis."""
 
 
 class Solutions(Protocol):
@@ -93,7 +98,9 @@ class Solutions(Protocol):
         else:
             return None
         label = (task.y_labels or ("y",))[0] if task.y_dim == 1 else None
-        return Scores(plane, label, _rounded(wanted), _rounded(first))
+        name, places = task.y_axis if label is None and task.y_axis else (None, None)
+        along = None if places is None else [float(f"{place:.{DIGITS}g}") for place in places]
+        return Scores(plane, label, _rounded(wanted), _rounded(first), name, along)
 
     def _plane(self, material: Material) -> Plane:
         task, answered = material.task, material.answers["fixed"]
@@ -106,6 +113,13 @@ class Solutions(Protocol):
             accurate=accurate.tolist(),
             curves=_curves(task, float(answered.targets.y[0, 0])),
         )
+
+    def numbers(self, scores: Scores) -> Iterator[Number]:
+        if scores.plane is not None:
+            yield None, "curves", len(scores.plane.curves)
+            nearest = _nearest(scores.plane)
+            for count in _asked(len(nearest)):
+                yield None, f"found_{count}", _expected(nearest, count), count
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {
@@ -199,13 +213,37 @@ def _map(row: Row, plane: Plane, count: int) -> Panel:
 
 def _found(plane: Plane, count: int) -> int:
     """The solution curves to which an accurate one of the first proposals is nearest."""
+    return len({*_nearest(plane)[:count]} - {None})
+
+
+def _nearest(plane: Plane) -> list[int | None]:
+    """The solution curve to which each proposal is nearest; None where it is not accurate, or there is none."""
     import numpy as np
 
-    nearest = set()
-    for point, accurate in zip(plane.x[:count], plane.accurate, strict=False):
-        distances = [np.square(np.array(curve) - point).sum(1).min() for curve in plane.curves] if accurate else []
-        nearest |= {int(np.argmin(distances))} if distances else set()
-    return len(nearest)
+    if not plane.curves:
+        return [None] * len(plane.x)
+    points = np.array([point for curve in plane.curves for point in curve])
+    owners = np.repeat(np.arange(len(plane.curves)), [len(curve) for curve in plane.curves])
+    designs = np.array(plane.x, float)[:, None]
+    nearest = owners[np.square(designs - points).sum(2).argmin(1)].tolist()
+    return [curve if accurate else None for curve, accurate in zip(nearest, plane.accurate, strict=True)]
+
+
+def _asked(most: int) -> list[int]:
+    """The numbers of proposals for which it is told how many curves they find."""
+    return [*(count for count in COUNTS if count < most), most]
+
+
+def _expected(nearest: Sequence[int | None], count: int) -> float:
+    """How many curves so many of the proposals find, drawn at random: the mean over all ways to do it.
+
+    Args:
+        nearest: the curve that each proposal finds.
+        count: T.
+    """
+    ways = math.comb(len(nearest), count)
+    found = Counter(curve for curve in nearest if curve is not None)
+    return sum(1 - math.comb(len(nearest) - times, count) / ways for times in found.values())
 
 
 def _draw_responses(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
@@ -223,17 +261,23 @@ def _responses(heading: str, group: Group) -> Panel | None:
     each = [(row.label, scores) for row in group.rows if (scores := row.score(Solutions))]
     if not each:
         return None
-    first: Scores = each[0][1]
+    first = each[0][1]
     if first.label is not None:
         axes = Axis(unit_of(first.label, "wanted")), Axis(unit_of("".join(first.label.partition("[")[1:]), "reached"))
         series = [Series(label, _known(one.wanted), _known(one.reached), joined=False) for label, one in each]
         return Panel(heading, *axes, tuple(series), (Guide("diagonal", label="reached = wanted"),))
-    places = tuple(float(place) for place in range(1, len(first.wanted) + 1))
-    wanted = Guide(
-        "curve", points=tuple(zip(places, _known(first.wanted), strict=True)), label="wanted, y*", front=True
-    )
+    return _spectra(heading, each)
+
+
+def _spectra(heading: str, each: Sequence[tuple[str, Scores]]) -> Panel:
+    """What first proposals for y* reach, of each method, along the axis of the task where it names one."""
+    first = each[0][1]
+    places = tuple(first.places or (float(place) for place in range(1, len(first.wanted) + 1)))
+    along = Axis(unit_of(first.axis) if first.axis else f"place in y, of {len(places)}")
+    points = tuple(zip(places, _known(first.wanted), strict=True))
+    wanted = Guide("curve", points=points, label="wanted, y*", front=True)
     series = [Series(label, places, _known(one.reached)) for label, one in each if any(one.reached)]
-    return Panel(heading, Axis(f"place in y, of {len(places)}"), Axis("reached y"), tuple(series), (wanted,))
+    return Panel(heading, along, Axis("reached y"), tuple(series), (wanted,))
 
 
 def _known(values: Sequence[float | None]) -> tuple[float, ...]:

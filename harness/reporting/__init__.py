@@ -94,6 +94,9 @@ def render(
 def tabled(root: str | Path) -> list[Table]:
     """All tables from the records below a folder, each with its own metric.
 
+    Args:
+        root: the folder of a run.
+
     Raises:
         UsageError: no records, or two records of one cell.
     """
@@ -101,12 +104,20 @@ def tabled(root: str | Path) -> list[Table]:
 
 
 def tables_of(groups: Sequence[Group]) -> list[Table]:
-    """All tables of groups, each with its own metric."""
+    """All tables of groups, each with its own metric.
+
+    Args:
+        groups: as `grouped` gives them.
+    """
     return [table for owner, shown in tables().values() for table in _built(owner, shown, groups, None, True)]
 
 
 def figures_of(groups: Sequence[Group]) -> list[Figure]:
-    """All figures of groups, each with its own metric; those that have nothing to draw are left out."""
+    """All figures of groups, each with its own metric; those that have nothing to draw are left out.
+
+    Args:
+        groups: as `grouped` gives them.
+    """
     every = [figure for owner, shown in figures().values() for figure in _built(owner, shown, groups, None, False)]
     return labelled(every, _labels(groups))
 
@@ -118,6 +129,10 @@ def _labels(groups: Sequence[Group]) -> list[str]:
 
 def grouped(root: str | Path, tasks: str | Sequence[str] | None = None) -> list[Group]:
     """The records below a folder as groups that may share a table.
+
+    Args:
+        root: the folder of a run.
+        tasks: names, labels, groups or globs to keep, as a list or separated by commas; None keeps all.
 
     Raises:
         UsageError: no records, an unknown task, or two records of one cell.
@@ -188,8 +203,11 @@ def _folded(name: str) -> str:
 
 
 def _drawn_alone() -> list[str]:
-    """The protocols that have figures and no table: no table reads what they found."""
-    return [name for name, protocol in protocols().items() if protocol.figures() and not protocol.tables()]
+    """The protocols that have figures and neither a table nor numbers: no table reads what they found."""
+    from harness.protocols.contract import Protocol
+
+    found = {name: protocol for name, protocol in protocols().items() if protocol.figures() and not protocol.tables()}
+    return [name for name, protocol in found.items() if type(protocol).numbers is Protocol.numbers]
 
 
 def _read(root: Path, skipped: Sequence[str] = (), *, packed: bool = True) -> list[Record]:

@@ -52,20 +52,39 @@ def by_targets(group: Group, metric: str, protocol: str, name: str, key: str = "
 
 @lru_cache(maxsize=4096)  # several tables of a report ask for the same
 def of_row(row: Row, protocol: str, name: str, least: float) -> comparing.Drawn | None:
-    """What the bootstrap draws of a row's errors; None where they are not known."""
+    """What the bootstrap draws of a row's errors; None where they are not known.
+
+    Args:
+        row: a method on a task.
+        protocol: the one that keeps the errors of each target.
+        name: theirs among what it keeps, such as a metric's.
+        least: errors below count as this one.
+    """
     errors = row.of_targets(protocol, name)
     known = np.isfinite(errors).all(0) if errors.size else np.zeros(0, bool)  # a view may leave targets out, for all
     return comparing.drawn(errors[:, known], least=least) if known.any() else None
 
 
 def compared(one: Row, other: Row, protocol: str, name: str, least: float) -> comparing.Comparison | None:
-    """How the errors of two rows compare, without how often one beats the other; None where they are not known."""
+    """How the errors of two rows compare, without how often one beats the other; None where they are not known.
+
+    Args:
+        one: a method on a task.
+        other: another on the same task.
+        protocol: the one that keeps the errors of each target.
+        name: theirs among what it keeps, such as a metric's.
+        least: errors below count as this one.
+    """
     a, b = (of_row(row, protocol, name, least) for row in (one, other))
     return comparing.comparison(a, b, beats=math.nan) if a is not None and b is not None else None
 
 
 def needed(found: comparing.Comparison) -> str:
-    """How many targets, or seeds, would tell two methods apart: `about 3 400 targets`; empty where not known."""
+    """How many targets, or seeds, would tell two methods apart: `about 3 400 targets`; empty where not known.
+
+    Args:
+        found: of two methods.
+    """
     for count, what in ((found.targets_needed, "targets"), (found.seeds_needed, "seeds")):
         if count and not found.separated:
             return f"about {float(f'{count:.1e}'):,.0f} {what}".replace(",", " ")
@@ -73,7 +92,13 @@ def needed(found: comparing.Comparison) -> str:
 
 
 def carried(group: Group, protocol: str, metric: str) -> Iterator[str]:
-    """Of which methods a few targets make the mean."""
+    """Of which methods a few targets make the mean.
+
+    Args:
+        group: the rows.
+        protocol: the one that keeps the errors of each target.
+        metric: of the errors.
+    """
     found = {row.label: of_row(row, protocol, metric, group.negligible(metric)) for row in group.rows}
     few = [label for label, drawn in found.items() if drawn and len(drawn.of_targets) >= MANY and drawn.carried > HALF]
     if few:
@@ -84,7 +109,12 @@ def carried(group: Group, protocol: str, metric: str) -> Iterator[str]:
 
 
 def by_spread(key: str, spread: str) -> Apart:
-    """By two deviations around each, as of repeats: whether the ranges are disjoint."""
+    """By two deviations around each, as of repeats: whether the ranges are disjoint.
+
+    Args:
+        key: of the raw value.
+        spread: of the raw value that is its deviation.
+    """
 
     def told(one: Raw, other: Raw) -> bool | None:
         if one[spread] is None or other[spread] is None:

@@ -14,7 +14,11 @@ METHOD = Column("method", lambda raw: str(raw["method"]) + ("†" if incomplete(
 
 
 def base(row: Row) -> dict[str, Any]:
-    """The raw values that every row begins with."""
+    """The raw values that every row begins with.
+
+    Args:
+        row: a method on a task.
+    """
     return {
         "method": row.label,
         "status": row.status,
@@ -32,7 +36,17 @@ def table(
     extra: Iterable[str],
     metric: str | None = None,
 ) -> Table:
-    """The table of one group: its heading, its rows and, after its own notes, the notes of every table."""
+    """The table of one group: its heading, its rows and, after its own notes, the notes of every table.
+
+    Args:
+        name: of the table.
+        title: what stands before the task.
+        group: the rows that share the heading.
+        columns: all but the first, which names the method.
+        rows: raw values, those of `base` among them.
+        extra: notes of its own.
+        metric: that it shows; None where it shows no error.
+    """
     best = [notes.BEST] if any(column.best for column in columns) else []
     return Table(
         name,
@@ -53,7 +67,11 @@ def table(
 
 
 def several(groups: Sequence[Group]) -> list[list[Group]]:
-    """The groups that share their settings, together."""
+    """The groups that share their settings, together.
+
+    Args:
+        groups: of any settings.
+    """
     together: dict[str, list[Group]] = {}
     for group in groups:
         together.setdefault(group.settings, []).append(group)

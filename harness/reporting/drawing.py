@@ -25,6 +25,8 @@ FORMATS = ("pdf", "svg", "png")
 COLUMN, PAGE = 3.4, 7.0  # inches: the width of one column and of both
 HIGHEST = 9.0  # inches: of a page
 PANEL_HEIGHT, ALONE = 1.75, 2.4  # inches: among others, and in a column of its own
+SAMPLE, LETTER = 0.4, 0.05
+"""Inches of an entry of the legend: before its name, and for each letter of it."""
 LEGEND_LINE = 0.16  # inches
 ACROSS, SQUARES = 4, 5  # panels beside each other
 NARROW = 30  # from the least to the greatest value: more ticks than one for each power of ten
@@ -55,7 +57,12 @@ STYLE: Any = {
 
 
 def write(figure: Figure, path: Path) -> None:
-    """Draw a figure into a file of the format that its suffix names; the same figure gives the same bytes."""
+    """Draw a figure into a file of the format that its suffix names; the same figure gives the same bytes.
+
+    Args:
+        figure: what is drawn.
+        path: the file, `.pdf`, `.svg` or `.png`, which is replaced.
+    """
     with matplotlib.rc_context(STYLE):
         canvas = _draw(figure)
         metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(path.suffix.removeprefix("."), {})
@@ -65,7 +72,11 @@ def write(figure: Figure, path: Path) -> None:
 
 
 def pages(figure: Figure) -> list[Figure]:
-    """The figure, or several with some of its rows each where it is higher than a page."""
+    """The figure, or several with some of its rows each where it is higher than a page.
+
+    Args:
+        figure: of one panel or more.
+    """
     across, down = grid(figure)
     most = max(1, int((HIGHEST - LEGEND_LINE * _legend_lines(figure, across)) / _row_height(figure, across)))
     if down <= most:
@@ -85,7 +96,11 @@ def pages(figure: Figure) -> list[Figure]:
 
 
 def grid(figure: Figure) -> tuple[int, int]:
-    """Columns and rows of the panels: few columns, and as few places empty as can be, or the columns that it wants."""
+    """Columns and rows of the panels: few columns, and as few places empty as can be, or the columns that it wants.
+
+    Args:
+        figure: of one panel or more.
+    """
     count = len(figure.panels)
     if figure.across:
         return figure.across, math.ceil(count / figure.across)
@@ -103,7 +118,11 @@ def _row_height(figure: Figure, across: int) -> float:
 
 
 def _legend_lines(figure: Figure, across: int) -> int:
-    return math.ceil((len(figure.shown) * figure.legend + len(figure.lines)) / (4 if across == 1 else 7))
+    """The lines of the legend: fewer entries stand in one where names are long."""
+    names = figure.shown if figure.legend else ()
+    width, usual = (COLUMN, 4) if across == 1 else (PAGE, 7)
+    fit = int(width / (SAMPLE + LETTER * max(map(len, names), default=0)))
+    return math.ceil((len(names) + len(figure.lines)) / max(1, min(usual, fit)))
 
 
 def _draw(figure: Figure) -> Canvas:

@@ -118,9 +118,13 @@ class Figure:
 
 
 def marked(series: Series, start: float) -> list[int]:
-    """The points of a line that have markers: all of a short one, else a few where it is not level.
+    """The points of a line that have markers, by number: all of a short one, else a few where it is not level.
 
     Where a series starts to have them, 0 to 1, keeps the markers of lines that lie together apart.
+
+    Args:
+        series: the line.
+        start: where it begins to have them, 0 to 1, so that the markers of lines that lie together are apart.
     """
     count = len(series.x)
     if count <= SHORT:
@@ -132,7 +136,11 @@ def marked(series: Series, start: float) -> list[int]:
 
 
 def stems(figures: Sequence[Figure]) -> list[str]:
-    """Names for the files of figures: the figure's own, with what tells it apart where several have one name."""
+    """Names for the files of figures: the figure's own, with what tells it apart where several have one name.
+
+    Args:
+        figures: those of one folder.
+    """
     named = Counter(figure.name for figure in figures)
     wanted = [figure.name if named[figure.name] == 1 else f"{figure.name}-{_slug(figure.apart)}" for figure in figures]
     found: list[str] = []
@@ -148,16 +156,33 @@ def _slug(text: str) -> str:
 
 
 def unit_of(label: str, before: str = "") -> str:
-    """A task's label of x or y as the title of an axis, without the unit of what has none: `y [1]` is `y`."""
+    """A task's label of x or y as the title of an axis, without the unit of what has none: `y [1]` is `y`.
+
+    Args:
+        label: of the task, with a unit in brackets.
+        before: words that the title begins with.
+
+    >>> unit_of("y [1]", "mean"), unit_of("impact [m]")
+    ('mean y', 'impact [m]')
+    """
     return " ".join(filter(None, (before, label.removesuffix("[1]").strip())))
 
 
 def headings(groups: Sequence[Group]) -> list[str]:
-    """A title for the panel of each group: its task, and the settings where a task has several groups."""
+    """A title for the panel of each group: its task, and the settings where a task has several groups.
+
+    Args:
+        groups: those of one figure.
+    """
     tasks = [group.task for group in groups]
     return [group.task if tasks.count(group.task) == 1 else f"{group.task} ({group.heading})" for group in groups]
 
 
 def labelled(figures: Sequence[Figure], labels: Sequence[str]) -> list[Figure]:
-    """The figures with the labels of all methods."""
+    """The figures with the labels of all methods.
+
+    Args:
+        figures: all of a result folder, or some.
+        labels: of its methods in their order.
+    """
     return [replace(figure, labels=tuple(labels)) for figure in figures]

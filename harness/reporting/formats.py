@@ -40,11 +40,17 @@ LATEX = {
     ">": r"$>$",
     "|": r"$|$",
 }
+LEFT = ("task", "operator", "method", "targets", "name", "claim", "source", "verdict", "evidence", "check", "setting")
+"""The columns of text."""
 POWER = re.compile(r"(?<=[\d)])e(-?\d+)(?![\w.])")
 
 
 def markdown(tables: Sequence[Table]) -> str:
-    """Headings, pipe tables and lists of notes; a note that several tables share stands once, below the last."""
+    """Headings, pipe tables and lists of notes; a note that several tables share stands once, below the last.
+
+    Args:
+        tables: in their order.
+    """
     own, by_kind, general = _placed(tables)
     parts = []
     for place, table in enumerate(tables):
@@ -57,7 +63,11 @@ def markdown(tables: Sequence[Table]) -> str:
 
 
 def latex(tables: Sequence[Table]) -> str:
-    """One `table` environment a table, without packages; the notes stand below it."""
+    """One `table` environment a table, without packages; the notes stand below it.
+
+    Args:
+        tables: in their order.
+    """
     parts = []
     for table in tables:
         body = _grid(table, "latex_raw", _latex_cell)
@@ -68,7 +78,11 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 def comma_separated(tables: Sequence[Table]) -> str:
-    """One line for each method of each table, unrounded; a value that a table does not have is empty."""
+    """One line for each method of each table, unrounded; a value that a table does not have is empty.
+
+    Args:
+        tables: in their order.
+    """
     lines = [{"table": table.name, **table.facts, **row} for table in tables for row in table.rows]
     header = list(dict.fromkeys(key for line in lines for key in line))
     text = io.StringIO()
@@ -79,7 +93,11 @@ def comma_separated(tables: Sequence[Table]) -> str:
 
 
 def as_json(tables: Sequence[Table]) -> str:
-    """A list of tables with unrounded rows and their notes."""
+    """A list of tables with unrounded rows and their notes.
+
+    Args:
+        tables: in their order.
+    """
     return json.dumps([_plain(table) for table in tables], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -104,9 +122,7 @@ def _plain(table: Table) -> dict[str, Any]:
 def _grid(table: Table, style: str, cell: Callable[[Text], str]) -> str:
     rows = [[cell(text) for text in row] for row in table.cells()]
     titles = [cell(Text(column.title)) for column in table.columns]
-    align = [
-        "left" if column.title in ("task", "operator", "method", "targets") else "right" for column in table.columns
-    ]
+    align = ["left" if column.title in LEFT else "right" for column in table.columns]
     return tabulate(rows, titles, tablefmt=style, colalign=align if rows else None, disable_numparse=True)
 
 

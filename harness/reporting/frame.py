@@ -23,6 +23,8 @@ Cell: TypeAlias = tuple[Any, ...]
 KEYS = ("task", "method", "scenario", "label", "preset", "budget", "seed", "status")
 COLUMNS = (*KEYS, "protocol", "metric", "statistic", "T", "value", "key")
 OF_TARGETS = (*KEYS, "protocol", "metric", "target", "value", "key")
+OF_RECORDS = ("cost", "model")
+"""What stands in the place of a protocol where a number is of the record itself."""
 
 
 def frame(root: str | Path, *, by_target: bool = False) -> pandas.DataFrame:
@@ -33,10 +35,10 @@ def frame(root: str | Path, *, by_target: bool = False) -> pandas.DataFrame:
         by_target: give the numbers of each target instead.
 
     Columns: `task`, `method`, `scenario` and `label` (the method with the options that the user gave), `preset`,
-    `budget`, `seed`, `status`, `protocol` (a protocol's name, or `cost`), `metric` (`sse`, `mse`, `nmse`, or missing),
-    `statistic` (such as `mean` or `r_200`), `T` (such as 200, missing where it means nothing), `value`, and the
-    record's `key`. A record without scores has the rows of its known costs, and one row without a value where there
-    are none.
+    `budget`, `seed`, `status`, `protocol` (a protocol's name, `cost`, or `model`), `metric` (`sse`, `mse`, `nmse`, or
+    missing), `statistic` (such as `mean` or `r_200`), `T` (such as 200, missing where it means nothing), `value`, and
+    the record's `key`. A record without scores has the rows of its known costs, and one row without a value where
+    there are none.
 
     With `by_target`, one row is one target: `protocol`, `metric` (or another name, such as
     `believed`), `target` (its number from 0, the same target for all methods of a task) and `value`.
@@ -95,14 +97,17 @@ def _numbers(record: Record, known: dict[str, Protocol]) -> Iterator[Cell]:
         scores = scores_of(record, type(protocol))
         if scores is not None:
             yield from ((name, *number) for number in protocol.numbers(scores))
-    yield from _costs(record)
+    yield from of_record(record)
 
 
-def _costs(record: Record) -> Iterator[Cell]:
+def of_record(record: Record) -> Iterator[Cell]:
+    """The numbers of a record that no protocol has: what it cost, and its surrogate's error on validation pairs."""
     if record.model:
         parameters = record.model.parameters
         for name in ("trainable", "stored", "checkpoint_bytes"):
             yield "cost", None, name, getattr(parameters, name)
         yield "cost", None, "peak_memory_bytes", record.model.peak_memory_bytes
+        own = [phase.best for phase in record.model.phases if phase.forward and phase.best is not None]
+        yield from (("model", "nmse", "surrogate", least) for least in sorted(own)[:1])
     for name, seconds in record.seconds.items():
         yield "cost", None, f"{name}_seconds", seconds

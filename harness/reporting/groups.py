@@ -61,11 +61,19 @@ class Group:
         return len(self.first.data.y_variance) if self.first.data else 0
 
     def scored(self, protocol: type[Protocol]) -> bool:
-        """Whether any row has scores of a protocol."""
+        """Whether any row has scores of a protocol.
+
+        Args:
+            protocol: its class.
+        """
         return self.score(protocol) is not None
 
     def score(self, protocol: type[Protocol]) -> Any:
-        """What a protocol found for the first row and seed that have it; None where none has."""
+        """What a protocol found for the first row and seed that have it; None where none has.
+
+        Args:
+            protocol: its class.
+        """
         return next((scores for row in self.rows if (scores := row.score(protocol)) is not None), None)
 
     @property
@@ -80,22 +88,38 @@ class Group:
         return schedule.epochs * math.ceil(self.first.data.n_train / schedule.batch) if self.first.data else 0
 
     def of_the_mean(self, metric: str) -> float:
-        """The error of always answering with the mean of y: a sum over y, or a mean, of what the metric weighs."""
+        """The error of always answering with the mean of y: a sum over y, or a mean, of what the metric weighs.
+
+        Args:
+            metric: `sse`, `mse` or `nmse`.
+        """
         variance = self.first.data.y_variance if self.first.data else []
         each = [float(value > 0) if metric == "nmse" else value for value in variance]
         return sum(each) / (max(len(each), 1) if METRICS[metric].averaged else 1)
 
     def floor(self, metric: str) -> float:
-        """The error of the task's forward model itself, below which no comparison means anything; 0 without one."""
+        """The error of the task's forward model itself, below which no comparison means anything; 0 without one.
+
+        Args:
+            metric: `sse`, `mse` or `nmse`.
+        """
         return self.first.data.floor.get(metric, 0.0) if self.first.data else 0.0
 
     def negligible(self, metric: str) -> float:
-        """The error below which two answers are alike: of the forward model itself, or as good as exact."""
+        """The error below which two answers are alike: of the forward model itself, or as good as exact.
+
+        Args:
+            metric: `sse`, `mse` or `nmse`.
+        """
         return max(self.floor(metric), EXACT * self.of_the_mean(metric))
 
 
 def group(records: Iterable[Record], root: Path | None = None) -> list[Group]:
     """Sort records of a result folder into groups that may share a table, in the order of tasks and settings.
+
+    Args:
+        records: of any tasks and settings.
+        root: the folder that they are of; None where numbers of each target are not wanted.
 
     Raises:
         UsageError: two records of one cell, which only a careless merge of folders can cause.
@@ -119,7 +143,12 @@ def group(records: Iterable[Record], root: Path | None = None) -> list[Group]:
 
 
 def by_options(groups: Sequence[Group], protocol: str) -> list[Group]:
-    """The groups as the tables of a protocol want them: rows that it scored with other options stand apart."""
+    """The groups as the tables of a protocol want them: rows that it scored with other options stand apart.
+
+    Args:
+        groups: as `group` gives them.
+        protocol: its name.
+    """
     apart = []
     for item in groups:
         options: dict[str, list[Row]] = defaultdict(list)
@@ -146,7 +175,11 @@ def _place(item: Group) -> tuple[str, tuple[str, ...], str, str]:
 
 
 def settings_of(record: Record) -> dict[str, Any]:
-    """The settings that a table's records have in common."""
+    """The settings that a table's records have in common.
+
+    Args:
+        record: one of the table.
+    """
     declared = record.declared
     return {
         "budget": declared.budget,

@@ -42,7 +42,12 @@ ABOVE = ". Each takes the best of its half, so that their mean error is above r_
 
 
 def facts(group: Group, metric: str | None = None) -> dict[str, Any]:
-    """What holds for every row of a group, for machine-readable formats."""
+    """What holds for every row of a group, for machine-readable formats.
+
+    Args:
+        group: the rows.
+        metric: that the table shows; None where it shows no error.
+    """
     settings = json.loads(group.settings)
     return {
         "task": group.task,
@@ -55,7 +60,11 @@ def facts(group: Group, metric: str | None = None) -> dict[str, Any]:
 
 
 def settings(groups: Sequence[Group]) -> Iterator[str]:
-    """Preset, schedule, protocol, seeds and hardware behind the groups, which share their settings."""
+    """Preset, schedule, protocol, seeds and hardware behind the groups, which share their settings.
+
+    Args:
+        groups: of equal settings, one at least.
+    """
     values = json.loads(groups[0].settings)
     schedule, data, sizes = values["schedule"], values["data"], values["sizes"]
     records = [record for group in groups for record in group.records]
@@ -74,14 +83,24 @@ def settings(groups: Sequence[Group]) -> Iterator[str]:
 
 
 def hardware(groups: Sequence[Group]) -> Iterator[str]:
-    """What the records of groups were made on."""
+    """What the records of groups were made on.
+
+    Args:
+        groups: any.
+    """
     stamps = [record.stamp for group in groups for record in group.records if record.stamp]
     if stamps:
         yield f"Hardware: {'; '.join(dict.fromkeys(map(_hardware, stamps)))}"
 
 
 def spread(rows: Iterable[Row], groups: Sequence[Group], origins: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """What the ± of a table comes from; `origins` are pairs of a row's label and what its repeats differ in."""
+    """What the ± of a table comes from.
+
+    Args:
+        rows: of the table.
+        groups: that they are of, with equal settings.
+        origins: pairs of a row's label and what its repeats differ in.
+    """
     seeds = sorted({len(row.done) for row in rows if row.done})
     repeats = json.loads(groups[0].settings)["sizes"]["repeats"]
     several = [str(number) for number in seeds if number > 1]
@@ -105,6 +124,11 @@ def untrained(group: Group, metric: str, errors: Mapping[str, float | None]) -> 
     """Which methods, by row, have learned nothing yet: worse than the mean of y after a training of a moment.
 
     An answer drawn from what is known of x may be so bad after any training; after a few steps it is for want of them.
+
+    Args:
+        group: the rows.
+        metric: of the errors.
+        errors: of one proposal, by the labels of the rows.
     """
     mean = group.of_the_mean(metric)
     sized = {row.label for row in group.rows if row.first.model and row.first.model.parameters.budget is not None}
@@ -117,7 +141,12 @@ def untrained(group: Group, metric: str, errors: Mapping[str, float | None]) -> 
 
 
 def floor(group: Group, metric: str | None) -> Iterator[str]:
-    """What the values in parentheses are, and where they leave nothing to compare."""
+    """What the values in parentheses are, and where they leave nothing to compare.
+
+    Args:
+        group: the rows.
+        metric: that the table shows; None where it shows no error.
+    """
     value = group.floor(metric) if metric else 0.0
     if metric and group.floor("nmse") > MOOT:
         yield (
@@ -133,7 +162,15 @@ def floor(group: Group, metric: str | None) -> Iterator[str]:
 
 
 def shortened(message: str, size: int = MESSAGE) -> str:
-    """A message with its middle left out where it is long: what to do about an error stands at its end."""
+    """A message with its middle left out where it is long: what to do about an error stands at its end.
+
+    Args:
+        message: of an error.
+        size: about how many characters are left.
+
+    >>> shortened("It went wrong in this and in that place. Do this.", 30)
+    'It went … place. Do this.'
+    """
     if len(message) <= size:
         return message
     head, tail = message[: size // 3], message[-(size - size // 3) :]
@@ -141,7 +178,11 @@ def shortened(message: str, size: int = MESSAGE) -> str:
 
 
 def failures(rows: Iterable[Row]) -> Iterator[str]:
-    """Why cells have no numbers, one note a row."""
+    """Why cells have no numbers, one note a row.
+
+    Args:
+        rows: of the table.
+    """
     for row in rows:
         for record in row.records:
             if record.status != "ok":
@@ -154,7 +195,12 @@ def failures(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def code(rows: Sequence[Row], protocol: str = "") -> Iterator[str]:
-    """Whether rows were trained, or scored, by different code."""
+    """Whether rows were trained, or scored, by different code.
+
+    Args:
+        rows: of the table.
+        protocol: whose scores it shows; empty for none.
+    """
     trained: dict[str, list[str]] = defaultdict(list)
     scored: dict[str, list[str]] = defaultdict(list)
     for row in rows:
@@ -169,19 +215,31 @@ def code(rows: Sequence[Row], protocol: str = "") -> Iterator[str]:
 
 
 def of_all(raws: Iterable[Raw]) -> Iterator[str]:
-    """What the shares of valid designs are of, where they are not all of them."""
+    """What the shares of valid designs are of, where they are not all of them.
+
+    Args:
+        raws: the rows of a table, with `valid` where it is known.
+    """
     if any(raw.get("valid") not in (None, 1.0) for raw in raws):
         yield OF_ALL
 
 
 def partial(rows: Iterable[Row]) -> Iterator[str]:
-    """The mark of rows in which some seeds have no numbers."""
+    """The mark of rows in which some seeds have no numbers.
+
+    Args:
+        rows: of the table.
+    """
     if any(row.status != "ok" and row.done for row in rows):
         yield "† some seeds have no numbers: the mean is over the others and takes no part in best"
 
 
 def published(values: Sequence[Published | None]) -> Iterator[str]:
-    """How the published values of a table were measured differently, each difference with where it applies."""
+    """How the published values of a table were measured differently, each difference with where it applies.
+
+    Args:
+        values: of the table, None where a row has none.
+    """
     sources: dict[str, list[str]] = defaultdict(list)
     where: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for value in values:

@@ -57,12 +57,24 @@ def every() -> tuple[Published, ...]:
 
 
 def find(measure: str, task: str, method: str) -> Published | None:
-    """The published value of a measure for a task and method label, or None where no paper prints it."""
+    """The published value of a measure for a task and method label, or None where no paper prints it.
+
+    Args:
+        measure: such as `multi-target` or `r_1`.
+        task: its label.
+        method: its label.
+    """
     return _index().get((measure, task, method))
 
 
 def comparable(value: Published | None, metric: str, y_dim: int) -> bool:
-    """Whether a published value is of this metric; with a single y the sum and the mean are the same."""
+    """Whether a published value is of this metric; with a single y the sum and the mean are the same.
+
+    Args:
+        value: the published one, if any.
+        metric: of ours.
+        y_dim: dimensions of y.
+    """
     return value is not None and (value.metric == metric or (y_dim == 1 and {value.metric, metric} <= {"sse", "mse"}))
 
 

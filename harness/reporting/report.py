@@ -24,6 +24,10 @@ from harness.reporting.svg import panels, thinned
 from harness.reporting.table import Table, Text
 
 NAME = "report.html"
+PROSE = ("claim", "source", "verdict", "evidence", "check", "setting", "name")
+"""Columns of texts, which may run over several lines."""
+LONG = 150
+"""Characters from which on such a text wants a wide column."""
 COLUMNS = 12
 """Numbers of a series that stand in the table beside its figure, at most."""
 LEADING = re.compile(r"~?(-?\d[\d.]*(?:e-?\d+)?)(?: \(.*\)(e-?\d+)| (k|M|kB|MB|GB)\b)?")
@@ -159,18 +163,20 @@ def _table(table: Table, title: str, places: dict[str, int]) -> dict[str, Any]:
     rows = [
         {
             "place": places.get(str(raw.get("method"))) if by_method else None,
-            "cells": [_cell(cell, raw.get(key)) for cell, key in zip(cells, keys, strict=True)],
+            "cells": [_cell(cell, raw.get(key), head) for cell, key, head in zip(cells, keys, heads, strict=True)],
         }
         for raw, cells in zip(table.rows, table.cells(), strict=True)
     ]
     stays = heads.index("method") if by_method else 0
-    return {"title": title, "heads": heads, "rows": rows, "notes": table.notes, "stays": stays}
+    shown = [(head, "prose" * (head in PROSE)) for head in heads]
+    return {"title": title, "heads": shown, "rows": rows, "notes": table.notes, "stays": stays}
 
 
-def _cell(cell: Text, raw: float | None) -> dict[str, Any]:
+def _cell(cell: Text, raw: float | None, head: str) -> dict[str, Any]:
     """A cell with the value by which it is sorted: the raw one where the column has it, else the one that is read."""
-    mark, value = cell.mark.replace(" ", "-"), _value(cell.text)
-    return {"text": cell.text, "beside": cell.beside, "mark": mark, "value": value if raw is None else raw}
+    kind, value = cell.mark.replace(" ", "-"), _value(cell.text)
+    kind = kind or ("prose" + " long" * (len(cell.text) > LONG)) * (head in PROSE)
+    return {"text": cell.text, "beside": cell.beside, "mark": kind, "value": value if raw is None else raw}
 
 
 def _value(text: str) -> float | None:

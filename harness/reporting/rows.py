@@ -68,23 +68,46 @@ class Row:
         return BASELINES in self.records[0].groups.method
 
     def scores(self, protocol: type[Protocol]) -> list[Any]:
-        """What a protocol found, one for each seed that has it."""
+        """What a protocol found, one for each seed that has it.
+
+        Args:
+            protocol: its class.
+        """
         return _scores(self, protocol)
 
     def score(self, protocol: type[Protocol]) -> Any:
-        """What a protocol found for the first seed that has it; None where it was not scored or does not apply."""
+        """What a protocol found for the first seed that has it; None where it was not scored or does not apply.
+
+        Args:
+            protocol: its class.
+        """
         return _score(self, protocol)
 
     def keeps(self, protocol: str, name: str) -> bool:
-        """Whether there are numbers of the targets of this name, as far as the first seed tells."""
+        """Whether there are numbers of the targets of this name, as far as the first seed tells.
+
+        Args:
+            protocol: its name.
+            name: of the numbers, such as a metric's.
+        """
         return self.of_first(protocol, name) is not None
 
     def of_first(self, protocol: str, name: str) -> Array | None:
-        """Numbers of the targets `(targets,)` of the first seed with scores; None where it has none."""
+        """Numbers of the targets `(targets,)` of the first seed with scores; None where it has none.
+
+        Args:
+            protocol: its name.
+            name: of the numbers, such as a metric's.
+        """
         return by_target.read(self._folders[0], protocol, name).get(name) if self._folders else None
 
     def of_targets(self, protocol: str, name: str) -> Array:
-        """Numbers of the targets `(seeds, targets)` that a protocol has, such as a metric's, of the seeds with any."""
+        """Numbers of the targets `(seeds, targets)` of the seeds that have any.
+
+        Args:
+            protocol: its name.
+            name: of the numbers, such as a metric's.
+        """
         every = [by_target.read(folder, protocol, name).get(name) for folder in self._folders]
         known = [numbers for numbers in every if numbers is not None]
         return np.stack(known) if known else np.empty((0, 0))
@@ -102,18 +125,33 @@ class Row:
         return [list(phase.curve) for phase in record.model.phases] if record.model else []
 
     def values(self, read: Read, protocol: type[Protocol] | None = None) -> list[float]:
-        """A number of each seed's record, or of a protocol's scores there, where it is finite."""
+        """A number of each seed's record, or of a protocol's scores there, where it is finite.
+
+        Args:
+            read: takes the number out of a record, or out of a protocol's scores.
+            protocol: whose scores are read; None for the record itself.
+        """
         reader = attrgetter(read) if isinstance(read, str) else read
         found = (reader(item) for item in (self.done if protocol is None else self.scores(protocol)))
         return [float(value) for value in found if value is not None and math.isfinite(value)]
 
     def mean(self, read: Read, protocol: type[Protocol] | None = None) -> float | None:
-        """The mean over seeds; None where any seed has no finite value."""
+        """The mean over seeds; None where any seed has no finite value.
+
+        Args:
+            read: takes the number out of a record, or out of a protocol's scores.
+            protocol: whose scores are read; None for the record itself.
+        """
         values = self.values(read, protocol)
         return fmean(values) if values and len(values) == len(self.done) else None
 
     def spread(self, read: Read, protocol: type[Protocol] | None = None) -> float | None:
-        """The standard deviation over seeds; None with fewer than two."""
+        """The standard deviation over seeds; None with fewer than two.
+
+        Args:
+            read: takes the number out of a record, or out of a protocol's scores.
+            protocol: whose scores are read; None for the record itself.
+        """
         values = self.values(read, protocol)
         return stdev(values) if len(values) > 1 else None
 
@@ -137,6 +175,10 @@ def scores_of(record: Record, protocol: type[Protocol]) -> Any:
     """What a protocol found in a record; None where it was not scored or does not apply.
 
     Scores of another version of the protocol, which it does not read, are left out with a logged warning.
+
+    Args:
+        record: any.
+        protocol: its class.
     """
     score = record.scores.get(protocol.name)
     if score is None or score.values is None:
@@ -163,6 +205,10 @@ def _left_out(protocol: type[Protocol], reason: str) -> None:
 
 
 def order(row: Row) -> tuple[int, str]:
-    """Where a row stands: the papers' methods first, then all others, the baselines last; by name."""
+    """Where a row stands: the papers' methods first, then all others, the baselines last; by name.
+
+    Args:
+        row: of any table.
+    """
     groups = row.records[0].groups.method
     return 2 if BASELINES in groups else 0 if PAPER in groups else 1, row.label

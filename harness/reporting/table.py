@@ -62,7 +62,11 @@ class Table:
     notes: tuple[str, ...]
 
     def noting(self, note: str) -> Table:
-        """The same table with a further note, first of all."""
+        """The same table with a further note, first of all.
+
+        Args:
+            note: a line of text.
+        """
         return replace(self, notes=(note, *self.notes))
 
     def cells(self) -> list[list[Text]]:
@@ -122,7 +126,14 @@ class Table:
 
 
 def incomplete(status: str) -> bool:
-    """Whether some of a row's seeds have numbers and others have none, as in `1 of 3 seeds: timeout`."""
+    """Whether some of a row's seeds have numbers and others have none, as in `1 of 3 seeds: timeout`.
+
+    Args:
+        status: of a row.
+
+    >>> incomplete("1 of 3 seeds: timeout"), incomplete("timeout")
+    (True, False)
+    """
     return " seeds: " in status
 
 

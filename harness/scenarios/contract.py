@@ -66,13 +66,24 @@ class Scenario:
         return frozenset()
 
     def refusal(self, x_dim: int, y_dim: int) -> str | None:
-        """Why this scenario cannot be applied to a task of these dimensions; None where it can."""
+        """Why this scenario cannot be applied to a task of these dimensions; None where it can.
+
+        Args:
+            x_dim: dimensions of a design.
+            y_dim: dimensions of a target.
+        """
         return None
 
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         """The training and validation pairs that methods see, from the task's own, physical and float64.
 
         NaN means not known: an entry of x or y, or a whole x or y where the other stands alone.
+
+        Args:
+            task: whose pairs they are.
+            train: `(n, x_dim)` and `(n, y_dim)`.
+            valid: likewise.
+            generator: all randomness comes from it.
         """
         return train, valid
 

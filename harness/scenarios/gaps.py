@@ -68,9 +68,17 @@ class Gaps(Scenario):
 
 
 def filled(y: Tensor, known: Tensor) -> Tensor:
-    """Targets `(m, y_dim)` whose NaN entries are those of the known y `(n, y_dim)` that is nearest in the others.
+    """Targets `(m, y_dim)` whose NaN entries are those of the known y that is nearest in the others.
 
     Nearest in units of each entry's standard deviation over the known.
+
+    Args:
+        y: targets `(m, y_dim)`, physical, with NaN.
+        known: y to fill from `(n, y_dim)`, physical and complete.
+
+    >>> known = torch.tensor([[1.1, 5.0], [9.0, 6.0]], dtype=torch.float64)
+    >>> filled(torch.tensor([[1.0, math.nan]], dtype=torch.float64), known).tolist()
+    [[1.0, 5.0]]
     """
     scale = known.std(0).where(known.std(0) > 0, 1.0)
     parts = []

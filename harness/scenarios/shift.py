@@ -62,5 +62,11 @@ def _rows(y: Tensor, chosen: Tensor) -> Tensor:
 
 
 def nearest(y: Tensor, known: Tensor, scale: Tensor) -> Tensor:
-    """Of the known y `(n, y_dim)` the one that is nearest to each target `(m, y_dim)`, in these units of each entry."""
+    """Of the known y the one that is nearest to each target `(m, y_dim)`.
+
+    Args:
+        y: targets `(m, y_dim)`, physical; an entry that is NaN does not count.
+        known: y to choose from `(n, y_dim)`, physical.
+        scale: the unit of each entry `(y_dim,)`.
+    """
     return torch.stack([known[((known - row) / scale).square().nansum(1).argmin()] for row in y])

@@ -16,13 +16,23 @@ GROUPS = {"p1": (1, False), "p2": (2, False), "pmm": (2, True), "p4": (4, False)
 
 
 def draw(n: int, seed: int) -> np.ndarray:
-    """Designs `(n, 1024)` of zeros and ones, uint8; those of a smaller n and the same seed come first."""
+    """Designs `(n, 1024)` of zeros and ones, uint8; those of a smaller n and the same seed come first.
+
+    Args:
+        n: how many.
+        seed: a whole number, 0 or more.
+    """
     blocks = [block(seed, index) for index in range(-(-n // BLOCK))]
     return np.concatenate([np.empty((0, PIXELS**2), np.uint8), *blocks])[:n]
 
 
 def block(seed: int, index: int) -> np.ndarray:
-    """The designs `(BLOCK, 1024)` number index * BLOCK and following, uint8."""
+    """The designs `(BLOCK, 1024)` number index * BLOCK and following, uint8.
+
+    Args:
+        seed: of all designs.
+        index: number of the block, from 0.
+    """
     random = np.random.default_rng([seed, index])
     fields = smooth_fields(BLOCK, random)
     groups = random.integers(len(GROUPS), size=BLOCK)
@@ -32,7 +42,12 @@ def block(seed: int, index: int) -> np.ndarray:
 
 
 def smooth_fields(n: int, random: Generator) -> np.ndarray:
-    """White noise on the periodic grid under a Gaussian filter of random length and anisotropy, `(n, 32, 32)`."""
+    """White noise on the periodic grid under a Gaussian filter of random length and anisotropy, `(n, 32, 32)`.
+
+    Args:
+        n: how many.
+        random: all randomness comes from it.
+    """
     noise = random.standard_normal((n, PIXELS, PIXELS))
     length = random.uniform(*LENGTHS, (n, 1, 1))
     stretch = np.exp(random.uniform(*STRETCH, (n, 1, 1)))
@@ -42,7 +57,12 @@ def smooth_fields(n: int, random: Generator) -> np.ndarray:
 
 
 def symmetrised(fields: np.ndarray, group: str) -> np.ndarray:
-    """The sum of the fields' images `(n, 32, 32)` under a plane group."""
+    """The sum of the fields' images `(n, 32, 32)` under a plane group.
+
+    Args:
+        fields: `(n, 32, 32)`.
+        group: a name among `GROUPS`.
+    """
     rotations, mirrored = GROUPS[group]
     turned = [np.rot90(fields, 4 // rotations * k, (1, 2)) for k in range(rotations)]
     images = turned + [image[:, ::-1] for image in turned] if mirrored else turned
@@ -51,7 +71,12 @@ def symmetrised(fields: np.ndarray, group: str) -> np.ndarray:
 
 
 def thresholded(fields: np.ndarray, volume: np.ndarray) -> np.ndarray:
-    """The highest pixels of each field, to a share `volume` `(n,)` of all; ties are solid together."""
+    """The highest pixels of each field as ones `(n, 32, 32)`, uint8, all others as zeros; ties are solid together.
+
+    Args:
+        fields: `(n, 32, 32)`.
+        volume: the share of solid pixels in each `(n,)`, 0 to 1.
+    """
     solid = np.rint(volume * PIXELS**2).astype(int).clip(1, PIXELS**2)
     ordered = np.sort(fields.reshape(len(fields), -1), axis=1)
     level = ordered[np.arange(len(fields)), PIXELS**2 - solid]

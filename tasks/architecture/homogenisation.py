@@ -59,7 +59,10 @@ class Merge:
 
 
 def effective_stiffness(modulus: Tensor) -> Tensor:
-    """C `(n, 3, 3)` of periodic cells, strains (xx, yy, 2 xy), from Young's moduli `(n, pixels, pixels)`, [ix, iy].
+    """C `(n, 3, 3)` of periodic cells for the strains (xx, yy, 2 xy), in the unit of the moduli.
+
+    Args:
+        modulus: Young's modulus of each pixel `(n, pixels, pixels)`, [ix, iy], float64.
 
     Raises:
         ValueError: the pixels of a side are no power of two, at least 4.
@@ -73,7 +76,11 @@ def effective_stiffness(modulus: Tensor) -> Tensor:
 
 
 def youngs_modulus(stiffness: Tensor) -> Tensor:
-    """E_x = 1 / S_11 `(n,)`: the stiffness `(n, 3, 3)` along x while the other two strains relax."""
+    """E_x = 1 / S_11 `(n,)`: the stiffness along x while the other two strains relax.
+
+    Args:
+        stiffness: C `(n, 3, 3)`.
+    """
     return _condense(stiffness, 1)[:, 0, 0]
 
 

@@ -14,15 +14,26 @@ POWER = 3  # the least with which grey obeys the Hashin-Shtrikman bound: max(2 /
 
 
 def pixel_modulus(x: Tensor) -> Tensor:
-    """Young's modulus of pixels with values x, clamped to [0, 1]: VOID + (SOLID - VOID) x^POWER.
+    """Young's modulus of pixels, in the shape of x: VOID + (SOLID - VOID) x^POWER.
 
     The power law and the bound on its exponent: Bendsoe, Sigmund 1999 (Archive of Applied Mechanics 69, 635).
+
+    Args:
+        x: values of pixels, which are clamped to [0, 1].
+
+    >>> pixel_modulus(torch.tensor([0.0, 1.0], dtype=torch.float64)).tolist()
+    [0.04, 4.0]
     """
     return VOID + (SOLID - VOID) * x.clamp(0, 1) ** POWER
 
 
 def forward(x: Tensor, divisions: int = 1) -> Tensor:
-    """E_x `(n, 1)` of finite designs x `(n, 1024)`, each pixel divided into `divisions` x `divisions` elements."""
+    """E_x `(n, 1)` of finite designs, float64, in quarters of the solid's modulus.
+
+    Args:
+        x: pixels `(n, 1024)`, [ix, iy] row by row.
+        divisions: elements on a side of each pixel.
+    """
     modulus = pixel_modulus(x.to(torch.float64)).reshape(len(x), PIXELS, PIXELS)
     for axis in (1, 2):
         modulus = modulus.repeat_interleave(divisions, axis)

@@ -35,6 +35,15 @@ Arrays = tuple[np.ndarray, np.ndarray]
 def load(n: int, seed: int, compute: Callable[[int, int, Path], Arrays]) -> Arrays:
     """The designs, bit-packed, and y of `compute(n, seed, blocks)`, from the cache where they are there.
 
+    Args:
+        n: how many designs.
+        seed: of the designs.
+        compute: makes them where the cache has none, as `generate` does; its last argument is the file of finished
+            blocks.
+
+    Returns:
+        Designs `(n, 128)`, uint8, eight pixels a byte, and their y `(n, 1)`, float64.
+
     Raises:
         UsageError: the cache cannot be written.
     """
@@ -50,7 +59,12 @@ def load(n: int, seed: int, compute: Callable[[int, int, Path], Arrays]) -> Arra
 
 
 def key(n: int, seed: int) -> str:
-    """SHA-256 of all that decides about the numbers; the libraries do about their last bits."""
+    """SHA-256 of all that decides about the numbers; the libraries do about their last bits.
+
+    Args:
+        n: how many designs.
+        seed: of the designs.
+    """
     sources = {name: _digest(Path(__file__).with_name(name).read_bytes()) for name in SOURCES}
     inputs = {"n": n, "seed": seed, "numpy": np.__version__, "torch": torch.__version__, **sources}
     return _digest(json.dumps(inputs, sort_keys=True).encode())
@@ -91,7 +105,11 @@ def generate(n: int, seed: int, blocks: Path | None = None, workers: int | None 
 
 
 def simulated(question: np.ndarray) -> np.ndarray:
-    """In a worker: the designs of block `question[1]` of the seed `question[0]`, their bits as numbers, and their y."""
+    """In a worker: the designs of a block, their bits as numbers, and their y: `(BLOCK, 17)`, float64.
+
+    Args:
+        question: seed of the designs and number of the block `(2,)`.
+    """
     x = block(*question.tolist())
     y = forward(torch.from_numpy(x)).numpy()
     return np.concatenate([np.packbits(x, axis=1).view(np.float64), y], 1)

@@ -46,6 +46,7 @@ class Architecture(Task):
         "Bendsoe, Sigmund 1999, Archive of Applied Mechanics 69, 635",
     )
     y_labels: tuple[str, ...] = ("Young's modulus [1/4 solid]",)
+    simulated_pairs = True
     ahead = "simulates its designs to learn from, for about 4 min on two cores where these are 100 000"
     n_train = 100_000
     cost = 3.2
@@ -60,7 +61,12 @@ class Architecture(Task):
         return torch.from_numpy(draw(n, _seed(generator))).to(generator.device, torch.float64)
 
     def pairs(self, n: int, generator: Generator) -> Pairs:
-        """Prior draws and their y: those of `sample_prior` and `simulate`, kept in a cache where they are many."""
+        """Prior draws and their y: those of `sample_prior` and `simulate`, kept in a cache where they are many.
+
+        Args:
+            n: how many.
+            generator: its next number is the seed of the designs.
+        """
         if n <= UNCACHED:
             return self.draw(n, generator)
         designs, y = self._cached(n, generator)
@@ -91,6 +97,9 @@ class Architecture(Task):
 
         The 1024 periodic shifts leave y unchanged as well, but they describe the same material from another origin;
         all 4096 images of a design would take 34 MB. Images of a symmetric design coincide.
+
+        Args:
+            x: designs `(n, 1024)`, pixels of 0 and 1.
         """
         cell = x.reshape(-1, *self.x_shape)
         images = [cell, cell.flip(1), cell.flip(2), cell.flip(1, 2)]
@@ -101,6 +110,9 @@ class Architecture(Task):
 
         Checkerboard is the share of the 2 x 2 windows, of the rounded design and periodic, whose solid pixels are a
         diagonal pair: with one element a pixel they are joined as if they were welded.
+
+        Args:
+            x: designs `(n, 1024)`, pixels of any value.
         """
         valid = self.in_support(x)
         solid = x > 0.5
@@ -112,7 +124,12 @@ class Architecture(Task):
         return {name: torch.where(valid, value, math.nan) for name, value in found.items()}
 
     def sketch(self, axes: Any, x: Tensor) -> None:
-        """Draw the cell, solid black, with x to the right and y upwards."""
+        """Draw the cell, solid black, with x to the right and y upwards.
+
+        Args:
+            axes: matplotlib's.
+            x: a design `(1024,)`, pixels from 0 to 1.
+        """
         pixels = x.detach().cpu().reshape(self.x_shape)
         axes.imshow(pixels.T.numpy(), cmap="gray_r", vmin=0, vmax=1, origin="lower", extent=(0, PIXELS, 0, PIXELS))
         axes.set(xlabel="x [pixel]", ylabel="y [pixel]")

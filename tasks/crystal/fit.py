@@ -81,20 +81,35 @@ def start() -> Parameters:
 
 
 def packed(parameters: Parameters) -> Tensor:
-    """The free constants as one vector `(42,)`, exponents mapped from their interval to all numbers."""
+    """The free constants as one vector `(42,)`, exponents mapped from their interval to all numbers.
+
+    Args:
+        parameters: constants of the model, in eV and angstrom.
+    """
     low, high = EXPONENTS
     return torch.cat([parameters.levels, parameters.amplitude, ((parameters.exponent - low) / (high - low)).logit()])
 
 
 def unpacked(theta: Tensor, reference: Tensor) -> Parameters:
-    """The inverse of `packed`, for reference distances `(20,)`."""
+    """The inverse of `packed`.
+
+    Args:
+        theta: the free constants `(42,)`.
+        reference: the distances r0 `(20,)` in angstrom, which are not fitted.
+    """
     low, high = EXPONENTS
     own, amplitude, exponent = theta.split([2, len(CHANNELS), len(CHANNELS)])
     return Parameters(own, reference, amplitude, low + (high - low) * exponent.sigmoid())
 
 
 def loss(parameters: Parameters, rows: Rows, gap_weight: float) -> Tensor:
-    """Mean over the rows, in eV^2."""
+    """Mean over the rows, in eV^2, a scalar; the ridge is not in it.
+
+    Args:
+        parameters: constants of the model.
+        rows: what they are compared with.
+        gap_weight: w, the weight of the squared error of the gap.
+    """
     energies = levels(rows.x, parameters)
     difference = energies[..., : dft.BANDS] - rows.levels
     difference = difference - difference.mean((1, 2), keepdim=True)
@@ -109,7 +124,14 @@ def _filled_edges(energies: Tensor) -> Tensor:
 
 
 def fit(rows: Rows, setting: Setting, begin: Parameters, steps: int = STEPS) -> Parameters:
-    """Minimise the loss by L-BFGS."""
+    """Minimise the loss by L-BFGS.
+
+    Args:
+        rows: what the constants are fitted to.
+        setting: weight of the gap and ridge.
+        begin: the constants that the search starts from, and that the ridge draws to.
+        steps: of L-BFGS, at most.
+    """
     origin = packed(begin)
     theta = origin.clone().requires_grad_()
     search = torch.optim.LBFGS(
@@ -128,7 +150,11 @@ def fit(rows: Rows, setting: Setting, begin: Parameters, steps: int = STEPS) -> 
 
 
 def choose(rows: Rows) -> tuple[Setting, dict[str, float]]:
-    """The setting whose fit to four fifths of the rows has the least RMSE on the last fifth, and that of each."""
+    """The setting whose fit to four fifths of the rows has the least RMSE on the last fifth, and that of each.
+
+    Args:
+        rows: those of which a fifth validates.
+    """
     train, valid = dft.split(len(rows), VALIDATION, VALIDATION_SEED)
     found = {}
     for setting in (Setting(*pair) for pair in product(GAP_WEIGHTS, RIDGES)):
@@ -142,6 +168,10 @@ def errors(parameters: Parameters, rows: Rows) -> dict[str, float]:
     """Of y = max(0, gap) against DFT, in eV.
 
     `low` and `high`: rows whose DFT gap is extreme; `same_edge`: share whose highest filled level is at DFT's k-point.
+
+    Args:
+        parameters: constants of the model.
+        rows: the calculations to compare with.
     """
     energies = levels(rows.x, parameters)
     truth, y = rows.gap.clamp(min=0), gap(energies).clamp(min=0)
@@ -162,7 +192,15 @@ def errors(parameters: Parameters, rows: Rows) -> dict[str, float]:
 
 
 def report(fitted: Parameters, known: Rows, train: Tensor, held: Tensor, chosen: dict[str, Any]) -> dict[str, Any]:
-    """What is written: the constants, what they were fitted to, and their errors."""
+    """What is written: the constants, what they were fitted to, and their errors.
+
+    Args:
+        fitted: constants of the model.
+        known: all rows.
+        train: numbers of the rows that they were fitted to `(m,)`.
+        held: numbers of the rows that were held out `(k,)`.
+        chosen: the setting, and what it was chosen by.
+    """
     declared = fitted.declared()
     rounded = Parameters.of(declared)
     return {
@@ -176,12 +214,20 @@ def report(fitted: Parameters, known: Rows, train: Tensor, held: Tensor, chosen:
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON aside and rename it into place."""
+    """Write JSON aside and rename it into place.
+
+    Args:
+        path: the file, which is replaced.
+        content: as `report` gives it.
+    """
     write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Choose, fit, write and print.
+
+    Args:
+        arguments: of the command line; those of the process where omitted.
 
     Raises:
         SystemExit: the file already holds this version, whose y would change.

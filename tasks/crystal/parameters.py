@@ -33,12 +33,21 @@ class Parameters:
     """`(20,)`: n."""
 
     def integral(self, channel: str, distance: Tensor) -> Tensor:
-        """V(r) = V0 (r / r0)^-n of a channel in eV, at distances of any shape (Harrison 1980)."""
+        """V(r) = V0 (r / r0)^-n of a channel in eV, at distances of any shape (Harrison 1980).
+
+        Args:
+            channel: one of `CHANNELS`.
+            distance: r in angstrom.
+        """
         i = CHANNELS.index(channel)
         return self.amplitude[i] * (distance / self.reference[i]) ** -self.exponent[i]
 
     def to(self, device: torch.device) -> Parameters:
-        """The same constants on another device."""
+        """The same constants on another device.
+
+        Args:
+            device: where they are wanted.
+        """
         return Parameters(*(getattr(self, item.name).to(device) for item in fields(self)))
 
     def declared(self) -> dict[str, Any]:
@@ -53,13 +62,21 @@ class Parameters:
 
     @classmethod
     def of(cls, declared: dict[str, Any]) -> Parameters:
-        """The inverse of `declared`."""
+        """The inverse of `declared`.
+
+        Args:
+            declared: what a file holds.
+        """
         columns = [[declared["channels"][name][key] for name in CHANNELS] for key in ("r0", "V0", "n")]
         levels = [declared["e_d"], declared["e_p"]]
         return cls(*(torch.tensor(values, dtype=torch.float64) for values in (levels, *columns)))
 
 
 def read(path: Path = FROZEN) -> dict[str, Any]:
-    """The file that `python -m tasks.crystal.fit` writes: version, parameters, what they were fitted to, errors."""
+    """The file that `python -m tasks.crystal.fit` writes: version, parameters, what they were fitted to, errors.
+
+    Args:
+        path: the file; the frozen one where omitted.
+    """
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content

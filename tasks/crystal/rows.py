@@ -48,7 +48,13 @@ def read() -> Rows:
 
 
 def split(n: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices of n rows as two random parts, ascending: the second is `share` of them."""
+    """Indices of n rows as two random parts, ascending: the second is `share` of them.
+
+    Args:
+        n: how many rows.
+        share: of them in the second part, 0 to 1.
+        seed: of the draw.
+    """
     order = torch.randperm(n, generator=Generator().manual_seed(seed))
     held = round(share * n)
     return order[held:].sort().values, order[:held].sort().values

@@ -26,20 +26,39 @@ D_TENSORS = (  # xy, yz, zx, x2-y2, 3z2-r2
 
 
 def pp_block(n: Tensor, sigma: Tensor, pi: Tensor) -> Tensor:
-    """`(..., 3, 3)` between p orbitals x, y, z along unit vectors n `(..., 3)`, with integrals `(...)`."""
+    """`(..., 3, 3)` between the p orbitals x, y, z of two atoms, in the unit of the integrals.
+
+    Args:
+        n: unit vectors of the bonds `(..., 3)`.
+        sigma: the integrals V_sigma `(...)`.
+        pi: the integrals V_pi `(...)`.
+    """
     outer = n[..., :, None] * n[..., None, :]
     sigma, pi = sigma[..., None, None], pi[..., None, None]
     return pi * torch.eye(3, dtype=n.dtype, device=n.device) + (sigma - pi) * outer
 
 
 def dp_block(n: Tensor, sigma: Tensor, pi: Tensor) -> Tensor:
-    """`(..., 5, 3)` between the d orbitals of one atom and the p orbitals of another that lies along n."""
+    """`(..., 5, 3)` between the d orbitals of one atom and the p orbitals of another that lies along n.
+
+    Args:
+        n: unit vectors of the bonds `(..., 3)`, from d to p.
+        sigma: the integrals V_sigma `(...)`.
+        pi: the integrals V_pi `(...)`.
+    """
     s, p = _components(n)
     return -(sigma[..., None, None] * s[..., None] * n[..., None, :] + pi[..., None, None] * p)
 
 
 def dd_block(n: Tensor, sigma: Tensor, pi: Tensor, delta: Tensor) -> Tensor:
-    """`(..., 5, 5)` between d orbitals along n."""
+    """`(..., 5, 5)` between the d orbitals of two atoms, in the unit of the integrals.
+
+    Args:
+        n: unit vectors of the bonds `(..., 3)`.
+        sigma: the integrals V_sigma `(...)`.
+        pi: the integrals V_pi `(...)`.
+        delta: the integrals V_delta `(...)`.
+    """
     s, p = _components(n)
     along, across = s[..., :, None] * s[..., None, :], p @ p.mT
     sigma, pi, delta = (integral[..., None, None] for integral in (sigma, pi, delta))

@@ -108,7 +108,12 @@ class Crystal(Task):
         return Pairs(x.to(generator.device), y.to(generator.device))
 
     def images(self, x: Tensor) -> Tensor:
-        """The 24 images of x: six orders of the axes, each with no angle or one of three pairs turned round."""
+        """The 24 images of x `(24, n, 6)`, itself first: six orders of the axes, each with no angle or one of three
+        pairs turned round.
+
+        Args:
+            x: designs `(n, 6)`: edges in angstrom, angles in degrees.
+        """
         found = []
         for order in permutations(range(3)):
             moved = x[:, [*order, *(3 + axis for axis in order)]]

@@ -57,7 +57,13 @@ class Shell:
 
 
 def shell(first: str, second: str, length: float) -> Shell:
-    """The bonds from one site to all images of another that have this length in the cubic cell of edge 1."""
+    """The bonds from one site to all images of another that have this length in the cubic cell of edge 1.
+
+    Args:
+        first: a name among `SITES`.
+        second: another, or the same.
+        length: in units of the cubic cell's edge.
+    """
     apart = [b - a for a, b in zip(SITES[first], SITES[second], strict=True)]
     vectors, even, odd = [], [], []
     for steps in product((-1, 0, 1), repeat=3):
@@ -86,9 +92,12 @@ SHELLS: dict[Pair, Shell] = {
 
 
 def lattice(x: Tensor) -> Tensor:
-    """Lattice vectors, the rows of `(n, 3, 3)`, of edges a, b, c and angles alpha, beta, gamma in degrees, `(n, 6)`.
+    """Lattice vectors in angstrom, the rows of `(n, 3, 3)`, of cells.
 
     Alpha is the angle between b and c, beta between c and a, gamma between a and b. A cell that cannot be is NaN.
+
+    Args:
+        x: edges a, b, c in angstrom and angles alpha, beta, gamma in degrees `(n, 6)`.
     """
     a, b, c = x[:, :3].unbind(-1)
     angles = torch.deg2rad(x[:, 3:])
@@ -102,9 +111,13 @@ def lattice(x: Tensor) -> Tensor:
 
 
 def hamiltonian(x: Tensor, parameters: Parameters) -> Tensor:
-    """Real symmetric H `(n, 8, 14, 14)` in eV of cells x `(n, 6)` at the TRIM points.
+    """Real symmetric H `(n, 8, 14, 14)` in eV of cells at the TRIM points.
 
     Orbitals: d in the order of `slater_koster.D_TENSORS`, then x, y, z of each of `OXYGENS`.
+
+    Args:
+        x: cells `(n, 6)`, which must exist: edges in angstrom, angles in degrees.
+        parameters: constants of the model, in eV and angstrom.
     """
     cells = lattice(x)
     bonds = {}
@@ -161,11 +174,20 @@ def _oxygen(bonds: Bonds, parameters: Parameters) -> list[list[Tensor]]:
 
 
 def levels(x: Tensor, parameters: Parameters) -> Tensor:
-    """Energies `(n, 8, 14)` in eV, ascending, of cells x `(n, 6)`, which must exist, at the TRIM points."""
+    """Energies `(n, 8, 14)` in eV, ascending, of cells at the TRIM points.
+
+    Args:
+        x: cells `(n, 6)`, which must exist: edges in angstrom, angles in degrees.
+        parameters: constants of the model, on any device.
+    """
     parameters = parameters.to(x.device)
     return torch.cat([torch.linalg.eigvalsh(hamiltonian(rows, parameters)) for rows in x.split(CHUNK)])
 
 
 def gap(energies: Tensor) -> Tensor:
-    """Lowest empty less highest filled of energies `(n, k, bands)`, in eV `(n,)`; negative where bands overlap."""
+    """Lowest empty less highest filled level `(n,)`, in eV; negative where bands overlap.
+
+    Args:
+        energies: `(n, k, bands)` in eV, ascending along the bands.
+    """
     return energies[..., FILLED].amin(-1) - energies[..., FILLED - 1].amax(-1)

@@ -26,8 +26,16 @@ LISTED = 40  # columns up to which an error names all of them
 def choose(text: str, names: Sequence[str], option: str) -> list[str]:
     """The names that a text stands for, each once: piece by piece, within a piece in the order of the file.
 
+    Args:
+        text: names, ranges and patterns, joined by `+`.
+        names: of all columns, in the order of the file.
+        option: what the text was given for, such as `x`.
+
     Raises:
         UsageError: a piece that no column matches, or a range that is none; `option` is named in it.
+
+    >>> choose("a:c+gap", ["a", "b", "c", "d", "gap"], "x")
+    ['a', 'b', 'c', 'gap']
     """
     if text in names:
         return [text]
@@ -36,7 +44,14 @@ def choose(text: str, names: Sequence[str], option: str) -> list[str]:
 
 
 def axis_of(names: Sequence[str]) -> tuple[str, tuple[float, ...]] | None:
-    """Label and values of the axis: of names such as T400, T410, ... that rise or fall. None where they do not."""
+    """Label and values of the axis: of names such as T400, T410, ... that rise or fall. None where they do not.
+
+    Args:
+        names: of the columns of y, in their order.
+
+    >>> axis_of([f"T{wavelength}" for wavelength in range(400, 500, 10)])[1][:3]
+    (400.0, 410.0, 420.0)
+    """
     matches = [NUMBERED.fullmatch(name) for name in names]
     if len(names) < POINTS or not all(matches):
         return None
@@ -50,9 +65,14 @@ def axis_of(names: Sequence[str]) -> tuple[str, tuple[float, ...]] | None:
 
 
 def kinds_of(text: str, x: Tensor, names: Sequence[str]) -> tuple[Kind, ...]:
-    """What the columns x `(n, x_dim)` are: as they look (`auto`), all `continuous`, or those named hold whole numbers.
+    """What the columns of x are: as they look (`auto`), all `continuous`, or those named hold whole numbers.
 
     Of the columns that are named, adjacent ones of 0 and 1 that sum to one in every row are categorical.
+
+    Args:
+        text: `auto`, `continuous`, or columns as of `choose`.
+        x: designs `(n, x_dim)`, physical.
+        names: of the columns of x.
 
     Raises:
         UsageError: no such column, or one that holds other numbers.

@@ -46,6 +46,10 @@ class Form:
 def read(path: Path, form: Form) -> pd.DataFrame:
     """The rows of a text file, packed by gzip or not, cells that are no numbers as text.
 
+    Args:
+        path: the file.
+        form: how it is written.
+
     Raises:
         UsageError: another encoding, no names of columns, or rows of different lengths.
         ValueError, OSError: the file is damaged in another way.
@@ -84,14 +88,27 @@ def read(path: Path, form: Form) -> pd.DataFrame:
 
 
 def names_of(line: str, sep: str) -> list[str]:
-    """The names, or values, in a line."""
+    """The names, or values, in a line.
+
+    Args:
+        line: one line of the file.
+        sep: what separates columns, a key of `SEPARATORS`.
+
+    >>> names_of('length [mm]; "gap; indirect"', "semicolon")
+    ['length [mm]', 'gap; indirect']
+    """
     if sep == "space":
         return [word.strip('"') for word in WORDS.findall(line)]
     return [cell.strip() for cell in next(csv.reader([line], delimiter=SEPARATORS[sep], skipinitialspace=True), [])]
 
 
 def is_number(text: str, decimal: str = "point") -> bool:
-    """Whether a cell is a number when decimals are written so."""
+    """Whether a cell is a number.
+
+    Args:
+        text: what the cell holds.
+        decimal: how decimals are written, `point` or `comma`.
+    """
     if decimal == "comma":
         text = text.translate(SWAPPED)
     try:
@@ -103,6 +120,10 @@ def is_number(text: str, decimal: str = "point") -> bool:
 
 def require_distinct(names: Sequence[str], path: Path) -> None:
     """Refuse a name that several columns have.
+
+    Args:
+        names: of all columns.
+        path: the file, which an error names.
 
     Raises:
         UsageError: naming it.

@@ -29,6 +29,13 @@ FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 def engine(text: str, x_names: Sequence[str], whole: Sequence[bool], y_dim: int, limit: float) -> Function | Program:
     """What answers a batch, from the text of the option.
 
+    Args:
+        text: `module:function`, or a command.
+        x_names: names of the columns of x, which a program is given.
+        whole: for each column of x, whether it holds whole numbers.
+        y_dim: numbers that an answer must have for each design.
+        limit: seconds that a batch may take.
+
     Raises:
         UsageError: no such module, function in it, or program.
     """
@@ -43,6 +50,9 @@ def identity(text: str) -> str:
 
     That is `module:function` and the contents of the module's file; or the command, in which a file goes by its name
     without folders, and the contents of the files that it names.
+
+    Args:
+        text: `module:function`, or a command.
     """
     if FUNCTION.fullmatch(text):
         return digest(text.encode(), _source(text).read_bytes())
@@ -58,6 +68,13 @@ class Program:
     The input begins with the names of the columns; numbers have all their digits, and those of a column of whole
     numbers no point. The output has a row for each design, in the same order, and may begin with names; `nan` stands
     for what cannot be simulated.
+
+    Args:
+        words: the command and its arguments.
+        names: of the columns of x.
+        whole: for each of them, whether it holds whole numbers.
+        y_dim: numbers in a row of the output.
+        limit: seconds that a batch may take.
     """
 
     def __init__(
@@ -66,7 +83,10 @@ class Program:
         self.words, self.names, self.whole, self.y_dim, self.limit = list(words), list(names), whole, y_dim, limit
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Targets `(n, y_dim)` of designs `(n, x_dim)`.
+        """Targets `(n, y_dim)` of designs, float64.
+
+        Args:
+            x: designs `(n, x_dim)`, physical.
 
         Raises:
             Failed: the program ended with an error or too late, or its output is no such table.
@@ -105,14 +125,23 @@ class Program:
 
 
 class Function(Workers):
-    """A Python function `(n, x_dim)` to `(n, y_dim)`, in processes of its own that can be ended when it is too slow."""
+    """A Python function `(n, x_dim)` to `(n, y_dim)`, in processes of its own that can be ended when it is too slow.
+
+    Args:
+        name: `module:function`.
+        y_dim: numbers for each design.
+        limit: seconds that a batch may take.
+    """
 
     def __init__(self, name: str, y_dim: int, limit: float) -> None:
         super().__init__(name, limit)
         self.y_dim = y_dim
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Targets `(n, y_dim)` of designs `(n, x_dim)`.
+        """Targets `(n, y_dim)` of designs, float64.
+
+        Args:
+            x: designs `(n, x_dim)`, physical.
 
         Raises:
             Failed: the function raised or took too long, its process died, or what it returned has another shape.

@@ -16,6 +16,11 @@ class Proxy(nn.Module):
 
     x and y are standardised inside. Each member's y is clamped to [low, high] first: where many rows have exactly the
     least (or the greatest) y, that value is the bound, and members take it exactly; elsewhere it is infinite.
+
+    Args:
+        members: networks of the ensemble.
+        sizes: columns of x, of each hidden layer, and of y.
+        generator: of the first weights; the global random state where omitted.
     """
 
     x_mean: Tensor
@@ -37,7 +42,11 @@ class Proxy(nn.Module):
             self.register_buffer(name, torch.full((size,), value, dtype=torch.float64))
 
     def standardised(self, x: Tensor) -> Tensor:
-        """Outputs `(members, n, y_dim)`, not clamped, for inputs `(n, x_dim)` or `(members, n, x_dim)`; no units."""
+        """Outputs `(members, n, y_dim)`, standardised and not clamped.
+
+        Args:
+            x: designs `(n, x_dim)`, or others for each member `(members, n, x_dim)`, standardised.
+        """
         members = self.weights[0].shape[0]
         hidden = x if x.dim() == 3 else x.expand(members, -1, -1)
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
@@ -45,11 +54,20 @@ class Proxy(nn.Module):
         return hidden
 
     def each(self, x: Tensor) -> Tensor:
-        """The answers of all members `(members, n, y_dim)`."""
+        """The answers of all members `(members, n, y_dim)`, physical.
+
+        Args:
+            x: designs `(n, x_dim)`, physical.
+        """
         output = self.standardised((x - self.x_mean) / self.x_scale)
         return (output * self.y_scale + self.y_mean).clamp(self.low, self.high)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The answers `(n, y_dim)`, physical: the mean over the members.
+
+        Args:
+            x: designs `(n, x_dim)`, physical.
+        """
         return torch.cat([self.each(rows).mean(0) for rows in x.split(CHUNK)])
 
 

@@ -32,6 +32,14 @@ def numbers(
 
     With `missing="drop"` those are the rows without a cell that is empty, or says that there is no value.
 
+    Args:
+        frame: the table, as `reading.read` gives it.
+        x: names of the columns of x.
+        y: names of the columns of y.
+        path: the file, which an error names.
+        decimal: its decimal sign.
+        missing: what to do about cells without a value: `refuse` them, or `drop` their rows.
+
     Raises:
         UsageError: columns of both x and y, other cells that are no finite numbers, constant or repeated columns.
     """
@@ -56,7 +64,12 @@ def numbers(
 
 
 def as_numbers(column: pd.Series, decimal: Decimal) -> np.ndarray:
-    """A column in float64, NaN where a cell is no real number."""
+    """A column in float64 `(n,)`, NaN where a cell is no real number.
+
+    Args:
+        column: of a table, as it was read.
+        decimal: its decimal sign.
+    """
     import pandas as pd
 
     if column.dtype.kind in "cmM":
@@ -67,7 +80,11 @@ def as_numbers(column: pd.Series, decimal: Decimal) -> np.ndarray:
 
 
 def without_value(column: pd.Series) -> np.ndarray:
-    """Which cells `(n,)` say that there is no value."""
+    """Which cells `(n,)` say that there is no value.
+
+    Args:
+        column: of a table, as it was read.
+    """
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(column.dtype):

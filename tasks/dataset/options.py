@@ -75,7 +75,10 @@ class DatasetOptions:
 def fixed_target(text: str | None, y: Tensor, rows: Rows) -> tuple[float, ...]:
     """The numbers of y*: as written, of a row of the file's y `(n, y_dim)`, or of a row in the middle of the data.
 
-    Rows that were left out are NaN.
+    Args:
+        text: numbers joined by `+`, `row:17`, or None for the middle.
+        y: of all rows of the file `(n, y_dim)`, physical; NaN in those that were left out.
+        rows: those that were not left out, each design once.
 
     Raises:
         UsageError: not so many numbers, or no such row.

@@ -21,6 +21,10 @@ SOURCES = ("network.py", "rows.py", "training.py")  # all that decides about the
 def trained(rows: Rows, settings: Training) -> Proxy:
     """The proxy of these rows, from the cache where it is there; who comes second waits for the first.
 
+    Args:
+        rows: what it is trained on, physical.
+        settings: sizes and schedule.
+
     Raises:
         UsageError: the cache cannot be written.
     """
@@ -35,14 +39,24 @@ def trained(rows: Rows, settings: Training) -> Proxy:
 
 
 def key(rows: Rows, settings: Training) -> str:
-    """SHA-256 of all that decides about the weights; the library does about their last bits."""
+    """SHA-256 of all that decides about the weights; the library does about their last bits.
+
+    Args:
+        rows: what the proxy is trained on, physical.
+        settings: sizes and schedule.
+    """
     sources = [Path(__file__).with_name(name).read_bytes() for name in SOURCES]
     described = json.dumps({**asdict(settings), "torch": torch.__version__, "shape": list(rows.y.shape)})
     return cache.digest(described.encode(), rows.x.numpy().tobytes(), rows.y.numpy().tobytes(), *sources)
 
 
 def held_out_error(proxy: Proxy, rows: Rows) -> dict[str, float]:
-    """The error on rows that it was not trained on, as the metrics of the harness: `sse`, `mse`, `nmse`."""
+    """The error on rows that it was not trained on, as the metrics of the harness: `sse`, `mse`, `nmse`.
+
+    Args:
+        proxy: the forward model, from physical x to physical y.
+        rows: pairs that it was not trained on.
+    """
     squared = (proxy(rows.x) - rows.y).square()
     variance = rows.y.var(0)
     return {

@@ -30,6 +30,10 @@ Reader: TypeAlias = "Callable[[Path, Form], pd.DataFrame]"
 def read(path: Path, form: Form | None = None) -> pd.DataFrame:
     """The file's rows, as they are, under the file's names of columns.
 
+    Args:
+        path: the file; the end of its name says what it is.
+        form: how it is written, where it is text.
+
     Raises:
         UsageError: no such file, a kind of file that is not read, or a file that is damaged or has no names.
     """
@@ -60,7 +64,14 @@ def read(path: Path, form: Form | None = None) -> pd.DataFrame:
 
 
 def kind_of(path: Path) -> str:
-    """The end of a file's name that tells what it is: `.csv`, or `.csv.gz` where it is packed."""
+    """The end of a file's name that tells what it is: `.csv`, or `.csv.gz` where it is packed.
+
+    Args:
+        path: the file, which need not be there.
+
+    >>> kind_of(Path("data/Pairs.CSV.gz"))
+    '.csv.gz'
+    """
     return "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]).lower()
 
 
@@ -111,7 +122,14 @@ def _unequal(shapes: Mapping[str, tuple[int, ...]], path: Path) -> str:
 
 
 def stem_of(path: Path) -> str:
-    """A file's name without its end."""
+    """A file's name without its end.
+
+    Args:
+        path: the file, which need not be there.
+
+    >>> stem_of(Path("data/pairs.csv.gz"))
+    'pairs'
+    """
     return path.name[: len(path.name) - len(kind_of(path))]
 
 

@@ -39,9 +39,13 @@ class Rows:
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray) -> Rows:
-        """The rows `(n, x_dim)` and `(n, y_dim)` of a file, those with the same design made one.
+        """The rows of a file, those with the same design made one.
 
         A forward model has one y for a design; and rows that stay together cannot be on two sides of a split.
+
+        Args:
+            x: designs `(n, x_dim)`, float64.
+            y: what they reach `(n, y_dim)`, float64.
         """
         x = np.ascontiguousarray(x)
         whole = x.view(np.dtype((np.void, x.dtype.itemsize * x.shape[1])))[:, 0]
@@ -67,13 +71,21 @@ class Rows:
         return Rows(self.x[index], self.y[index])
 
     def halves(self, seed: int) -> tuple[Rows, Rows]:
-        """The rows as two random halves that share no design."""
+        """The rows as two random halves that share no design.
+
+        Args:
+            seed: of the draw.
+        """
         order = torch.randperm(len(self), generator=Generator().manual_seed(seed))
         half = len(self) // 2
         return self[order[:half].sort().values], self[order[half:].sort().values]
 
     def require(self, parts: int, name: str) -> None:
         """Refuse fewer rows than a part of them needs.
+
+        Args:
+            parts: 2 where half of the rows trains a proxy, else 1.
+            name: what an error calls the rows.
 
         Raises:
             UsageError: too few.

@@ -30,6 +30,14 @@ class Simulator:
     A batch that fails is tried again in halves, so that a design fails only by itself: its y is NaN, and is not kept.
     The first failure is shown with what the program wrote to standard error. A simulator that does not even answer
     what it did before, say without its licence, is given up: its designs are not invalid.
+
+    Args:
+        ask: the engine, from designs `(n, x_dim)` to targets `(n, y_dim)`, float64.
+        y_dim: numbers for each design.
+        designs: where answers are kept.
+        batch: designs that the engine is given at once, at most.
+        workers: batches that are asked for at once.
+        name: what the user calls it.
     """
 
     def __init__(self, ask: Ask, y_dim: int, designs: Designs, batch: int, workers: int, name: str) -> None:
@@ -44,7 +52,10 @@ class Simulator:
         self._unanswered = 0
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Targets `(n, y_dim)` of finite designs `(n, x_dim)`, float64; NaN in all y of one that was not simulated.
+        """Targets `(n, y_dim)` of designs, float64; NaN in all y of one that was not simulated.
+
+        Args:
+            x: finite designs `(n, x_dim)`, physical and float64.
 
         Raises:
             UsageError: it has stopped to answer.
@@ -117,19 +128,31 @@ class Simulator:
 
 
 class Designs:
-    """The y of designs on disk, by the exact bytes of x; any number of processes may read and write."""
+    """The y of designs on disk, by the exact bytes of x; any number of processes may read and write.
+
+    Args:
+        path: the database, which need not be there.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self, keys: Sequence[bytes]) -> dict[bytes, np.ndarray]:
-        """The y `(y_dim,)` of those designs that are known, by key."""
+        """The y `(y_dim,)` of those designs that are known, by key.
+
+        Args:
+            keys: of designs, as `key` gives them.
+        """
         with self._open() as connection:
             rows = (connection.execute("SELECT y FROM designs WHERE x = ?", (key,)).fetchone() for key in keys)
             return {key: np.frombuffer(row[0]) for key, row in zip(keys, rows, strict=True) if row is not None}
 
     def write(self, found: Mapping[bytes, np.ndarray]) -> None:
-        """Keep the y `(y_dim,)` of designs, float64, all of them or none."""
+        """Keep the y `(y_dim,)` of designs, float64, all of them or none.
+
+        Args:
+            found: the y `(y_dim,)` of designs, by key.
+        """
         with self._open() as connection, connection:
             rows = [(key, np.ascontiguousarray(y, np.float64).tobytes()) for key, y in found.items()]
             connection.executemany("INSERT OR REPLACE INTO designs VALUES (?, ?)", rows)
@@ -157,5 +180,9 @@ class Designs:
 
 
 def key(x: np.ndarray) -> bytes:
-    """What stands for a design `(x_dim,)`, float64, in the cache."""
+    """What stands for a design in the cache: 16 bytes.
+
+    Args:
+        x: a design `(x_dim,)`, float64.
+    """
     return hashlib.blake2b(x.tobytes(), digest_size=16).digest()

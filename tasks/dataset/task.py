@@ -151,7 +151,12 @@ class DatasetTask(Task):
         return ((x >= low - slack) & (x <= high + slack)).all(-1)  # NaN compares false
 
     def pairs(self, n: int, generator: Generator) -> Pairs:
-        """At most n of the methods' rows, in random order."""
+        """At most n of the methods' rows, in random order.
+
+        Args:
+            n: how many, at most.
+            generator: all randomness comes from it.
+        """
         chosen = torch.randperm(len(self.own), generator=generator, device=generator.device)[:n].cpu()
         return Pairs(self.own.x[chosen].to(generator.device), self.own.y[chosen].to(generator.device))
 
@@ -170,7 +175,12 @@ class DatasetTask(Task):
         return self.truth.disagreement(x.to(torch.float64))
 
     def sketch(self, axes: Any, x: Tensor) -> None:
-        """A bar for each coordinate, from the least to the greatest value in the rows."""
+        """A bar for each coordinate, from the least to the greatest value in the rows.
+
+        Args:
+            axes: matplotlib's.
+            x: a design `(x_dim,)`, physical.
+        """
         low, high = self.bounds
         axes.barh(self.x_labels, ((x.detach().cpu() - low) / (high - low)).tolist())
         axes.set(xlim=(0, 1), xlabel="least to greatest of the rows")

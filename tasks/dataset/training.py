@@ -41,7 +41,12 @@ class Training:
 
 
 def train(rows: Rows, settings: Training) -> Proxy:
-    """A proxy of rows, in float64. The same rows and settings give the same proxy on the same machine."""
+    """A proxy of rows, in float64. The same rows and settings give the same proxy on the same machine.
+
+    Args:
+        rows: what is learned, physical.
+        settings: sizes and schedule.
+    """
     with _one_thread(), torch.enable_grad():
         return _Trainer(rows, settings).run()
 

@@ -37,10 +37,18 @@ class Truth(Protocol):
         """Error `sse`, `mse`, `nmse` below which no comparison means anything; empty where there is none."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Y `(n, y_dim)` of designs `(n, x_dim)`, NaN where there is none; both float64."""
+        """Y `(n, y_dim)` of designs, physical and float64, NaN where there is none.
+
+        Args:
+            x: designs `(n, x_dim)`, physical and float64.
+        """
 
     def disagreement(self, x: Tensor) -> dict[str, Tensor]:
-        """How sure it is of each design, as named numbers `(n,)`."""
+        """How sure it is of each design, as named numbers `(n,)`.
+
+        Args:
+            x: designs `(n, x_dim)`, physical and float64.
+        """
 
     def lines(self) -> list[str]:
         """What is known of it, in words."""
@@ -56,15 +64,30 @@ class ProxyTruth:
 
     @classmethod
     def of(cls, known: Rows, held: Rows, settings: Training) -> ProxyTruth:
-        """Trained on the rows `known`, unless it is in the cache, and measured on the rows `held`."""
+        """The proxy of some rows, with its error on others.
+
+        Args:
+            known: the rows that it is trained on, unless it is in the cache.
+            held: the rows that it is measured on.
+            settings: of the training.
+        """
         proxy = trained(known, settings)
         return cls(proxy, held_out_error(proxy, held), len(known))
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Y `(n, y_dim)` of designs, physical and float64.
+
+        Args:
+            x: designs `(n, x_dim)`, physical and float64.
+        """
         return self._on(x)(x)
 
     def disagreement(self, x: Tensor) -> dict[str, Tensor]:
-        """How far the networks differ from their mean: mean square over y, `(n,)`."""
+        """How far the networks differ from their mean: mean square over y, `(n,)`.
+
+        Args:
+            x: designs `(n, x_dim)`, physical and float64.
+        """
         with torch.no_grad():
             return {"proxy_disagreement": self._on(x).each(x).var(0, correction=0).mean(-1)}
 
@@ -105,7 +128,12 @@ class SimulatedTruth:
     ) -> SimulatedTruth:
         """The simulator that the options name, tried on a few rows, and on draws of the prior until it answers one.
 
-        `whole` says of each column of x whether it holds whole numbers.
+        Args:
+            options: those of the task.
+            rows: of the file, each design once.
+            names: of the columns of x, and of those of y.
+            whole: for each column of x, whether it holds whole numbers.
+            prior: what designs are drawn from.
 
         Raises:
             UsageError: it does not answer a single row, or draw.
@@ -130,10 +158,20 @@ class SimulatedTruth:
         return cls(simulator, float(difference), (int(valid.sum()), TRIED))
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Y `(n, y_dim)` of designs, float64; NaN where the simulator has no answer.
+
+        Args:
+            x: finite designs `(n, x_dim)`, physical and float64.
+        """
         y = self.simulator(np.ascontiguousarray(x.detach().cpu().numpy()))
         return torch.from_numpy(y).to(x.device)
 
     def disagreement(self, x: Tensor) -> dict[str, Tensor]:
+        """Nothing: a simulator does not say how sure it is.
+
+        Args:
+            x: designs `(n, x_dim)`.
+        """
         return {}
 
     def lines(self) -> list[str]:

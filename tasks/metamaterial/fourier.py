@@ -24,6 +24,11 @@ class ParityBasis:
     Every vertical plane through a row of axes is a mirror plane, whatever the four radii and heights. Normal
     incidence with E along x therefore excites only Ex ~ cos cos, Ey ~ sin sin, Ez ~ sin cos and Hz ~ cos sin:
     n = (M + 1)^2 + M^2 unknowns in place of 2 (2 M + 1)^2.
+
+    Args:
+        order: M, the highest harmonic.
+        period: P in um.
+        device: where the tables are kept.
     """
 
     def __init__(self, order: int, period: float, device: torch.device) -> None:
@@ -49,13 +54,21 @@ class ParityBasis:
         self.normals = self._normals()
 
     def discs(self, radii: Tensor) -> Tensor:
-        """Fourier tables `(..., 4, 2 M + 1, 2 M + 1)` of the four indicator functions, radii `(..., 4)` in um."""
+        """Fourier tables `(..., 4, 2 M + 1, 2 M + 1)` of the indicator functions of four discs.
+
+        Args:
+            radii: `(..., 4)` in um.
+        """
         return _Disc.apply(radii[..., None, None], self.wavenumbers) / self.period**2 * self.phases
 
     def products(self, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Matrices of the multiplication by a function that is even in x and y, on Ex, Ey and Ez.
 
-        The function is given by its Fourier table `(..., 2 M + 1, 2 M + 1)`.
+        Args:
+            table: the function's Fourier table `(..., 2 M + 1, 2 M + 1)`.
+
+        Returns:
+            `(..., e, e)`, `(..., o, o)` and `(..., m, m)` with e = (M + 1)^2, o = M^2 and m = M (M + 1).
         """
         sets = (self.even, 1, 1), (self.odd, -1, -1), (self.mixed, -1, 1)
         first, second, third = (
@@ -82,7 +95,13 @@ class ParityBasis:
 
 @lru_cache(maxsize=8)
 def parity_basis(order: int, period: float, device: torch.device) -> ParityBasis:
-    """The basis of order M and period P (um), built once per device."""
+    """The basis, built once for each device.
+
+    Args:
+        order: M, the highest harmonic.
+        period: P in um.
+        device: where its tables are kept.
+    """
     return ParityBasis(order, period, device)
 
 

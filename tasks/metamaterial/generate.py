@@ -32,14 +32,24 @@ LIMIT = 1.001  # largest T that is no failure: energy bounds it by 1, single pre
 
 
 def designs(chunk: int, size: int = SIZE) -> np.ndarray:
-    """The designs `(size, 8)` of a chunk, float32, in um: h1 to h4, r1 to r4."""
+    """The designs `(size, 8)` of a chunk, float32, in um: h1 to h4, r1 to r4.
+
+    Args:
+        chunk: its number.
+        size: how many.
+    """
     stream = np.random.default_rng([SEED, chunk])
     x = np.concatenate([stream.uniform(*HEIGHTS, (size, 4)), stream.uniform(*RADII, (size, 4))], 1)
     return x.astype(np.float32)
 
 
 def parameters(operator: D4RCWA, size: int) -> dict[str, Any]:
-    """What determines the spectra, as params.json holds it."""
+    """What determines the spectra, as params.json holds it.
+
+    Args:
+        operator: the solver.
+        size: spectra of a chunk.
+    """
     axis = [FREQUENCIES[0], round(FREQUENCIES[1] - FREQUENCIES[0], 9), len(FREQUENCIES)]
     return {
         "M": operator.order,
@@ -63,6 +73,14 @@ def generate(
     """Complete the chunks of `folder` from number `first` on until they hold `spectra`; the chunks' paths.
 
     Raises ValueError where the folder holds spectra of other parameters, RuntimeError where a spectrum is no spectrum.
+
+    Args:
+        folder: where the chunks are, or are to be.
+        spectra: how many there are to be from `first` on; whole chunks are made.
+        first: number of the first chunk.
+        size: spectra of a chunk.
+        operator: the solver; that of the task where omitted.
+        quiet: show no bar.
     """
     operator = D4RCWA() if operator is None else operator
     folder.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,9 @@ def nodes(device: torch.device | None = None) -> Tensor:
     """The NODES frequencies `(48,)` in THz, clustered at both ends of BAND and at the Rayleigh frequency c / P.
 
     There, at 1.383 THz, the diffraction order (1, 0) begins to propagate and t has a square-root branch point.
+
+    Args:
+        device: where they are wanted; the CPU where omitted.
     """
     rayleigh = LIGHT / PERIOD
     above = round(ABOVE * NODES)
@@ -35,10 +38,14 @@ def nodes(device: torch.device | None = None) -> Tensor:
 
 
 def interpolate(amplitudes: Tensor, frequencies: Tensor) -> Tensor:
-    """T = |t|^2 `(n, f)` at the frequencies `(f,)` from t at the nodes `(n, 48)`; float64, NaN rows stay NaN.
+    """T = |t|^2 `(n, f)`, float64; NaN rows stay NaN.
 
     t is rational to high accuracy in kz = sqrt(f^2 - (c/P)^2), which removes the branch point. AAA: Nakatsukasa, Sete,
     Trefethen 2018 (SIAM J. Sci. Comput. 40, A1494).
+
+    Args:
+        amplitudes: t at the nodes `(n, 48)`, complex.
+        frequencies: `(f,)` in THz.
     """
     tolerance = TOLERANCE[amplitudes.dtype]
     z, wanted = _kz(nodes().numpy()), _kz(frequencies.cpu().numpy())

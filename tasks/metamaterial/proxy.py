@@ -27,18 +27,25 @@ CHUNK = 512  # designs whose activations are held at once, for the cache
 
 
 def images(x: Tensor) -> Tensor:
-    """The four designs `(4, n, 8)` with exactly the same spectrum as x `(n, 8)`; the first is x."""
+    """The four designs `(4, n, 8)` with exactly the same spectrum; the first is x.
+
+    Args:
+        x: designs `(n, 8)` in um: h1 to h4, r1 to r4.
+    """
     heights, radii = x.split(4, -1)
     return torch.stack([torch.cat([heights[:, order], radii[:, order]], -1) for order in map(list, PERMUTATIONS)])
 
 
 def invariants(x: Tensor) -> Tensor:
-    """The generators `(n, 19)` of all polynomials in x `(n, 8)` that the four permutations leave unchanged.
+    """The generators `(n, 19)` of all polynomials in x that the four permutations leave unchanged.
 
     In the group's eigenbasis, a and b of heights and radii, a permutation multiplies a_i and b_i by sign i. The sign
     of i = 0 is 1 and the other three multiply to 1. Hence a_0 and b_0, the products of two in the same i > 0, and
     the products of three with i = 1, 2, 3 generate the invariants; every smooth symmetric function is a smooth
     function of them (Schwarz 1975, Topology 14, 63), and they tell any two orbits apart.
+
+    Args:
+        x: designs `(n, 8)` in um: h1 to h4, r1 to r4.
     """
     scale = torch.tensor([LOW, HIGH], dtype=x.dtype, device=x.device)
     heights, radii = ((2 * x - scale.sum(0)) / (scale[1] - scale[0])).split(4, -1)
@@ -51,7 +58,14 @@ def invariants(x: Tensor) -> Tensor:
 
 
 class Proxy(nn.Module):
-    """The mean of `members` GELU networks of `depth` hidden layers on the invariants of x `(n, 8)`; T `(n, 300)`."""
+    """The mean of `members` GELU networks of `depth` hidden layers on the invariants of x `(n, 8)`; T `(n, 300)`.
+
+    Args:
+        members: networks of the ensemble.
+        width: of their hidden layers.
+        depth: hidden layers.
+        outputs: frequencies.
+    """
 
     def __init__(self, members: int, width: int, depth: int, outputs: int = 300) -> None:
         super().__init__()
@@ -59,11 +73,20 @@ class Proxy(nn.Module):
         self.members = nn.ModuleList(_network([19, *[width] * depth], outputs) for _ in range(members))
 
     def each(self, x: Tensor) -> Tensor:
-        """The answers of all members `(members, n, 300)`."""
+        """The answers of all members `(members, n, 300)`.
+
+        Args:
+            x: designs `(n, 8)` in um.
+        """
         features = invariants(x)
         return torch.stack([member(features) for member in self.members])
 
     def forward(self, x: Tensor) -> Tensor:
+        """T `(n, 300)`, the mean over the members.
+
+        Args:
+            x: designs `(n, 8)` in um.
+        """
         return torch.cat([self.each(rows).mean(0) for rows in x.split(CHUNK)])
 
 
@@ -73,14 +96,24 @@ def _network(widths: list[int], outputs: int) -> nn.Sequential:
 
 
 def save(proxy: Proxy, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write the weights in half precision, and `facts` about their making; the file appears whole or not at all."""
+    """Write the weights in half precision, and `facts` about their making; the file appears whole or not at all.
+
+    Args:
+        proxy: what is kept.
+        path: the file, which is replaced.
+        facts: plain values for its metadata.
+    """
     tensors = {name: tensor.half().contiguous() for name, tensor in proxy.state_dict().items()}
     metadata = {"proxy": json.dumps({"format": FORMAT, **proxy.shape, **facts})}
     write_whole(path, serialise(tensors, metadata))
 
 
 def describe(path: Path = WEIGHTS) -> dict[str, Any]:
-    """What the file says about itself: format, shape, data, seeds, held-out error, library versions."""
+    """What the file says about itself: format, shape, data, seeds, held-out error, library versions.
+
+    Args:
+        path: the file of weights; the task's own where omitted.
+    """
     with safe_open(path, "pt") as file:
         facts: dict[str, Any] = json.loads((file.metadata() or {}).get("proxy", "{}"))
     if facts.get("format") != FORMAT:
@@ -90,7 +123,12 @@ def describe(path: Path = WEIGHTS) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def load(path: Path = WEIGHTS, device: torch.device | None = None) -> Proxy:
-    """The stored proxy in float64, its parameters constants."""
+    """The stored proxy in float64, its parameters constants.
+
+    Args:
+        path: the file of weights; the task's own where omitted.
+        device: where the proxy is wanted; the CPU where omitted.
+    """
     facts = describe(path)
     proxy = Proxy(*(facts[name] for name in ("members", "width", "depth", "outputs")))
     with safe_open(path, "pt") as file:

@@ -30,7 +30,11 @@ class Drude:
     gamma: float = 1.65
 
     def permittivity(self, frequencies: Tensor) -> Tensor:
-        """Complex relative permittivity at the frequencies (THz), of their shape."""
+        """Complex relative permittivity, of the shape of the frequencies.
+
+        Args:
+            frequencies: in THz.
+        """
         return self.eps_inf - self.f_p**2 / (frequencies**2 + 1j * frequencies * self.gamma)
 
 
@@ -64,16 +68,29 @@ class D4RCWA:
         """T `(n, 300)` on the task's frequencies, float64: 48 solutions per design, rational in between.
 
         Not differentiable; `transmittance` is.
+
+        Args:
+            x: designs `(n, 8)` in um: h1 to h4, r1 to r4.
         """
         with torch.no_grad():
             return interpolate(self.amplitudes(x, nodes(x.device))[1], x.new_tensor(FREQUENCIES, dtype=torch.float64))
 
     def transmittance(self, x: Tensor, frequencies: Tensor) -> Tensor:
-        """T `(n, f)` solved at each of the frequencies `(f,)` in THz; float64, differentiable once in x."""
+        """T `(n, f)` solved at each of the frequencies; float64, differentiable once in x.
+
+        Args:
+            x: designs `(n, 8)` in um: h1 to h4, r1 to r4.
+            frequencies: `(f,)` in THz.
+        """
         return self.amplitudes(x, frequencies)[1].abs().square().double()
 
     def amplitudes(self, x: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
-        """Reflected and transmitted amplitude of the zero order, each complex `(n, f)`."""
+        """Reflected and transmitted amplitude of the zero order, each complex `(n, f)`.
+
+        Args:
+            x: designs `(n, 8)` in um: h1 to h4, r1 to r4.
+            frequencies: `(f,)` in THz.
+        """
         x, frequencies = x.double(), frequencies.double()
         valid = solvable(x)
         safe = torch.where(valid[:, None], x, x.new_tensor([40.0] * 4 + [47.0] * 4))
@@ -123,7 +140,11 @@ class D4RCWA:
 
 
 def solvable(x: Tensor) -> Tensor:
-    """Mask `(n,)` of the designs that are finite, with cylinders that are there and do not overlap."""
+    """Mask `(n,)` of the designs that are finite, with cylinders that are there and do not overlap.
+
+    Args:
+        x: designs `(n, 8)` in um: h1 to h4, r1 to r4.
+    """
     return (torch.isfinite(x) & (x > 0)).all(1) & (x[:, 4:] <= PERIOD / 4).all(1)
 
 
@@ -167,6 +188,11 @@ def slab(a: Tensor, thickness: Tensor, rho: Tensor) -> tuple[Tensor, Tensor]:
     Taylor series of a thin layer, doubled: t <- t (1 - r^2)^-1 t, r <- r + r t. Both are functions of A and commute;
     there are no eigenvalues, whose derivatives would be singular where two coincide. The number of doublings is
     that of each matrix, so that no row depends on another.
+
+    Args:
+        a: A, complex `(..., n, n)`, in 1 / um^2.
+        thickness: of the layer in um, broadcastable to A, such as `(g, 1, 1, 1)`.
+        rho: the wavenumber in 1 / um, likewise, such as `(f, 1, 1)`.
     """
     one = _identity(a)
     with torch.no_grad():

@@ -75,11 +75,19 @@ class Metamaterial(Task):
         return torch.where(valid, y, math.nan)
 
     def images(self, x: Tensor) -> Tensor:
-        """The four designs `(4, n, 8)` that lattice translations by half a period make equal; the first is x."""
+        """The four designs `(4, n, 8)` that lattice translations by half a period make equal; the first is x.
+
+        Args:
+            x: designs `(n, 8)` in um.
+        """
         return images(x)
 
     def diagnose(self, x: Tensor) -> dict[str, Tensor]:
-        """How far the networks of the ensemble differ from their mean: mean square over y, `(n,)`."""
+        """How far the networks of the ensemble differ from their mean: mean square over y, `(n,)`.
+
+        Args:
+            x: designs `(n, 8)` in um.
+        """
         with torch.no_grad():
             each = load(device=x.device).each(x.to(torch.float64))
         return {"proxy_disagreement": each.var(0, correction=0).mean(-1)}
@@ -90,7 +98,12 @@ class Metamaterial(Task):
         return {"full": D4RCWA()}
 
     def sketch(self, axes: Any, x: Tensor) -> None:
-        """The super-cell from above: circles to scale, darker where higher, heights written in."""
+        """The super-cell from above: circles to scale, darker where higher, heights written in.
+
+        Args:
+            axes: matplotlib's.
+            x: a design `(8,)` in um.
+        """
         from matplotlib.patches import Circle
 
         heights, radii = x.tolist()[:4], x.tolist()[4:]

@@ -54,7 +54,11 @@ class Spectra:
 
 
 def read(folders: Iterable[Path]) -> Spectra:
-    """All chunks of the folders, in order of their names. Raises FileNotFoundError where there is none."""
+    """All chunks of the folders, in order of their names. Raises FileNotFoundError where there is none.
+
+    Args:
+        folders: with chunk_XXXX.npz, as `tasks.metamaterial.generate` writes them.
+    """
     paths = sorted((path for folder in folders for path in folder.glob("chunk_*.npz")), key=lambda path: path.name)
     if not paths:
         raise FileNotFoundError("No chunk_*.npz in the folders given; make some with tasks.metamaterial.generate.")
@@ -64,7 +68,11 @@ def read(folders: Iterable[Path]) -> Spectra:
 
 
 def orbits(x: Tensor) -> Tensor:
-    """Number `(n,)` of the orbit of each design: equal where one is a symmetric image of the other."""
+    """Number `(n,)` of the orbit of each design: equal where one is a symmetric image of the other.
+
+    Args:
+        x: designs `(n, 8)` in um.
+    """
     candidates = images(x)
     # Of the four images the one that comes first in lexicographic order stands for the orbit.
     rank = candidates.flatten(0, 1).unique(dim=0, return_inverse=True)[1].unflatten(0, candidates.shape[:2])
@@ -72,7 +80,16 @@ def orbits(x: Tensor) -> Tensor:
 
 
 def split(x: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows to train on and rows held out: whole orbits, until at least `held_out` rows are."""
+    """Rows to train on and rows held out: whole orbits, until at least `held_out` rows are.
+
+    Args:
+        x: designs `(n, 8)` in um.
+        held_out: rows to hold out, at least.
+        seed: of the draw.
+
+    Returns:
+        Numbers of the rows `(m,)` and `(k,)`, ascending.
+    """
     names, orbit, sizes = orbits(x).unique(return_inverse=True, return_counts=True)
     order = torch.randperm(len(names), generator=Generator().manual_seed(seed))
     chosen = order[: int((sizes[order].cumsum(0) < held_out).sum()) + 1]
@@ -81,7 +98,14 @@ def split(x: Tensor, held_out: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def train(data: Spectra, recipe: Recipe, seed: int, quiet: bool = False) -> Proxy:
-    """One network, AdamW with a cosine schedule; the same seed and thread count give the same weights."""
+    """One network, AdamW with a cosine schedule; the same seed and thread count give the same weights.
+
+    Args:
+        data: the spectra to learn.
+        recipe: size and schedule.
+        seed: of the first weights and of the batches.
+        quiet: show no bar.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Proxy(1, recipe.width, recipe.depth, data.t.shape[1])
@@ -102,7 +126,12 @@ def train(data: Spectra, recipe: Recipe, seed: int, quiet: bool = False) -> Prox
 
 
 def schedule(step: int, steps: int) -> float:
-    """Factor of the learning rate: linear warm-up, then half a cosine down to zero."""
+    """Factor of the learning rate: linear warm-up, then half a cosine down to zero.
+
+    Args:
+        step: from 0.
+        steps: how many there are.
+    """
     return min(1, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
@@ -112,7 +141,11 @@ def _batches(n: int, size: int, generator: Generator) -> Iterator[Tensor]:
 
 
 def ensemble(networks: Sequence[Proxy]) -> Proxy:
-    """One proxy of all the networks, in float64 with parameters rounded to half precision as they are stored."""
+    """One proxy of all the networks, in float64 with parameters rounded to half precision as they are stored.
+
+    Args:
+        networks: proxies of one member each, of the same shape.
+    """
     shape = networks[0].shape
     proxy = Proxy(len(networks), shape["width"], shape["depth"], shape["outputs"])
     for member, network in zip(proxy.members, networks, strict=True):
@@ -121,13 +154,26 @@ def ensemble(networks: Sequence[Proxy]) -> Proxy:
 
 
 def errors(proxy: Proxy, data: Spectra, variance: Tensor | float = 1.0) -> Tensor:
-    """Mean square error `(n,)` of each spectrum by a proxy in float64, at each frequency in units of a variance."""
+    """Mean square error `(n,)` of each spectrum by a proxy in float64.
+
+    Args:
+        proxy: the forward model, in float64.
+        data: the spectra to compare with.
+        variance: at each frequency, the unit of the square error `(300,)`; 1 leaves it as it is.
+    """
     with torch.no_grad():
         return ((proxy(data.x.double()) - data.t).square() / variance).mean(1)
 
 
 def curve(data: Spectra, held: Spectra, recipe: Recipe, seed: int) -> None:
-    """Print the held-out error of one network for some numbers of training spectra."""
+    """Print the held-out error of one network for some numbers of training spectra.
+
+    Args:
+        data: the spectra to learn.
+        held: the spectra that errors are measured on.
+        recipe: size and schedule.
+        seed: of the networks.
+    """
     for size in [*(size for size in CURVE if size < len(data)), len(data)]:
         error = errors(ensemble([train(data[:size], recipe, seed)]), held)
         print(f"{size:6d} spectra: held-out MSE {error.mean():.2e}, median {error.median():.1e}", flush=True)
@@ -136,7 +182,16 @@ def curve(data: Spectra, held: Spectra, recipe: Recipe, seed: int) -> None:
 def release(
     data: Spectra, held: Spectra, recipe: Recipe, seeds: Iterable[int], path: Path, quiet: bool = False
 ) -> None:
-    """Train one network per seed; after each write the ensemble so far, with its held-out error."""
+    """Train one network per seed; after each write the ensemble so far, with its held-out error.
+
+    Args:
+        data: the spectra to learn.
+        held: the spectra that errors are measured on.
+        recipe: size and schedule of each network.
+        seeds: of the networks.
+        path: the file of weights, which is replaced.
+        quiet: show no bar.
+    """
     networks: list[Proxy] = []
     used: list[int] = []
     for seed in seeds:

@@ -33,6 +33,10 @@ class Workers:
     """A Python function `module:function` from one array to another, which becomes float64.
 
     Any number of threads may ask; each gets a process that no other uses. They end with this object.
+
+    Args:
+        name: `module:function`.
+        limit: seconds that an answer may take; None for any time.
     """
 
     def __init__(self, name: str, limit: float | None = None) -> None:
@@ -43,6 +47,9 @@ class Workers:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """What the function returns for x.
+
+        Args:
+            x: an array of any shape.
 
         Raises:
             Failed: the function raised or took longer than `limit` seconds, or its process died.
@@ -110,7 +117,11 @@ class _Worker:
 
 
 def printed(errors: IO[str]) -> str:
-    """The end of what a program wrote to standard error, in words."""
+    """The end of what a program wrote to standard error, in words.
+
+    Args:
+        errors: what it wrote to, open for reading.
+    """
     errors.seek(0)
     text = errors.read().strip()[-SHOWN:]
     return f"It wrote to standard error:\n{text}" if text else "It wrote nothing to standard error."

@@ -21,7 +21,11 @@ LENGTH = 8
 
 
 def main(name: str) -> None:
-    """Answer until standard input ends, which it also does when the parent dies."""
+    """Answer until standard input ends, which it also does when the parent dies.
+
+    Args:
+        name: `module:function`, which is imported at the first question.
+    """
     # The parent decides what an interrupt means; and nothing that the function prints may end up among the frames.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
@@ -40,7 +44,11 @@ def main(name: str) -> None:
 
 
 def load(name: str) -> Any:
-    """The function `module:function`."""
+    """The function of this name.
+
+    Args:
+        name: `module:function`.
+    """
     module, _, path = name.partition(":")
     return attrgetter(path)(import_module(module))
 
@@ -51,6 +59,9 @@ class Refused(Exception):
 
 def real(values: Any) -> np.ndarray:
     """What a function returned, as float64.
+
+    Args:
+        values: an array, or what makes one.
 
     Raises:
         Refused: complex numbers, whose imaginary parts would be lost.
@@ -64,20 +75,33 @@ def real(values: Any) -> np.ndarray:
 
 
 def packed(array: np.ndarray) -> bytes:
-    """An array as bytes."""
+    """An array as bytes.
+
+    Args:
+        array: of any shape, without Python objects.
+    """
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
 
 
 def unpacked(content: bytes) -> np.ndarray:
-    """The array in these bytes."""
+    """The array in these bytes.
+
+    Args:
+        content: as `packed` gives them.
+    """
     array: np.ndarray = np.load(io.BytesIO(content), allow_pickle=False)
     return array
 
 
 def send(stream: IO[bytes], content: bytes) -> None:
-    """Write a frame."""
+    """Write a frame.
+
+    Args:
+        stream: to the other process.
+        content: of the frame.
+    """
     stream.write(len(content).to_bytes(LENGTH, "big") + content)
     stream.flush()
 

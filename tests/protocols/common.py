@@ -58,7 +58,7 @@ class Shifted(Method):
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         self.asked.append((len(y), n))
-        exact = self.given.scales[1].undo(y) / SCALE
+        exact = self.given.scales[1].undo(y)[:, :2] / SCALE
         x = exact[:, None].repeat(1, n, 1)
         x[..., 0] += self.shift(exact, n, generator)
         believed = None if self.believed is None else self.believed(len(y), n)

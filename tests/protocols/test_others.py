@@ -14,6 +14,7 @@ from harness.protocols.inference_time import InferenceTime
 from harness.protocols.novelty import Novelty
 from harness.protocols.operators import Operators
 from harness.protocols.recall import Recall
+from harness.protocols.solutions import Solutions, _spectra
 from harness.protocols.summary import Summary
 from harness.protocols.views import Views
 from harness.scenarios.contract import Targets, View
@@ -199,6 +200,32 @@ def test_a_view_scores_first_proposals_against_its_own_y_over_the_targets_that_i
         f"{view}_{statistic}" for view in views for statistic in ("mean", "median")
     }
     assert toy.score(Views(), toy.shifted(exact)) is None
+
+
+class Spectrum(Scales):
+    """As it is, with y five times over, along an axis where there is one."""
+
+    y_dim, fixed_target = 10, (1.0, -5.0) * 5
+
+    def simulate(self, x):
+        return super().simulate(x).repeat(1, 5)
+
+
+class Along(Spectrum):
+    y_axis = ("wavelength [nm]", tuple(400.0 + 100 * place / 3 for place in range(10)))
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "places"),
+    [(Spectrum, "place in y, of 10", [1.0, 2.0]), (Along, "wavelength [nm]", [400.0, 433.33])],
+)
+def test_a_spectrum_is_drawn_along_the_axis_that_the_task_names(task, label, places):
+    toy = Toy(task())
+    method = toy.shifted(exact)
+    scores = toy.score(Solutions(), method)
+    panel = _spectra("a task", [("a method", scores)])
+    assert panel.x.title == label
+    assert list(panel.series[0].x[:2]) == list(panel.guides[0].points[i][0] for i in (0, 1)) == places
 
 
 def test_the_summary_asks_and_scores_nothing(toy):

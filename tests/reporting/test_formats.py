@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 
+import msgspec
 import pytest
 
 from harness.errors import UsageError
@@ -35,11 +36,21 @@ def full(ran, tmp_path_factory):
             item = results.scored(item, "invalid", valid=0.9)
         records.append(item)
     lost = results.failed(results.renamed(records[0], "tandem"))
-    root = results.write(tmp_path_factory.mktemp("full"), *records, lost)
+    root = results.write(tmp_path_factory.mktemp("full"), *records, lost, *judged(results.load(ran)))
     for item in records:
         for file in Store(ran).folder(item).glob("by-target-*"):
             shutil.copy(file, Store(root).folder(item))
     return root
+
+
+def judged(known):
+    """What a claim compares with `na`, and another setting of that."""
+    na = known["sinewave", "na", "base"]
+    method = msgspec.structs.replace(na.declared.method, options={**na.declared.method.options, "boundary_loss": False})
+    declared = msgspec.structs.replace(na.declared, method=method)
+    label = msgspec.structs.replace(na.label, method="na[boundary_loss=off]")
+    yield results.variant(na, declared=declared, label=label)
+    yield results.renamed(known["sinewave", "mdn", "base"], "ipage")
 
 
 def test_each_table_belongs_to_an_installed_protocol():

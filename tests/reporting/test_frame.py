@@ -29,7 +29,7 @@ def test_a_row_is_one_number_of_one_record(ran):
         for name, score in record.scores.items()
         if score.values and any(protocols()[name].numbers(msgspec.convert(score.values, protocols()[name].score_type)))
     }
-    assert set(table["protocol"].dropna()) == {*scored, "cost"} and len(scored) > 5
+    assert set(table["protocol"].dropna()) == {*scored, "cost", "model"} and len(scored) > 5
 
 
 def test_it_holds_the_numbers_of_every_protocol_as_the_protocol_gives_them(ran):

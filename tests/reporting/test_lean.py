@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.protocols.contract import Protocol
+from harness.protocols.solutions import Solutions
 from harness.reporting import lean, protocols, render
 from harness.reporting.rows import scores_of
 from harness.store import Store
@@ -32,6 +34,7 @@ def test_what_is_equal_is_kept_once(ran):
 
 
 def test_what_is_drawn_alone_is_not_kept_for_tables(ran, monkeypatch):
+    monkeypatch.setattr(Solutions, "numbers", Protocol.numbers)
     found = []
     read = lean.records
     monkeypatch.setattr(lean, "records", lambda store, skipped=(), **_: found.append(skipped) or read(store, skipped))

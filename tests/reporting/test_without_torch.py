@@ -45,7 +45,8 @@ def test_the_extra_has_all_but_what_trains():
 
 
 def test_all_that_reads_works_without_torch(ran, tmp_path):
-    verbs = ("table all", "advise", "compare", "show sinewave/mdn", "list results", "verify")
+    verbs = ("table all", "advise", "compare", "claims", "ablation na-boundary")
+    verbs += ("show sinewave/mdn", "list results", "verify")
     figures = f"figures r_T --format png --out {ran} --folder {tmp_path}"
     found = without_torch(str(ran), *(f"{verb} --out {ran}" for verb in verbs), figures)
     assert found.stdout.count("rc 0") == len(verbs) + 1 and found.stdout.rstrip().endswith("True"), found.stderr

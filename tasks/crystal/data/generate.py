@@ -46,6 +46,9 @@ def cells() -> np.ndarray:
 def levels(cell: np.ndarray) -> np.ndarray:
     """Kohn-Sham levels `(8, 12)` in eV, O 2p and Ti t2g, at the TRIM points of the density of a converged calculation.
 
+    Args:
+        cell: edges in angstrom and angles in degrees `(6,)`.
+
     Raises:
         Exception: whatever GPAW raises where it does not converge.
     """
@@ -77,7 +80,11 @@ def levels(cell: np.ndarray) -> np.ndarray:
 
 
 def row(cell: np.ndarray) -> tuple[float, np.ndarray | None]:
-    """Gap in eV, negative where bands overlap, and levels; NaN and none where the calculation failed."""
+    """Gap in eV, negative where bands overlap, and levels; NaN and none where the calculation failed.
+
+    Args:
+        cell: edges in angstrom and angles in degrees `(6,)`.
+    """
     try:
         energies = levels(cell)
     except Exception as error:  # a cell that fails is a row that says so, not the end of the run
@@ -88,7 +95,13 @@ def row(cell: np.ndarray) -> tuple[float, np.ndarray | None]:
 
 
 def append(path: Path, header: list[str], values: list[Any]) -> None:
-    """Add a line to a CSV file, which begins with the header."""
+    """Add a line to a CSV file, which begins with the header.
+
+    Args:
+        path: the file, which need not be there.
+        header: names of the columns.
+        values: one for each of them.
+    """
     begins = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -96,7 +109,11 @@ def append(path: Path, header: list[str], values: list[Any]) -> None:
 
 
 def done(path: Path) -> set[int]:
-    """Ids in a file that `append` wrote."""
+    """Ids in a file that `append` wrote.
+
+    Args:
+        path: the file, which need not be there.
+    """
     if not path.exists():
         return set()
     with path.open(newline="", encoding="utf-8") as file:

@@ -1,0 +1,107 @@
+"""The verb `claims`: what papers say of methods, whether it holds in a result folder, and what is missing to tell."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from harness import config
+from harness.claims import claim, files
+from harness.claims.judging import restricted
+from harness.claims.tables import claims_table, evidence_tables
+from harness.config import SELECTIONS, Settings
+from harness.errors import UsageError, unknown
+from harness.performing import perform, root_of, together, without_summary
+from harness.reporting import grouped
+from harness.reporting.formats import FORMATS
+from harness.selection import split
+from harness.show import existing
+
+Made = TypeVar("Made")
+READING = ("preset", "out")
+"""The flags of `run` that also say where results are read."""
+
+
+def arguments_of(parser: ArgumentParser, what: str) -> None:
+    """The flags that `claims` and `ablation` share, beside those of `run`; `what` their files hold."""
+    text = f"a file of {what} of your own, beside those that are installed; may be given several times"
+    parser.add_argument("--from", dest="own", action="append", default=[], metavar="FILE.toml", help=text)
+    parser.add_argument("--tasks", dest="only", default=None, help="only these tasks (default: all)")
+    parser.add_argument("--format", default="markdown", help="markdown, latex, csv or json (default: markdown)")
+    parser.add_argument("--run", dest="go", action="store_true", help="first run what is missing, with the flags below")
+
+
+def claims(arguments: Namespace) -> int:
+    """Say which claims of papers hold here, and with which evidence; run what is missing."""
+    known = with_own(claim.delivered(), arguments.own, claim.made)
+    tasks = {task for one in known.values() for task in one.needs()}
+    chosen = restricted(named("claim", arguments.names, known), tasks_of(arguments.only, tasks))
+    if not chosen:
+        raise UsageError(f"No claim that was named is about {arguments.only}. Name another task, or none.")
+    needs: dict[str, tuple[str, ...]] = {}
+    for one in chosen:
+        for task, labels in one.needs().items():
+            needs[task] = (*needs.get(task, ()), *labels)
+    code, root = carried_out(arguments, needs)
+    if root is None:
+        return code
+    groups = grouped(root)
+    tables = claims_table(groups, chosen)
+    for one in chosen if arguments.names else ():
+        tables += evidence_tables(groups, one)
+    print(FORMATS[arguments.format](tables).rstrip("\n"))
+    return code
+
+
+def carried_out(
+    arguments: Namespace, needs: Mapping[str, Sequence[str]], usual: Mapping[str, Any] | None = None
+) -> tuple[int, Path | None]:
+    """Run the cells that are needed, with `--run`; the exit code, and the folder to read, None where nothing is read.
+
+    Args:
+        arguments: of the command line.
+        needs: labels of methods, by task.
+        usual: flags where none are given.
+    """
+    if arguments.format not in FORMATS:
+        raise unknown("format", arguments.format, FORMATS)
+    own = {item.name for item in fields(Settings)} - {*SELECTIONS}
+    flags = {key: value for key, value in vars(arguments).items() if key in own}
+    given = [key for key in flags if key not in READING]
+    if given and not arguments.go:
+        raise UsageError(f"{config.flag(given[0])} belongs to --run, which was not given. Give both, or neither.")
+    settings, preset = config.load({**(usual or {}), **flags}, arguments.config)
+    if not arguments.go:
+        return 0, existing(str(root_of(settings, preset)))
+    code = perform(together(needs, settings, preset), settings, preset, without_summary)
+    interrupted = code > 2  # nothing ran, or a signal
+    return code, None if settings.dry_run or interrupted else root_of(settings, preset)
+
+
+def with_own(known: Mapping[str, Made], paths: Sequence[str], made: Callable[..., Made]) -> dict[str, Made]:
+    """What is installed and what a reader's own files hold, which take the place of others of the same name."""
+    return {**known, **dict(files.own(Path(path), made) for path in paths)}
+
+
+def named(kind: str, names: Sequence[str], known: Mapping[str, Made]) -> list[Made]:
+    """Those that are named; all where none is."""
+    for name in names:
+        if name not in known:
+            raise unknown(kind, name, known)
+    return [known[name] for name in names] if names else list(known.values())
+
+
+def tasks_of(text: str | None, known: Iterable[str]) -> list[str]:
+    """The tasks that a flag names; none where it is not given.
+
+    Raises:
+        UsageError: one that is not among the known.
+    """
+    wanted = split(text) if text is not None else []
+    for name in wanted:
+        if name not in known:
+            raise unknown("task", name, known)
+    return wanted

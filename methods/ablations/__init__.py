@@ -1,0 +1,1 @@
+"""Ablations of the methods: each `.toml` here is one; docs/ablations.md says how it is written."""

@@ -1,0 +1,157 @@
+"""`claims` and `ablation` on the command line: what they print, what they would run, and what is wrong usage."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import pytest
+
+from harness import presets
+from harness.claims import ablated, ablation, claim
+from harness.claims.judging import VERDICTS, judge
+from harness.claims.rows import by_task
+from harness.cli import main
+from harness.config import Settings
+from harness.performing import together
+from harness.reporting import figures as kinds
+from harness.reporting import grouped, render
+from harness.store import Store
+from tests.claims import made
+from tests.claims.made import REFERENCE, TASK, errors, groups
+
+OWN = """
+claim = "One has the smaller errors"
+source = "nobody"
+tasks = "sinewave"
+
+[[check]]
+kind = "lower"
+statistic = "r_T/mse/r_200"
+method = "one"
+than = "other"
+"""
+
+
+@pytest.fixture
+def two(tmp_path):
+    for label, ratio in (("one", 0.1), ("one[steps=50]", 1.0), ("other", 1.0)):
+        made.write(tmp_path / "results", label, *(errors(len(label) + seed, ratio) for seed in range(3)))
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "mine.toml").write_text(OWN, encoding="utf-8")
+    return str(tmp_path / "mine.toml")
+
+
+def test_a_claim_of_ones_own_has_its_line_and_its_evidence(two, own, capsys):
+    assert main(["claims", "mine", "--from", own, "--out", str(two), "--format", "json"]) == 0
+    line, evidence = json.loads(capsys.readouterr().out)
+    (row,) = line["rows"]
+    assert (row["name"], row["verdict"], row["missing"]) == ("mine", "holds", [])
+    assert row["evidence"].startswith("r_200: one / other < 1? yes: sinewave 0.1")
+    (pair,) = evidence["rows"]
+    assert pair["says"] == "yes" and pair["ratio_low"] < pair["ratio"] < pair["ratio_high"] < 1
+    assert evidence["title"] == "mine" and "source: nobody" in evidence["notes"]
+
+
+def test_claims_are_a_table_of_the_report_with_a_verdict_each(capsys):
+    assert main(["claims", "--out", str(REFERENCE), "--format", "csv"]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert {row["name"] for row in rows} == set(claim.delivered())
+    assert {row["verdict"] for row in rows} <= {*VERDICTS}
+    (_, tasks), *others = by_task(grouped(REFERENCE))
+    assert not others
+    for row in rows:
+        assert row["verdict"] == judge(claim.delivered()[row["name"]], tasks).verdict
+    shown = json.loads(render("claims", REFERENCE, format="json"))[0]["rows"]
+    assert {row["name"] for row in shown} < {row["name"] for row in rows}
+
+
+def test_without_published_values_there_are_no_claims():
+    assert "What papers say" not in render("all", REFERENCE, published=False, tasks=["sinewave"])
+
+
+def test_a_run_would_make_just_what_is_missing():
+    (_, tasks), *_ = by_task(grouped(REFERENCE))
+    settings, preset, store = Settings(), presets.load("quick"), Store(REFERENCE)
+    for name in ("ren-boundary-helps-na", "ipage-few-steps", "ren-na-lowest-r200"):
+        one = claim.delivered()[name]
+        cells = together(one.needs(), settings, preset).cells
+        absent = [f"{cell.method.label} on {cell.task.label}" for cell in cells if store.read(cell) is None]
+        assert len(absent) == len(judge(one, tasks).missing)
+        if name.startswith("ren"):
+            assert {*absent} == {*judge(one, tasks).missing}
+
+
+def test_a_dry_run_prints_the_plan_and_no_claims(tmp_path, capsys):
+    assert main(["claims", "ren-boundary-helps-na", "--run", "--dry-run", "--out", str(tmp_path / "none")]) == 0
+    printed = capsys.readouterr().out
+    cells = re.findall(r"^  (\S+)/0 +[0-9a-f]{16}  train", printed, re.MULTILINE)
+    needs = claim.delivered()["ren-boundary-helps-na"].needs()
+    assert sorted(cells) == sorted(f"{task}/{label}" for task, labels in needs.items() for label in labels)
+    assert "8 cells (4 methods × 2 tasks × 1 scenario × 1 seed)" in printed and "holds" not in printed
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_cell_is_called_by_the_options_that_make_it():
+    plan = together({"sinewave": ["inn[coupling=spline]", "inn[coupling=affine]"]}, Settings(), presets.load("quick"))
+    assert [cell.method.label for cell in plan.cells] == ["inn", "inn[coupling=affine]"]
+    assert all(cell.method.options["coupling"] in ("affine", "spline") for cell in plan.cells)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["claims", "ren-na-lowest"], "Unknown claim 'ren-na-lowest'. Did you mean ren-na-"),
+        (["claims", "--tasks", "sinwave"], "Unknown task 'sinwave'. Did you mean sinewave"),
+        (["claims", "--seeds", "0-2"], "--seeds belongs to --run, which was not given."),
+        (["claims", "--format", "yaml"], "Unknown format 'yaml'"),
+        (["claims", "--from", "nowhere.toml"], "'nowhere.toml' cannot be read: No such file or directory."),
+        (["ablation", "na-bound"], "Unknown ablation 'na-bound'. Did you mean na-boundary"),
+        (["ablation", "--run"], "--run needs the name of an ablation. Allowed: couplings, "),
+        (["claims", "ipage-maximin", "--tasks", "ballistics"], "No claim that was named is about ballistics."),
+    ],
+)
+def test_wrong_usage_says_what_is_allowed(words, told, capsys):
+    assert main([*words, "--out", str(REFERENCE)]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_ablations_are_listed_and_say_what_they_lack(capsys):
+    assert main(["ablation"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(ablation.delivered())
+    assert main(["ablation", "na-boundary", "--out", str(REFERENCE)]) == 0
+    assert "Missing: 9 of 12 cells. `python -m harness ablation na-boundary --run`" in capsys.readouterr().out
+
+
+def made_ablation(**fields):
+    usual = {"question": "Is it so?", "source": "me", "statistics": "r_T/mse/r_200", "tasks": TASK}
+    return ablation.made("own", {**usual, "settings": ["one", "one[steps=50]", "one[steps=5]"], **fields}, "own.toml")
+
+
+def test_an_ablation_has_a_row_a_setting_with_its_ratio(two):
+    (table,) = ablated.tables_of(list(groups(two).values()), made_ablation())
+    _, second, third = table.rows
+    assert [row["method"] for row in table.rows] == ["one", "one[steps=50]", "one[steps=5]"]
+    assert second["r_T/mse/r_200_ratio"] == pytest.approx(10, rel=0.1) and third["status"] is None
+    marks = [[cell.mark for cell in cells][1] for cells in table.cells()]
+    assert marks == ["best", "", ""]
+
+
+def test_nothing_is_bold_that_its_interval_does_not_separate(tmp_path):
+    for label in ("one", "one[steps=50]"):
+        made.write(tmp_path, label, *(errors(len(label) + seed) for seed in range(3)))
+    (table,) = ablated.tables_of(list(groups(tmp_path).values()), made_ablation())
+    assert [[cell.mark for cell in cells][1] for cells in table.cells()][:2] == ["tied", "tied"]
+
+
+def test_the_figure_has_the_settings_alone(two):
+    every = list(groups(two).values())
+    _, kind = kinds()["options"]
+    (figure,) = ablated.figures_of(every, made_ablation(), kind.build)
+    assert figure.name == "ablation-own" and figure.shown == ("one", "one[steps=50]")
