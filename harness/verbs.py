@@ -198,14 +198,15 @@ def figures(arguments: Namespace) -> int:
 def advise(arguments: Namespace) -> int:
     """Say which method to use for each task, within budgets of time or of simulations."""
     from harness.protocols.advice import SECONDS, SIMULATIONS, advice
-    from harness.reporting import grouped
+    from harness.reporting import grouped, usual
     from harness.reporting.formats import FORMATS
 
     seconds = _positive(arguments.seconds, "--seconds", float, SECONDS)
     simulations = _positive(arguments.simulations, "--simulations", int, SIMULATIONS)
     if arguments.metric not in METRICS:
         raise unknown("metric", arguments.metric, METRICS)
-    tables = advice(grouped(existing(arguments.out), arguments.tasks), arguments.metric, seconds, simulations)
+    groups = usual(grouped(existing(arguments.out), arguments.tasks))
+    tables = advice(groups, arguments.metric, seconds, simulations)
     if not tables:
         raise UsageError(
             f"No record below {arguments.out!r} has an r_T curve: no cell is ok (`python -m harness list results` says "

@@ -9,10 +9,10 @@ from functools import partial
 from statistics import fmean, stdev
 from typing import Any
 
-from harness.claims.ablation import Ablation
+from harness.claims.ablation import Ablation, delivered
 from harness.claims.checks import NO, YES, Pair, compared
 from harness.claims.claim import Check
-from harness.claims.rows import by_task, find
+from harness.claims.rows import by_task, find, is_meant
 from harness.claims.statistic import Side, Statistic, side, values_of
 from harness.claims.tables import ranged
 from harness.comparing import SEEDS
@@ -30,6 +30,19 @@ FEWER = ("seconds", "std")
 def tables_of(groups: Sequence[Group], ablation: Ablation) -> list[Table]:
     """A table for each task and preset in which two of the settings of one method or more were run."""
     return [_table(group, ablation, rows) for group, rows in _shown(groups, ablation)]
+
+
+def settings_of(group: Group) -> list[Row]:
+    """The rows that are settings of an ablation, where their method is there with its usual options."""
+    labels = {label for ablation in delivered().values() for label in ablation.settings}
+    names = {row.label for row in group.rows}
+    return [
+        row
+        for row in group.rows
+        if row.label != (name := row.first.declared.method.name)
+        and name in names
+        and any(is_meant(row, label) for label in labels)
+    ]
 
 
 def figures_of(groups: Sequence[Group], ablation: Ablation, build: Any) -> list[Figure]:

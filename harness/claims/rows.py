@@ -17,14 +17,16 @@ def find(group: Group, label: str) -> Row | None:
     It is the row of this label; or one that was asked for with fewer options, if its record has the values of the
     others: where `[steps=20]` is the value of the preset, the row of the plain name is the same cell.
     """
+    return next((row for row in group.rows if row.done and is_meant(row, label)), None)
+
+
+def is_meant(row: Row, label: str) -> bool:
+    """Whether a label means a row, as `find` reads it."""
     name, given = _parts(label)
-    for row in group.rows:
-        own, options = _parts(row.label)
-        declared = row.first.declared.method
-        asked = declared.name == name == own and options.items() <= given.items()
-        if row.done and asked and all(text_of(declared.options.get(key)) == text for key, text in given.items()):
-            return row
-    return None
+    own, options = _parts(row.label)
+    declared = row.first.declared.method
+    asked = declared.name == name == own and options.items() <= given.items()
+    return asked and all(text_of(declared.options.get(key)) == text for key, text in given.items())
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from harness.claims.ablated import tables_of
+from harness.claims.ablated import settings_of, tables_of
 from harness.claims.ablation import delivered
 from harness.protocols.contract import Protocol, Shown
 from harness.reporting.groups import Group
@@ -18,7 +18,7 @@ class Ablations(Protocol):
     name: ClassVar[str] = "ablations"
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"ablation": Shown(_build, place=93)}
+        return {"ablation": Shown(_build, place=93, takes=settings_of, every=True)}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

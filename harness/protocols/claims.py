@@ -18,7 +18,7 @@ class Claims(Protocol):
     name: ClassVar[str] = "claims"
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"claims": Shown(_build, place=94)}
+        return {"claims": Shown(_build, place=94, every=True)}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

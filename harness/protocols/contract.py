@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.data import Dataset
     from harness.reporting.figure import Figure
     from harness.reporting.groups import Group
+    from harness.reporting.rows import Row
     from harness.reporting.table import Table
     from harness.scenarios.contract import Targets
     from harness.settings import Sizes
@@ -112,6 +113,10 @@ class Shown(Generic[Block]):
     """Where it stands among all tables, or figures, smaller first."""
     metrics: tuple[str, ...] = ()
     """The metrics that it can show, its own first; none where it shows no error."""
+    takes: Callable[[Group], Sequence[Row]] | None = None
+    """The rows of a group that it shows in place of the others, such as the settings of an ablation."""
+    every: bool = False
+    """Whether it is given the rows that others take."""
 
 
 class Protocol(ABC):

@@ -33,7 +33,7 @@ class Curves(Protocol):
             "r_T": Shown(by_count, place=10, metrics=ERRORS),
             "r_T-and-candidates": Shown(by_candidates, place=12, metrics=ERRORS),
             "r_T-and-seconds": Shown(by_seconds, place=14, metrics=ERRORS),
-            "options": Shown(by_options, place=16, metrics=ERRORS),
+            "options": Shown(by_options, place=16, metrics=ERRORS, every=True),
         }
 
 

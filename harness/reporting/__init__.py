@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -177,7 +178,21 @@ def _built(
     owner: str, shown: Shown[Block], groups: Sequence[Group], metric: str | None, published: bool
 ) -> list[Block]:
     own = metric if metric in shown.metrics else next(iter(shown.metrics), None)
-    return shown.build(by_options(groups, owner), own, published)
+    return shown.build(by_options(groups if shown.every else usual(groups), owner), own, published)
+
+
+def usual(groups: Sequence[Group]) -> list[Group]:
+    """The groups without the rows that a table of their own shows, such as the settings of ablations.
+
+    Args:
+        groups: rows that may be compared.
+    """
+    takers = [shown.takes for _, shown in tables().values() if shown.takes is not None]
+    found = []
+    for item in groups:
+        taken = {id(row) for takes in takers for row in takes(item)}
+        found.append(replace(item, rows=tuple(row for row in item.rows if id(row) not in taken)))
+    return found
 
 
 def _chosen(

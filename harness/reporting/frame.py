@@ -101,7 +101,11 @@ def _numbers(record: Record, known: dict[str, Protocol]) -> Iterator[Cell]:
 
 
 def of_record(record: Record) -> Iterator[Cell]:
-    """The numbers of a record that no protocol has: what it cost, and its surrogate's error on validation pairs."""
+    """The numbers of a record that no protocol has: what it cost, and its surrogate's error on validation pairs.
+
+    Args:
+        record: with or without scores.
+    """
     if record.model:
         parameters = record.model.parameters
         for name in ("trainable", "stored", "checkpoint_bytes"):

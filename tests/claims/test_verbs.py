@@ -16,7 +16,7 @@ from harness.cli import main
 from harness.config import Settings
 from harness.performing import together
 from harness.reporting import figures as kinds
-from harness.reporting import grouped, render
+from harness.reporting import drawn, grouped, render
 from harness.store import Store
 from tests.claims import made
 from tests.claims.made import REFERENCE, TASK, errors, groups
@@ -155,3 +155,20 @@ def test_the_figure_has_the_settings_alone(two):
     _, kind = kinds()["options"]
     (figure,) = ablated.figures_of(every, made_ablation(), kind.build)
     assert figure.name == "ablation-own" and figure.shown == ("one", "one[steps=50]")
+
+
+def test_settings_of_ablations_stand_in_their_own_table_alone(tmp_path):
+    off, own = "na[boundary_loss=off]", "na[steps=7]"
+    for label in ("na", off, own):
+        made.write(tmp_path, label, errors(0))
+    for name in ("multi-target", "r_T"):
+        text = render(name, tmp_path)
+        assert off not in text and own in text and "| na " in text
+    assert off in render("ablation", tmp_path) and own not in render("ablation", tmp_path)
+    (figure,) = drawn(["options"], tmp_path)
+    assert {off, own} <= set(figure.shown)
+
+
+def test_a_setting_without_its_method_is_shown_as_any_row(tmp_path):
+    made.write(tmp_path, "na[boundary_loss=off]", errors(0))
+    assert "na[boundary_loss=off]" in render("multi-target", tmp_path)
