@@ -63,8 +63,7 @@ class Task(ABC):
     `judge` says in words what the forward model is, such as `a proxy that was trained on pairs`, and `ahead` what is
     made once before the first cell, such as `trains its proxy, for about half a minute`. `simulated_pairs = True` says
     that the y of `pairs` of its own are what `simulate` gives: training designs are then not simulated again. A method
-    `log_prior(x)` is the logarithm of the prior's density `(n,)`, -inf outside its support, for designs `(n, x_dim)`:
-    with it draws of the posterior are found where prior draws hit no target (`harness.posterior`).
+    `log_prior(x)` `(n,)`, log density with -inf outside the support, lets `harness.posterior` find rare solutions.
     """
 
     x_dim: int
