@@ -66,6 +66,7 @@ ROOMS = (
         "harness.provenance",
     ),
     ("harness.data", "harness.resimulation"),
+    ("harness.posterior", "harness.posterior.*"),
     ("harness.training", "harness.budget", "harness.fitting", "harness.answers"),
     ("harness.scenarios.*",),
     ("harness.protocols", "harness.protocols.contract"),

@@ -62,7 +62,8 @@ class Task(ABC):
     text such as the name of a data file, stands in labels in place of the options that the user gave; an attribute
     `judge` says in words what the forward model is, such as `a proxy that was trained on pairs`, and `ahead` what is
     made once before the first cell, such as `trains its proxy, for about half a minute`. `simulated_pairs = True` says
-    that the y of `pairs` of its own are what `simulate` gives: training designs are then not simulated again.
+    that the y of `pairs` of its own are what `simulate` gives: training designs are then not simulated again. A method
+    `log_prior(x)` `(n,)`, log density with -inf outside the support, lets `harness.posterior` find rare solutions.
     """
 
     x_dim: int

@@ -222,13 +222,15 @@ def _draw_guide(axes: Any, guide: Guide) -> None:
             axes.axvline(guide.value, **how)
         case "y":
             axes.axhline(guide.value, **how)
-        case "curve":
+        case "curve" | "points":
             axes.plot(*zip(*guide.points, strict=True), **how)
 
 
 def _guide_line(guide: Guide) -> dict[str, Any]:
     if guide.front:
         return {"color": "#000000", "linewidth": 1.2, "linestyle": (0, (3, 2))}
+    if guide.kind == "points":
+        return {"color": "#999999", "linestyle": "none", "marker": "o", "markersize": 1.6, "markeredgewidth": 0}
     dash = "solid" if guide.kind == "curve" else (0, (1, 1.5))
     return {"color": "#777777", "linewidth": 0.8, "linestyle": dash}
 

@@ -45,20 +45,20 @@ class Series:
 
 @dataclass(frozen=True)
 class Guide:
-    """A thin line to compare with: y = x, one value of x or of y, or a curve through points."""
+    """What to compare with: a thin line, y = x, one value of x or of y, a curve through points; or points alone."""
 
-    kind: Literal["diagonal", "x", "y", "curve"]
+    kind: Literal["diagonal", "x", "y", "curve", "points"]
     value: float = 0.0
     label: str = ""
     points: tuple[tuple[float, float], ...] = ()
-    """Of a curve."""
+    """Of a curve, or alone."""
     front: bool = False
     """Whether it is drawn over the series, dashed and dark."""
 
     @property
     def meaning(self) -> str:
         """How it is drawn and what it is; empty where it has no label."""
-        how = "dashed" if self.front else "grey" if self.kind == "curve" else "dotted"
+        how = "dashed" if self.front else {"curve": "grey", "points": "grey points"}.get(self.kind, "dotted")
         return f"{how}: {self.label}" if self.label else ""
 
 

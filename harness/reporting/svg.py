@@ -175,12 +175,20 @@ def _guide(guide: Guide, place: Place) -> str:
         path = f"M{place.x(guide.value)} {TOP}V{place.foot}"
     elif guide.kind == "y":
         path = f"M{place.left} {place.y(guide.value)}H{place.right}"
+    elif guide.kind == "points":
+        path = "".join(f"M{x:.0f} {y:.0f}h0" for x, y in _seen(guide, place))
     elif guide.kind == "curve":
         path = _line(_spaced([(place.x(x), place.y(y)) for x, y in guide.points]))
     else:
         low, high = max(place.across.low, place.up.low), min(place.across.high, place.up.high)
         path = f"M{place.x(low)} {place.y(low)}L{place.x(high)} {place.y(high)}" if low < high else ""
     return f'<path class="{kind}" d="{path}"/>' if path else ""
+
+
+def _seen(guide: Guide, place: Place) -> list[tuple[float, float]]:
+    """Where the points of a guide stand, those that the axes show."""
+    points = [(place.x(x), place.y(y)) for x, y in guide.points[:POINTS]]
+    return [point for point in points if not math.isnan(sum(point))]
 
 
 def _series(panel: Panel, series: Series, look: Look, place: Place, start: float) -> Iterator[str]:

@@ -16,10 +16,11 @@ from harness.errors import UsageError
 from harness.registry import discover
 from harness.reporting import figures
 from harness.selection import select
+from harness.store import Store
 from tests.claims import made
 
-AWAITED = {"posterior"} - discover("protocols").keys()
-"""Protocols that claims refer to and that are not there yet: once they are, their statistics must be, too."""
+AWAITED = {"posterior"} - {name for record in Store(made.REFERENCE).records() for name in record.scores}
+"""Protocols that claims refer to and that the reference was not scored by yet: then it must have their statistics."""
 CLAIMS, ABLATIONS = claim.delivered(), ablation.delivered()
 GOOD = """
 claim = "A is better than B"

@@ -1,0 +1,304 @@
+"""Whether proposals are spread as the solutions are: distances from a reference posterior, and calibration.
+
+`docs/posterior.md` says what each number can tell, and what it cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.posterior.results import Calibration, Facts, Level, Scores
+from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
+from harness.protocols.shared import many, single, trials_refused
+from harness.reporting import notes
+from harness.reporting.apart import by_spread
+from harness.reporting.build import base, table
+from harness.reporting.groups import Group
+from harness.reporting.numbers import deviation, number, printed, share
+from harness.reporting.published import Published, find
+from harness.reporting.rows import Row
+from harness.reporting.table import Column, Raw, Table
+from harness.settings import Sizes, setting
+from harness.statistics import HalfPool
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TRIALS = (25, 50, 100, 200)
+"""Those of iPage Fig. 5."""
+LEVELS = ("mmd", "mmd_biased", "c2st", "mmd_targets", "above", "c2st_targets", "diversity")
+ITSELF, PRIOR = "the reference itself", "draws of the prior"
+"""Rows that are no method."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the comparison."""
+
+    tolerance: float = setting(
+        0.02, help="tau: how far y may be off in each entry, in its standard deviations", above=0
+    )
+    targets: int = setting(50, help="targets besides y*; fewer where simulations take long", least=1)
+    repeats: int = setting(10, help="repeats of the proposals for y* that are compared", least=1)
+    trials: tuple[int, ...] = setting(TRIALS, help="numbers of proposals, as far as there are so many", least=1)
+
+
+class Posterior(Protocol):
+    """How far the proposals are from draws of the posterior, and whether they are calibrated."""
+
+    name: ClassVar[str] = "posterior"
+    references: ClassVar[tuple[str, ...]] = (
+        "Ren, Padilla, Malof 2020, Table 4",
+        "Gretton et al. 2012, JMLR 13",
+        "Lopez-Paz, Oquab 2017, arXiv:1610.06545",
+        "Talts et al. 2018, arXiv:1804.06788",
+        "Lemos et al. 2023, arXiv:2302.03026",
+    )
+    Options: ClassVar[type] = Options
+    score_type: ClassVar[type] = Scores
+
+    def questions(self, sizes: Sizes) -> dict[str, Question]:
+        return {"targets": many(sizes), "fixed": single(sizes)}
+
+    def score(self, material: Material) -> Scores | None:
+        from harness.posterior.scoring import Proposals, Settings, scores
+
+        targets, fixed = material.answers["targets"], material.answers["fixed"]
+        if material.task.conditions is None and (_other_question(targets) or _other_question(fixed)):
+            return None
+        options = self.options
+        proposals = Proposals(
+            fixed=_repeats(fixed, material.sizes, options.repeats, material.seed),
+            targets=targets.answer.x,
+            exchangeable=not (targets.answer.ranked or targets.answer.pooled),
+        )
+        settings = Settings(options.tolerance, options.targets, options.repeats, options.trials)
+        return scores(material.task, material.data, proposals, settings)
+
+    def refusal(self, sizes: Sizes | None = None) -> str | None:
+        return trials_refused(self.options.trials, None)
+
+    def numbers(self, scores: Scores) -> Iterator[Number]:
+        yield None, "valid", scores.valid
+        for name, level in (("", scores.own), ("itself_", scores.itself), ("prior_", scores.prior)):
+            yield from _level_numbers(name, scores.T, level)
+        if scores.floor is not None:
+            yield None, "floor_mmd", scores.floor.mmd
+            yield None, "floor_mmd_targets", scores.floor.mmd_targets
+        if scores.calibration is not None:
+            for name in ("ks", "ks_chance", "error", "width"):
+                yield None, f"calibration_{name}", getattr(scores.calibration, name)
+
+    def tables(self) -> dict[str, Shown[Table]]:
+        return {"posterior": Shown(_build, place=72)}
+
+
+def _other_question(answered: Answered) -> bool:
+    """Whether a scenario asks something else, such as noisy targets, whose posterior is another one."""
+    y, shown = answered.targets.y, answered.targets.shown
+    same = (y == shown) | (y.isnan() & shown.isnan())
+    return bool(answered.targets.views) or not bool(same.all())
+
+
+def _repeats(answered: Answered, sizes: Sizes, repeats: int, seed: int) -> Tensor:
+    """The proposals for y* of some repeats `(repeats, n, x_dim)`."""
+    x = answered.answer.x
+    if not answered.answer.pooled:
+        return x[:repeats]
+    halves = HalfPool(x.shape[1], sizes.fixed_proposals).halves(min(repeats, sizes.repeats), seed)
+    return x[0, halves]
+
+
+def _level_numbers(name: str, trials: Sequence[int], level: Level | None) -> Iterator[Number]:
+    if level is None:
+        return
+    yield from ((None, f"{name}{key}", getattr(level, key)) for key in LEVELS)
+    for count, value in zip(trials, level.recall, strict=True):
+        yield None, f"{name}recall_{count}", value
+    for count, value in zip(trials, level.modes or (), strict=False):
+        yield None, f"{name}modes_{count}", value
+
+
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
+    return [_table(group, published) for group in groups if group.scored(Posterior)]
+
+
+def _table(group: Group, published: bool) -> Table:
+    first: Scores = group.score(Posterior)
+    own = [_raw(row, find(Posterior.name, group.task, row.label) if published else None) for row in group.rows]
+    if first.refusal:
+        return table("posterior", TITLE, group, [], own, [f"no reference posterior of {group.task}: {first.refusal}"])
+    rows = [*own, _other(ITSELF, first.itself, first), _other(PRIOR, first.prior, first)]
+    said = [*_said(first, group), *_uncalibrated(group)]
+    if any(raw["published"] is not None for raw in own):
+        said += notes.published([find(Posterior.name, group.task, row.label) for row in group.rows])
+    return table("posterior", TITLE, group, _columns(first, rows), rows, said)
+
+
+TITLE = "Posterior: are proposals spread as the solutions are?"
+
+
+def _raw(row: Row, paper: Published | None) -> dict[str, Any]:
+    """A row's values; what is compared between rows has a name of its own, which the other rows lack."""
+
+    def of(read: Callable[[Scores], float | None]) -> float | None:
+        return row.mean(read, Posterior)
+
+    levels = {name: of(partial(_of_level, name=name)) for name in (*LEVELS, "mmd_deviation")}
+    spread = row.spread(partial(_of_level, name="mmd"), Posterior)
+    first: Scores | None = row.score(Posterior)
+    trials = first.T if first else []
+    return {
+        **base(row),
+        **levels,
+        "mmd_deviation": levels["mmd_deviation"] if len(row.done) < 2 else spread,
+        **{f"recall_{count}": of(partial(_of_trials, name="recall", place=i)) for i, count in enumerate(trials)},
+        **{f"modes_{count}": of(partial(_of_trials, name="modes", place=i)) for i, count in enumerate(trials)},
+        **{name: of(partial(_of_calibration, name=name)) for name in ("ks", "error", "width")},
+        **{f"own_{name}": levels[name] for name in ("mmd", "mmd_targets")},
+        "valid": of(lambda scores: scores.valid),
+        "published": paper.value if paper else None,
+    }
+
+
+def _other(name: str, level: Level | None, scores: Scores) -> dict[str, Any]:
+    """The row of what is no method."""
+    values = {key: getattr(level, key) if level else None for key in (*LEVELS, "mmd_deviation")}
+    lists = [(key, getattr(level, key) or [] if level else []) for key in ("recall", "modes")]
+    by_count = {f"{key}_{count}": value for key, found in lists for count, value in zip(scores.T, found, strict=False)}
+    none = dict.fromkeys(("ks", "error", "width", "own_mmd", "own_mmd_targets", "valid", "published"))
+    return {"method": name, "status": "ok", "baseline": True, "seeds": 0, **values, **by_count, **none}
+
+
+def _of_level(scores: Scores, name: str) -> float | None:
+    return None if scores.own is None else getattr(scores.own, name)
+
+
+def _of_trials(scores: Scores, name: str, place: int) -> float | None:
+    found = None if scores.own is None else getattr(scores.own, name)
+    return None if found is None or place >= len(found) else found[place]
+
+
+def _of_calibration(scores: Scores, name: str) -> float | None:
+    return None if scores.calibration is None else getattr(scores.calibration, name)
+
+
+def _columns(first: Scores, rows: Sequence[Raw]) -> list[Column]:
+    floor = first.floor
+    last = first.T[-1] if first.T else 0
+    columns = [
+        Column(
+            "MMD², y*",
+            lambda raw: deviation(raw["mmd"], raw["mmd_deviation"], digits=2),
+            best="own_mmd",
+            apart=by_spread("mmd", "mmd_deviation"),
+            floor=floor.mmd if floor else 0.0,
+        ),
+        Column("biased", lambda raw: number(raw["mmd_biased"]), beside=_bracket),
+        Column("C2ST, y*", lambda raw: number(raw["c2st"])),
+        Column(
+            "MMD², targets",
+            lambda raw: number(raw["mmd_targets"]),
+            value="own_mmd_targets",
+            floor=floor.mmd_targets or 0.0 if floor else 0.0,
+        ),
+        Column("above chance", lambda raw: share(raw["above"])),
+        Column("C2ST, targets", lambda raw: number(raw["c2st_targets"])),
+    ]
+    if last:
+        columns.append(Column(f"recall, T={last}", lambda raw: share(raw.get(f"recall_{last}"))))
+    if any(raw.get(f"modes_{first.T[0]}") is not None for raw in rows if first.T):
+        columns += [Column(f"modes, T={T}", partial(_share, key=f"modes_{T}")) for T in {first.T[0]: 0, last: 0}]
+    columns.append(Column("diversity", lambda raw: number(raw["diversity"])))
+    if any(raw["error"] is not None for raw in rows):
+        columns += [Column(title, partial(_number, key=key)) for title, key in CALIBRATED]
+    return columns
+
+
+CALIBRATED = (("ranks", "ks"), ("coverage error", "error"), ("too wide", "width"))
+
+
+def _number(raw: Raw, key: str) -> str:
+    return number(raw[key])
+
+
+def _share(raw: Raw, key: str) -> str:
+    return share(raw.get(key))
+
+
+def _bracket(raw: Raw) -> str:
+    return "" if raw["published"] is None else f" [{printed(raw['published'])}]"
+
+
+def _said(scores: Scores, group: Group) -> Iterator[str]:
+    """What the columns mean, and how the reference was made."""
+    facts: Facts | None = scores.reference
+    assert facts is not None and scores.floor is not None
+    yield (
+        f"reference: draws from p(x | y) ∝ prior(x) exp(−‖(f(x) − y) / (τ sd y)‖² / 2), τ = {facts.tolerance:g}; "
+        f"for y* {facts.draws} by {facts.how}, {_rate(facts)}, with a mean nmse of {number(facts.nmse)}"
+    )
+    yield from _of_targets(facts)
+    yield (
+        f"MMD²: unbiased, x standardised, inverse multi-quadratic kernels of widths 0.05, 0.2 and 0.9; {facts.n} "
+        f"designs against {facts.n} for y*, {facts.n_targets or 'no'} for a target. 0 in the mean for an exact "
+        f"sampler; ± over repeats of one trained model. (In parentheses): below {number(scores.floor.mmd)} for y* or "
+        f"{number(scores.floor.mmd_targets)} for the mean over targets, under which 95 % of exact samplers stay"
+    )
+    yield "biased: with each design compared with itself, as papers print it; [in brackets]: the published value"
+    yield (
+        "above chance: share of the targets whose MMD² is above what 95 % of exact samplers stay below. C2ST: accuracy "
+        "of a classifier, 0.5 where it cannot tell proposals from the reference; for targets, one classifier of (x, y) "
+        f"for all. {facts.classifier}"
+    )
+    if scores.T:
+        yield (
+            f"recall: share of the reference for y* with one of T proposals within {number(facts.radii[-1])}, where as "
+            "many draws of the reference reach 95 %; diversity: mean distance between accurate proposals for y* "
+            "(nmse < 0.01), in that between draws of the reference"
+        )
+    yield from _of_rows(scores, group)
+
+
+def _rate(facts: Facts) -> str:
+    if facts.how == "rejection":
+        return f"accepted {100 * facts.rate:.2g} % of {facts.drawn} prior draws"
+    return f"effective sample size {facts.rate:.0f}"
+
+
+def _of_targets(facts: Facts) -> Iterator[str]:
+    used = facts.rejection + facts.importance
+    left = f"; {facts.targets - used} of {facts.targets} have none and are left out" if used < facts.targets else ""
+    found = f". The search found the known design of {share(facts.found)}" if facts.found is not None else ""
+    yield (
+        f"targets: {facts.rejection} by rejection, {facts.importance} by importance, {facts.least} draws or more"
+        f"{left}{found}{f' ({facts.said})' if facts.said else ''}"
+    )
+
+
+def _of_rows(scores: Scores, group: Group) -> Iterator[str]:
+    found: list[Calibration] = [
+        one.calibration for row in group.rows for one in row.scores(Posterior) if one.calibration
+    ]
+    if found:
+        yield (
+            f"ranks: greatest distance of the ranks of the known designs among {found[0].draws} proposals from uniform "
+            f"ones, over {found[0].targets} targets; by chance below {number(found[0].ks_chance)}. Coverage error: "
+            "mean |expected coverage − level| (TARP); too wide: coverage less level above one half, below 0 where "
+            "proposals are too narrow or off. The prior is calibrated, too: this does not tell how near proposals come"
+        )
+    if scores.prior and scores.prior.mmd is not None and scores.floor and scores.prior.mmd <= scores.floor.mmd:
+        yield f"MMD² does not tell even the prior from the reference for y* of {group.task}: see C2ST"
+
+
+def _uncalibrated(group: Group) -> Iterator[str]:
+    why: dict[str, list[str]] = {}
+    for row in group.rows:
+        scores: Scores | None = row.score(Posterior)
+        if scores is not None and scores.uncalibrated:
+            why.setdefault(scores.uncalibrated, []).append(row.label)
+    for reason, labels in why.items():
+        yield f"no calibration of {', '.join(labels)}: {reason}"

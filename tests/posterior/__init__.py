@@ -1,0 +1,1 @@
+"""The reference posterior, and distances from it."""
