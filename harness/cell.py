@@ -174,8 +174,11 @@ class _Update:
         return {"scores": self.parts["scores"]}
 
     def took(self, seconds: Mapping[str, float]) -> dict[str, Any]:
-        """How long each step took."""
-        self.parts["seconds"].update(seconds)
+        """How long each step took; where some scores are as they were, how long it took when all were made."""
+        measured = {spec.name for spec in self.cell.protocols if build_protocol(spec).measures}
+        kept = set(self.record.scores) - {*self.work.score, *measured} if self.record is not None else set()
+        known = self.parts["seconds"]
+        self.parts["seconds"] = {**seconds, **known} if kept else {**known, **seconds}
         return {"seconds": self.parts["seconds"]}
 
     def _score(self, name: str, scores: Any) -> None:
