@@ -238,7 +238,7 @@ def _said(scores: Scores, group: Group) -> Iterator[str]:
     facts: Facts | None = scores.reference
     assert facts is not None and scores.floor is not None
     yield (
-        f"reference: draws from p(x | y) ∝ prior(x) exp(−‖(f(x) − y) / (τ sd y)‖² / 2), τ = {facts.tolerance:g}; "
+        f"reference: draws in proportion to prior(x) exp(−‖(f(x) − y) / (tau sd y)‖² / 2), tau = {facts.tolerance:g}; "
         f"for y* {facts.draws} by {facts.how}, {_rate(facts)}, with a mean nmse of {number(facts.nmse)}"
     )
     yield from _of_targets(facts)

@@ -16,6 +16,9 @@ from harness.reporting.rows import Row
 MARGIN = 0.5
 """How much of the reference's extent is shown on each side of it, where the prior's box goes on so far."""
 
+EACH = 2
+"""Of the levels that are kept, every second one is drawn."""
+
 
 class PosteriorFigures(Protocol):
     """The figures of what `posterior` found; it asks nothing of its own."""
@@ -47,9 +50,9 @@ def _curve(row: Row) -> Iterator[Series]:
     """The mean over seeds."""
     every = [found.calibration.coverage for found in row.scores(Posterior) if found.calibration is not None]
     if every:
-        mean = tuple(sum(values) / len(values) for values in zip(*every, strict=True))
-        levels = tuple(place / len(mean) for place in range(1, len(mean) + 1))
-        yield Series(row.label, (0.0, *levels), (0.0, *mean))
+        mean = [sum(values) / len(values) for values in zip(*every, strict=True)]
+        levels = [place / len(mean) for place in range(1, len(mean) + 1)]
+        yield Series(row.label, (0.0, *levels[EACH - 1 :: EACH]), (0.0, *mean[EACH - 1 :: EACH]))
 
 
 def _maps(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
@@ -63,7 +66,15 @@ def _maps(groups: Sequence[Group], metric: str | None, published: bool) -> list[
             title = f"Proposals for y* and the reference: {heading}"
             found.append(
                 Figure(
-                    "posterior", title, panels, _SAID, legend=False, across=across, apart=heading, beside="posterior"
+                    "posterior",
+                    title,
+                    panels,
+                    _SAID,
+                    legend=False,
+                    across=across,
+                    apart=heading,
+                    beside="posterior",
+                    files_only=True,
                 )
             )
     return found

@@ -28,6 +28,8 @@ PROSE = ("claim", "source", "verdict", "evidence", "check", "setting", "name")
 """Columns of texts, which may run over several lines."""
 LONG = 150
 """Characters from which on such a text wants a wide column."""
+DIGITS = 6
+"""Significant digits of the value by which a cell is sorted: with all of them a report is 2 % larger."""
 COLUMNS = 12
 """Numbers of a series that stand in the table beside its figure, at most."""
 LEADING = re.compile(r"~?(-?\d[\d.]*(?:e-?\d+)?)(?: \(.*\)(e-?\d+)| (k|M|kB|MB|GB)\b)?")
@@ -50,7 +52,8 @@ def write(root: Path) -> Path:
 def page(root: Path) -> str:
     """The report as HTML text."""
     groups = grouped(root)
-    tables, figures = tables_of(groups), figures_of(groups)
+    tables = tables_of(groups)
+    figures = [figure for figure in figures_of(groups) if not figure.files_only]
     records = [record for group in groups for record in group.records]
     labels = figures[0].labels if figures else ()
     look = looks(labels)
@@ -176,7 +179,8 @@ def _cell(cell: Text, raw: float | None, head: str) -> dict[str, Any]:
     """A cell with the value by which it is sorted: the raw one where the column has it, else the one that is read."""
     kind, value = cell.mark.replace(" ", "-"), _value(cell.text)
     kind = kind or ("prose" + " long" * (len(cell.text) > LONG)) * (head in PROSE)
-    return {"text": cell.text, "beside": cell.beside, "mark": kind, "value": value if raw is None else raw}
+    shown = value if raw is None else float(f"{raw:.{DIGITS}g}")
+    return {"text": cell.text, "beside": cell.beside, "mark": kind, "value": shown}
 
 
 def _value(text: str) -> float | None:

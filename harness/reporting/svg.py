@@ -214,9 +214,11 @@ def _series(panel: Panel, series: Series, look: Look, place: Place, start: float
         else:
             yield from (f'{mark} x="{x:.0f}" y="{y:.0f}"/>' for _, x, y in points)
     else:
-        for number, x, y in points:
-            text = escape(f"{series.label}: {number_of(series.x[number], 3)}, {number_of(series.y[number], 3)}")
-            yield f'{mark} x="{x:g}" y="{y:g}"><title>{text}</title></use>'
+        # The script makes a text of each: a title for every marker would be a tenth of the page.
+        values = " ".join(f"{number_of(series.x[each], 3)},{number_of(series.y[each], 3)}" for each, _, _ in points)
+        yield f'<g data-at="{values}">'
+        yield from (f'{mark} x="{x:g}" y="{y:g}"/>' for _, x, y in points)
+        yield "</g>"
 
 
 def _located(points: Iterable[tuple[float, float]], place: Place) -> Iterator[tuple[int, float, float]]:

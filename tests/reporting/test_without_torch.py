@@ -36,12 +36,13 @@ def names(wanted: list[str]) -> set[str]:
 
 
 def without_torch(root: str, *commands: str) -> subprocess.CompletedProcess[str]:
-    text = SCRIPT.format(absent=set(TRAINING), root=root, commands=[command.split() for command in commands])
+    text = SCRIPT.format(absent={*TRAINING, "sklearn"}, root=root, commands=[command.split() for command in commands])
     return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
 
 
-def test_the_extra_has_all_but_what_trains():
-    assert names(PROJECT["optional-dependencies"]["reading"]) == names(PROJECT["dependencies"]) - set(TRAINING)
+def test_the_extra_has_all_but_what_trains_and_scores():
+    needed = names(PROJECT["dependencies"]) - {*TRAINING, "scikit-learn"}
+    assert names(PROJECT["optional-dependencies"]["reading"]) == needed
 
 
 def test_all_that_reads_works_without_torch(ran, tmp_path):

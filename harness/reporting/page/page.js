@@ -40,6 +40,15 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.addEventListener("click", () => sort(table, column, header));
   });
 }
+// The text of each marker: its method and its values.
+for (const group of document.querySelectorAll("g[data-at]")) {
+  const named = group.parentNode.querySelector("title"), label = named.textContent;
+  group.dataset.at.split(" ").forEach((values, place) => {
+    const title = named.cloneNode();
+    title.textContent = `${label}: ${values.replace(",", ", ")}`;
+    group.children[place].append(title);
+  });
+}
 // What is folded away is printed too.
 addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("details")) each.open = true; });
 // The values of a panel one after the other, by the arrow keys.
