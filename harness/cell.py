@@ -21,7 +21,7 @@ from harness.plan import Cell
 from harness.protocols.contract import Answered, Material
 from harness.questions import Question
 from harness.records import plain
-from harness.registry import build_protocol, build_scenario, build_task
+from harness.registry import build_protocol, build_scenario, build_task, discover
 from harness.resimulation import resimulate, simulated
 from harness.schema import Record
 from harness.seeds import derive
@@ -174,8 +174,12 @@ class _Update:
         return {"scores": self.parts["scores"]}
 
     def took(self, seconds: Mapping[str, float]) -> dict[str, Any]:
-        """How long each step took."""
-        self.parts["seconds"].update(seconds)
+        """How long each step took; where some scores are as they were, how long it took when all were made."""
+        usable = {name: plugin.load() for name, plugin in discover("protocols").items() if plugin.error is None}
+        others = {name for name in self.record.scores if name not in self.work.score} if self.record else set()
+        kept = any(not getattr(usable.get(name), "measures", False) for name in others)
+        known = self.parts["seconds"]
+        self.parts["seconds"] = {**seconds, **known} if kept else {**known, **seconds}
         return {"seconds": self.parts["seconds"]}
 
     def _score(self, name: str, scores: Any) -> None:

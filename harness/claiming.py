@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -23,15 +23,6 @@ from harness.show import existing
 Made = TypeVar("Made")
 READING = ("preset", "out")
 """The flags of `run` that also say where results are read."""
-
-
-def arguments_of(parser: ArgumentParser, what: str) -> None:
-    """The flags that `claims` and `ablation` share, beside those of `run`; `what` their files hold."""
-    text = f"a file of {what} of your own, beside those that are installed; may be given several times"
-    parser.add_argument("--from", dest="own", action="append", default=[], metavar="FILE.toml", help=text)
-    parser.add_argument("--tasks", dest="only", default=None, help="only these tasks (default: all)")
-    parser.add_argument("--format", default="markdown", help="markdown, latex, csv or json (default: markdown)")
-    parser.add_argument("--run", dest="go", action="store_true", help="first run what is missing, with the flags below")
 
 
 def claims(arguments: Namespace) -> int:

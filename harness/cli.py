@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields
 from typing import NoReturn
 
-from harness import __version__, claiming, verbs
+from harness import __version__, verbs
 from harness.config import SELECTIONS, Settings, flag
 from harness.ctrl_c import INTERRUPTED, SAID
 from harness.durable import STORAGE_ERRNOS
@@ -141,7 +141,14 @@ def _add_judging(each: dict[str, argparse.ArgumentParser]) -> None:
     each["claims"].add_argument("names", nargs="*", help="claims, of which all evidence is shown", metavar="NAME")
     each["ablation"].add_argument("name", nargs="?", help="an ablation (default: list them)", metavar="NAME")
     for name in ("claims", "ablation"):
-        claiming.arguments_of(each[name], f"a{'n ablation' if name == 'ablation' else ' claim'}")
+        what = "an ablation" if name == "ablation" else "a claim"
+        text = f"a file of {what} of your own, beside those that are installed; may be given several times"
+        each[name].add_argument("--from", dest="own", action="append", default=[], metavar="FILE.toml", help=text)
+        each[name].add_argument("--tasks", dest="only", default=None, help="only these tasks (default: all)")
+        text = "markdown, latex, csv or json (default: markdown)"
+        each[name].add_argument("--format", default="markdown", help=text)
+        text = "first run what is missing, with the flags below"
+        each[name].add_argument("--run", dest="go", action="store_true", help=text)
         _add_run(each[name], without=SELECTIONS)
     folder = "where the figure is drawn (default: figures, in --out)"
     each["ablation"].add_argument("--folder", default=None, metavar="DIR", help=folder)

@@ -140,15 +140,8 @@ class Cell:
     def score_digest(self, protocol: PluginSpec) -> str:
         """What determines a protocol's score: the answers, or the model that it measures, its options, its source."""
         asked = {name: self.answer_digest(question) for name, question in self.questions[protocol.name].items()}
-        parts = [
-            self.digests["model"],
-            asked,
-            self.sizes,
-            _declared(protocol),
-            protocol.source,
-            self._sources("re-simulation"),
-        ]
-        return content_key(parts)
+        parts = [self.digests["model"], asked, self.sizes, _declared(protocol), protocol.source]
+        return content_key([*parts, self._sources("re-simulation")] if asked else parts)
 
     def _sources(self, *names: str) -> list[str | None]:
         return [self.sources.get(name) for name in names]

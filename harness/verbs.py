@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from harness import config, listing, submitting
-from harness.ablating import ablate
-from harness.claiming import claims
 from harness.durable import remedy_of, storage_errors, write_whole
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
@@ -254,6 +252,20 @@ def report(arguments: Namespace) -> int:
     return 0
 
 
+def claims(arguments: Namespace) -> int:
+    """Say which claims of papers hold here, and with which evidence; run what is missing."""
+    from harness import claiming
+
+    return claiming.claims(arguments)
+
+
+def ablation(arguments: Namespace) -> int:
+    """List ablations, or print the table of one and draw its figure; run what is missing."""
+    from harness import ablating
+
+    return ablating.ablate(arguments)
+
+
 def verify_(arguments: Namespace) -> int:
     """Check every record against its checksums, and name what is damaged."""
     root = existing(arguments.out)
@@ -324,7 +336,7 @@ VERBS: dict[str, Callable[[Namespace], int]] = {
     "advise": advise,
     "compare": compare,
     "claims": claims,
-    "ablation": ablate,
+    "ablation": ablation,
     "verify": verify_,
     "rescore": rescore,
     "export": export,

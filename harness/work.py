@@ -51,7 +51,7 @@ def due(cell: Cell, record: Record | None) -> Work:
     if record.status != "ok":
         return Work()
     stale = tuple(spec.name for spec in cell.protocols if _score_digest(record, spec.name) != cell.score_digest(spec))
-    reasons = tuple(_reason(record, spec) for spec in cell.protocols if spec.name in stale)
+    reasons = tuple(dict.fromkeys(_reason(cell, record, spec) for spec in cell.protocols if spec.name in stale))
     missing = _unanswered(cell, record, stale)
     measured = any(not cell.questions[name] for name in stale)
     if (missing or measured) and MODEL not in record.files:
@@ -59,14 +59,18 @@ def due(cell: Cell, record: Record | None) -> Work:
     return Work(False, missing, stale, reasons)
 
 
-def _reason(record: Record, spec: PluginSpec) -> str:
+def _reason(cell: Cell, record: Record, spec: PluginSpec) -> str:
     """Why a protocol is scored."""
     score = record.scores.get(spec.name)
     if score is None:
         return f"{spec.name} is new"
     if score.options != plain(spec.declared):
         return f"{spec.name} has other options"
-    return f"the source of {spec.name} has changed" if score.source != spec.source else f"{spec.name} has other answers"
+    if score.source != spec.source:
+        return f"the source of {spec.name} has changed"
+    if cell.questions[spec.name] and record.sources.get("re-simulation") != cell.sources["re-simulation"]:
+        return "the source of re-simulation has changed"
+    return f"{spec.name} has other answers"
 
 
 def changed(cell: Cell, record: Record) -> str:

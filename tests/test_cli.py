@@ -329,6 +329,12 @@ def test_reading_verbs_do_without_torch(elsewhere: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_command_line_alone_does_without_numpy() -> None:
+    code = "import sys; from harness.cli import build_parser; build_parser(); assert 'numpy' not in sys.modules"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_flag_has_a_help_text() -> None:
     _, each = build_parser()
     for name, parser in each.items():

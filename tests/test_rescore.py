@@ -144,6 +144,21 @@ def test_time_measures_the_model_alone(tmp_path: Path, monkeypatch: pytest.Monke
         assert after.scores["inference-time"].stamp == 1 and len(after.stamps) == 2
 
 
+def test_seconds_are_those_of_when_all_was_scored(tmp_path: Path) -> None:
+    folder, steps = put(cell_of(), tmp_path), ("data", "resimulation", "scoring", "total")
+    edit(folder, seconds={**read(folder / RECORD).seconds, **dict.fromkeys(steps, 1000.0)})
+
+    def taken() -> set[float]:
+        return {read(folder / RECORD).seconds[step] for step in steps}
+
+    lines_of(tmp_path, retime)
+    assert taken() == {1000.0}
+    lines_of(tmp_path, options={"r_T": {}})
+    assert taken() == {1000.0}
+    lines_of(tmp_path)
+    assert max(taken()) < 1000
+
+
 def test_a_model_that_is_not_stored_cannot_be_timed(tmp_path: Path) -> None:
     put(cell_of(), tmp_path / "all")
     Store(tmp_path / "all").export(tmp_path / "small", largest=0)

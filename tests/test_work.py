@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.plan import Cell
+from harness.plan import Cell, harness_sources
 from harness.records import plain, read
 from harness.schema import Record
 from harness.store import RECORD
@@ -162,3 +162,13 @@ def test_a_dry_run_says_what_it_would_do_and_why(
     )
     assert "Train 2, ask 3, score 3." in out and "Nothing was run." in out
     assert "1 × no record" in out and "1 × the source of method has changed" in out and "1 × r_T is new" in out
+
+
+def test_another_resimulation_scores_what_it_scored_and_measures_nothing(tmp_path: Path, monkeypatch) -> None:
+    record = recorded(cell_of(), tmp_path)
+    known = dict(harness_sources())
+    monkeypatch.setattr("harness.plan.harness_sources", lambda: {**known, "re-simulation": "0" * 64})
+    work = due(cell := cell_of(), record)
+    assert not work.train and not work.ask
+    assert work.reasons == ("the source of re-simulation has changed",)
+    assert set(work.score) == {name for name, questions in cell.questions.items() if questions}

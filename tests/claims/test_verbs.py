@@ -15,8 +15,8 @@ from harness.claims.rows import by_task
 from harness.cli import main
 from harness.config import Settings
 from harness.performing import together
-from harness.reporting import figures as kinds
 from harness.reporting import drawn, grouped, render
+from harness.reporting import figures as kinds
 from harness.store import Store
 from tests.claims import made
 from tests.claims.made import REFERENCE, TASK, errors, groups
