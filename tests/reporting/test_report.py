@@ -60,7 +60,8 @@ def test_the_page_has_every_table_and_every_figure(ran, text):
     names = {attributes.get("id") for tag, attributes in found.tags if tag == "section"}
     assert set(tables()) & {table.name for table in tabled(ran)} <= names
     assert (
-        sum(tag == "figure" for tag, _ in found.tags) >= len({figure.name for figure in drawn(["all"], ran) if not figure.files_only})
+        sum(tag == "figure" for tag, _ in found.tags)
+        >= len({figure.name for figure in drawn(["all"], ran) if not figure.files_only})
         and found.of("svg", "panel") > 10
     )
 
