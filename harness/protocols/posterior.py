@@ -138,7 +138,7 @@ def _table(group: Group, published: bool) -> Table:
     return table("posterior", TITLE, group, _columns(first, rows), rows, said)
 
 
-TITLE = "Posterior: are proposals spread as the solutions are?"
+TITLE = "Distance to the posterior"
 
 
 def _raw(row: Row, paper: Published | None) -> dict[str, Any]:
@@ -248,7 +248,10 @@ def _said(scores: Scores, group: Group) -> Iterator[str]:
         f"sampler; ± over repeats of one trained model. (In parentheses): below {number(scores.floor.mmd)} for y* or "
         f"{number(scores.floor.mmd_targets)} for the mean over targets, under which 95 % of exact samplers stay"
     )
-    yield "biased: with each design compared with itself, as papers print it; [in brackets]: the published value"
+    yield (
+        "biased: with each design compared with itself, as papers print it; [in brackets]: the published value, of "
+        "which neither the number of designs is known nor the unit of x"
+    )
     yield (
         "above chance: share of the targets whose MMD² is above what 95 % of exact samplers stay below. C2ST: accuracy "
         "of a classifier, 0.5 where it cannot tell proposals from the reference; for targets, one classifier of (x, y) "

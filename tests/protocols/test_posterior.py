@@ -215,4 +215,4 @@ def test_the_figures_show_the_reference_behind_the_proposals_and_coverage(ran):
     assert arm.across == 3 and len(arm.panels) == 3 * len(results.METHODS)
     (coverage,) = drawn(["coverage"], ran)
     assert {series.label for panel in coverage.panels for series in panel.series} <= {"mdn", "prior"}
-    assert "Posterior" in page(ran)
+    assert "Distance to the posterior" in page(ran)
