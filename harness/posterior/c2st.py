@@ -32,6 +32,7 @@ def c2st(first: Tensor, second: Tensor, tied: tuple[Tensor, Tensor] | None = Non
             more than once, for neighbouring targets, must not be learned by heart.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     n = min(len(first), len(second))
     if n < 2 * FOLDS:
@@ -41,11 +42,12 @@ def c2st(first: Tensor, second: Tensor, tied: tuple[Tensor, Tensor] | None = Non
     numbers = np.arange(2 * n) if tied is None else np.concatenate([part[:n].numpy() for part in tied])
     folds = _folds(numbers, labels)
     right = np.zeros(2 * n, bool)
-    for fold in range(FOLDS):
-        held = folds == fold
-        classifier = HistGradientBoostingClassifier(**PARAMETERS, early_stopping=False, random_state=0)
-        classifier.fit(rows[~held], labels[~held])
-        right[held] = classifier.predict(rows[held]) == labels[held]
+    with threadpool_limits(1):  # the cells of a run share the cores
+        for fold in range(FOLDS):
+            held = folds == fold
+            classifier = HistGradientBoostingClassifier(**PARAMETERS, early_stopping=False, random_state=0)
+            classifier.fit(rows[~held], labels[~held])
+            right[held] = classifier.predict(rows[held]) == labels[held]
     return float(right.mean())
 
 

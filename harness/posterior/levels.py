@@ -21,8 +21,9 @@ from harness.sectors import expected_share
 
 FEWEST = 10
 """Designs on each side below which two sets are not compared."""
-JOINT = 50
-"""Designs of each target in the one classifier for all targets."""
+JOINT, JOINTLY = 50, 250_000
+"""Designs of each target in the one classifier for all targets, and the numbers of all of them together, at most: the
+classifier takes 5 s for these, as of five designs of 1024 pixels for 50 targets."""
 DIMENSIONS = 8
 """Principal components of y that this classifier sees beside x: they tell 50 targets apart, and are read fast."""
 CHANCE = 0.95
@@ -128,7 +129,7 @@ class Yardstick:
             value = mmd.unbiased(mmd.kernel(x, x), mmd.kernel(first, first), mmd.kernel(x, first))
             values.append(value)
             above.append(value > float(self._chances[place].quantile(CHANCE)))
-            same = min(JOINT, len(x), len(first))
+            same = min(self._jointly, len(x), len(first))
             for side, part in zip(rows, (x, first), strict=True):
                 side.append(torch.cat([part[:same], axes[number].expand(same, -1)], 1))
         if not values:
@@ -136,6 +137,12 @@ class Yardstick:
         x, first = torch.cat(rows[0]), torch.cat(rows[1])
         told = c2st(x, first, self._tied(x, first, own))
         return {"mmd_targets": fmean(values), "above": fmean(above), "c2st_targets": _finite(told)}
+
+    @property
+    def _jointly(self) -> int:
+        """Designs of each target in the classifier for all targets."""
+        width = self.task.x_dim + min(self.y.shape[1], DIMENSIONS)
+        return max(1, min(JOINT, JOINTLY // (width * len(self.used))))
 
     def _tied(self, x: Tensor, first: Tensor, own: bool) -> tuple[Tensor, Tensor]:
         """Numbers of the rows `(n, x_dim + k)` of both sides: neighbouring targets share draws of the reference.

@@ -41,7 +41,7 @@ def without_torch(root: str, *commands: str) -> subprocess.CompletedProcess[str]
 
 
 def test_the_extra_has_all_but_what_trains_and_scores():
-    needed = names(PROJECT["dependencies"]) - {*TRAINING, "scikit-learn"}
+    needed = names(PROJECT["dependencies"]) - {*TRAINING, "scikit-learn", "threadpoolctl"}
     assert names(PROJECT["optional-dependencies"]["reading"]) == needed
 
 
