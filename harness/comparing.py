@@ -127,8 +127,12 @@ def drawn(errors: Array, *, least: float = LEAST, resamples: int = 1000, seed: i
     """
     logs = logarithms(errors, least)
     each = _over_targets(np.concatenate([logs, errors]), resamples, seed)
-    both = _over_seeds(logs, each[: len(logs)], seed), _over_seeds(errors, each[len(logs) :], seed)
-    return Drawn(*both, logs.mean(1), logs.mean(0), float(errors.mean()), _carried(errors.mean(0)))
+    mean, own = _over_seeds(logs, each[: len(logs)], seed)
+    of_logs = mean + _wider(len(logs)) * (own - mean)
+    mean, own = _over_seeds(errors, each[len(logs) :], seed)
+    with np.errstate(invalid="ignore"):  # as a ratio, so that no mean of errors is below 0
+        of_means = np.where(mean > 0, mean * (own / mean) ** _wider(len(errors)), 0.0)
+    return Drawn(of_logs, of_means, logs.mean(1), logs.mean(0), float(errors.mean()), _carried(errors.mean(0)))
 
 
 def _carried(errors: Array) -> float:
@@ -265,19 +269,22 @@ def _over_targets(values: Array, resamples: int, seed: int) -> Array:
     return np.concatenate([values @ counts.T.astype(float) for counts in blocks], 1) / values.shape[1]
 
 
-def _over_seeds(values: Array, of_seeds: Array, seed: int) -> Array:
-    """The mean over seeds of what each has in each resample of targets `(seeds, resamples)`, seeds resampled, too.
+def _over_seeds(values: Array, of_seeds: Array, seed: int) -> tuple[Array, Array]:
+    """The mean over seeds of what each has in each resample of targets `(seeds, resamples)`, and over seeds resampled.
 
-    Which are drawn depends on the values `(seeds, targets)` as well. A resample of n seeds varies n / (n - 1) times too
-    little: its deviation from the mean is made larger by the root.
+    Which are drawn depends on the values `(seeds, targets)` as well.
     """
     seeds, resamples = of_seeds.shape
     mean: Array = of_seeds.mean(0)
     if seeds == 1:
-        return mean
+        return mean, mean
     generator = np.random.default_rng([seed, zlib.crc32(np.ascontiguousarray(values).tobytes())])
-    own = np.take_along_axis(of_seeds.T, generator.integers(seeds, size=(resamples, seeds)), 1).mean(1)
-    return mean + math.sqrt(seeds / (seeds - 1)) * (own - mean)
+    return mean, np.take_along_axis(of_seeds.T, generator.integers(seeds, size=(resamples, seeds)), 1).mean(1)
+
+
+def _wider(seeds: int) -> float:
+    """What a deviation over resampled seeds is multiplied by: a resample of n varies n / (n - 1) times too little."""
+    return math.sqrt(seeds / (seeds - 1)) if seeds > 1 else 1.0
 
 
 @lru_cache(maxsize=4)

@@ -175,3 +175,12 @@ def test_errors_of_other_targets_are_refused(shapes: tuple[tuple[int, ...], tupl
 def test_a_profile_is_the_share_within_each_threshold() -> None:
     own = np.array([[1.0, 0.1], [0.01, 1.0]])
     assert profile(own, np.array([0.0, 0.01, 0.5, 1.0, 2.0])).tolist() == [0, 0.25, 0.5, 1, 1]
+
+
+def test_no_mean_of_errors_is_drawn_below_nothing() -> None:
+    errors = np.stack([np.full(50, 2.5e-4), np.full(50, 1.5e-5), np.full(50, 8.5e-6)])
+    means = drawn(errors).means
+    assert means.min() > 0 and np.percentile(means, 2.5) < 2e-5 and np.percentile(means, 97.5) > 2e-4
+    exact = drawn(np.full((3, 50), 1e-7))
+    assert apart(exact, drawn(errors)) == -1
+    assert not drawn(np.zeros((3, 50))).means.any()
