@@ -13,6 +13,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from harness import ablating
+from harness.claims import ablation
 from harness.claims.claim import delivered
 from harness.claims.tables import claims_table
 from harness.cli import main
@@ -24,7 +26,9 @@ from harness.reporting.formats import markdown
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
-FIGURE = ROOT / "docs" / "figures" / "error-and-time.png"
+FIGURES = ROOT / "docs" / "figures"
+SAMPLERS = "cinn,cvae,inn,ipage,mdn,na"
+"""Methods whose proposals the README shows beside the posterior."""
 
 
 def overall() -> str:
@@ -87,7 +91,12 @@ def _grids(text: str) -> list[str]:
 if __name__ == "__main__":
     for (page, name), show in REGIONS.items():
         (ROOT / page).write_text(updated(page, name, show()), encoding="utf-8")
-    FIGURE.parent.mkdir(exist_ok=True)
+    FIGURES.mkdir(exist_ok=True)
     (figure,) = drawn(["error-and-time"], REFERENCE)
-    write(figure, FIGURE)
+    write(figure, FIGURES / "error-and-time.png")
+    (figure,) = drawn(["posterior"], REFERENCE, tasks="sinewave", methods=SAMPLERS)
+    write(figure, FIGURES / "posterior.png")
     main(["figures", "--out", str(REFERENCE), "--format", "pdf"])
+    groups = grouped(REFERENCE)
+    for one in ablation.delivered().values():
+        ablating.drawn(groups, one, REFERENCE / "figures" / "ablations")

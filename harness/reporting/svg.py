@@ -22,7 +22,7 @@ from harness.reporting.scales import Scale, read, scales, spaced
 WIDTH, HEIGHT, SIDE = 300, 216, 200
 """Of a panel, and the width of a square one, in the units of the picture: pixels where there is little room."""
 LEFT, RIGHT, TOP, BOTTOM = 56, 9, 24, 40
-POINTS, CLOUD = 100, 40
+POINTS, CLOUD = 64, 20
 """Points of a series, and of one among several clouds, beyond which every so many are left out; the page says so."""
 SMALL = 60
 """Points of a line from which on only some have markers, without texts of their own."""

@@ -125,8 +125,8 @@ def test_ablations_are_listed_and_say_what_they_lack(capsys):
     assert main(["ablation"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(ablation.delivered())
-    assert main(["ablation", "na-boundary", "--out", str(REFERENCE)]) == 0
-    assert "Missing: 9 of 12 cells. `python -m harness ablation na-boundary --run`" in capsys.readouterr().out
+    assert main(["ablation", "couplings", "--out", str(REFERENCE)]) == 0
+    assert "Missing: 6 of 12 cells. `python -m harness ablation couplings --run`" in capsys.readouterr().out
 
 
 def made_ablation(**fields):
