@@ -27,7 +27,7 @@ from harness.reporting.formats import markdown
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 FIGURES = ROOT / "docs" / "figures"
-SAMPLERS = "cinn,cvae,inn,ipage,mdn,na"
+SAMPLERS = "cinn,cvae,inn,ipage,lookup,mdn,na,tandem"
 """Methods whose proposals the README shows beside the posterior."""
 
 
