@@ -74,7 +74,7 @@ def _table(group: Group, ablation: Ablation, rows: Mapping[str, Row]) -> Table:
     for each in statistics:
         columns += _columns(each, ablation, {label: sides[label, each] for label in rows})
     raws = tuple(_raw(label, rows.get(label), ablation, statistics, sides) for label in ablation.settings)
-    facts = {"title": f"Ablation {ablation.name}", **notes.facts(group, None)}
+    facts = {"title": "Ablations", **notes.facts(group, None)}
     title = f"Ablation {ablation.name}: {group.task} ({group.heading})"
     said = (*_notes(ablation, rows), *notes.settings([group]))
     return Table("ablation", title, facts, tuple(columns), raws, said)
