@@ -79,11 +79,11 @@ def render(
         from harness.reporting.compare import comparison
 
         pair = split(methods) if isinstance(methods, str) else list(methods or ())
-        groups = group(_selected(_read(Path(root), _drawn_alone()), None, tasks), Path(root))
+        groups = group(_selected(_read(Path(root), _unread(())), None, tasks), Path(root))
         return FORMATS[format](comparison(groups, pair, metric))
     chosen = _chosen(name, metric, tables(), "table", (ALL, COMPARE))
-    groups = group(_selected(_read(Path(root), _drawn_alone()), methods, tasks), Path(root))
-    found = [table for owner, shown in chosen for table in _built(owner, shown, groups, metric, published)]
+    groups = group(_selected(_read(Path(root), _unread(chosen)), methods, tasks), Path(root))
+    found = _built(chosen, groups, metric, published)
     if not found:
         raise UsageError(
             f"No record below {str(root)!r} has what the table {name!r} shows: no cell was asked for it, or it does "
@@ -110,7 +110,7 @@ def tables_of(groups: Sequence[Group]) -> list[Table]:
     Args:
         groups: as `grouped` gives them.
     """
-    return [table for owner, shown in tables().values() for table in _built(owner, shown, groups, None, True)]
+    return _built(tables().values(), groups, None, True)
 
 
 def figures_of(groups: Sequence[Group]) -> list[Figure]:
@@ -119,7 +119,7 @@ def figures_of(groups: Sequence[Group]) -> list[Figure]:
     Args:
         groups: as `grouped` gives them.
     """
-    every = [figure for owner, shown in figures().values() for figure in _built(owner, shown, groups, None, False)]
+    every = _built(figures().values(), groups, None, False)
     return labelled(every, _labels(groups))
 
 
@@ -166,7 +166,7 @@ def drawn(
     records = _read(Path(root))
     labels = _labels(group(records))
     groups = group(_selected(records, methods, tasks), Path(root))
-    every = [figure for owner, shown in chosen.values() for figure in _built(owner, shown, groups, metric, False)]
+    every = _built(chosen.values(), groups, metric, False)
     if not every:
         raise UsageError(
             f"No record below {str(root)!r} has what {', '.join(names)} draws. Allowed: {', '.join((*known, ALL))}."
@@ -175,10 +175,14 @@ def drawn(
 
 
 def _built(
-    owner: str, shown: Shown[Block], groups: Sequence[Group], metric: str | None, published: bool
+    chosen: Iterable[tuple[str, Shown[Block]]], groups: Sequence[Group], metric: str | None, published: bool
 ) -> list[Block]:
-    own = metric if metric in shown.metrics else next(iter(shown.metrics), None)
-    return shown.build(by_options(groups if shown.every else usual(groups), owner), own, published)
+    """The tables or figures that are chosen, each with the name of its protocol."""
+    found, plain = [], usual(groups)
+    for owner, shown in chosen:
+        own = metric if metric in shown.metrics else next(iter(shown.metrics), None)
+        found += shown.build(by_options(groups if shown.every else plain, owner), own, published)
+    return found
 
 
 def usual(groups: Sequence[Group]) -> list[Group]:
@@ -217,12 +221,17 @@ def _folded(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-def _drawn_alone() -> list[str]:
-    """The protocols that have figures and neither a table nor numbers: no table reads what they found."""
+def _unread(chosen: Iterable[tuple[str, Shown[Table]]]) -> list[str]:
+    """The protocols that have figures and no table, whose numbers none of the chosen tables reads.
+
+    Tables that are given every row, such as that of claims, may read the numbers of any protocol.
+    """
     from harness.protocols.contract import Protocol
 
     found = {name: protocol for name, protocol in protocols().items() if protocol.figures() and not protocol.tables()}
-    return [name for name, protocol in found.items() if type(protocol).numbers is Protocol.numbers]
+    if any(shown.every for _, shown in chosen):
+        found = {name: protocol for name, protocol in found.items() if type(protocol).numbers is Protocol.numbers}
+    return list(found)
 
 
 def _read(root: Path, skipped: Sequence[str] = (), *, packed: bool = True) -> list[Record]:
