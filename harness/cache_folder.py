@@ -1,11 +1,23 @@
-"""Where things are kept that can be made again: in the user's cache folder, or where INVERSE_HARNESS_CACHE says."""
+"""What is made once and kept: in the user's cache folder, or where INVERSE_HARNESS_CACHE says.
+
+A file is kept under a digest of all that decides about its content, with a digest of the content itself. Who comes
+second waits for the first, and a damaged file is made again, with a warning.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
 from platformdirs import user_cache_dir
+
+from harness.durable import write_whole
+from harness.errors import UsageError
 
 VARIABLE = "INVERSE_HARNESS_CACHE"
 
@@ -13,3 +25,86 @@ VARIABLE = "INVERSE_HARNESS_CACHE"
 def root() -> Path:
     """The cache folder; it need not exist."""
     return Path(os.environ.get(VARIABLE) or user_cache_dir("inverse-harness", appauthor=False))
+
+
+def folder(part: str) -> Path:
+    """A part of the cache, such as that of a task.
+
+    Args:
+        part: its name.
+    """
+    return root() / part
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """The file `path` of the cache for this process alone: who comes second waits.
+
+    Args:
+        path: a file of the cache, which need not be there.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    with writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_suffix(".lock"))
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Turn an error of the file system into one that names the variable by which another folder is chosen.
+
+    Args:
+        path: a file of the cache, which an error names.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"The cache folder {str(path.parent)!r} cannot be used: {error.strerror or error}. Make room, or name "
+            f"another one in the environment variable {VARIABLE}."
+        ) from error
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file aside, sync it, and rename it into place.
+
+    Args:
+        path: the file, which is replaced.
+        content: all of it.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    with writable(path):
+        write_whole(path, content)
+
+
+def warn_damaged(path: Path) -> None:
+    """Say that a file is made again.
+
+    Args:
+        path: the file.
+    """
+    warnings.warn(f"The cache file {path.name} is damaged and is made again.", stacklevel=4)
+
+
+def digest(*parts: bytes) -> str:
+    """SHA-256 of several pieces, which cannot be taken for others with the same bytes in all.
+
+    Args:
+        *parts: the pieces, in their order.
+
+    >>> digest(b"ab", b"c") == digest(b"a", b"bc")
+    False
+    """
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big") + part)
+    return total.hexdigest()

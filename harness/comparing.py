@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ FEW = 10
 """Targets below which nothing is told apart: a bootstrap interval of so few is far too narrow."""
 BLOCK = 250
 """Resamples that are drawn together."""
+SMALL = 4_000_000
+"""Counts of draws up to which they are kept as they are multiplied with, of more in a byte each."""
 SEEDS = 3
 """Trainings from which on an interval says anything of other trainings."""
 
@@ -266,7 +269,7 @@ def _over_targets(values: Array, resamples: int, seed: int) -> Array:
     Which are drawn depends on `seed` and on their number alone.
     """
     blocks = _targets(resamples, values.shape[1], seed)
-    return np.concatenate([values @ counts.T.astype(float) for counts in blocks], 1) / values.shape[1]
+    return np.concatenate([values @ counts.T.astype(float, copy=False) for counts in blocks], 1) / values.shape[1]
 
 
 def _over_seeds(values: Array, of_seeds: Array, seed: int) -> tuple[Array, Array]:
@@ -288,12 +291,13 @@ def _wider(seeds: int) -> float:
 
 
 @lru_cache(maxsize=4)
-def _targets(resamples: int, count: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
+def _targets(resamples: int, count: int, seed: int) -> tuple[NDArray[Any], ...]:
     """How often each target is drawn `(resamples, count)`, the same for all pairs of methods; in blocks, for memory."""
+    kind = float if resamples * count <= SMALL else np.uint8
     generator, shares = np.random.default_rng(seed), np.full(count, 1 / count)
     sizes = (min(BLOCK, resamples - start) for start in range(0, resamples, BLOCK))
     # Counts fit into a byte: that one of many targets is drawn more than 255 times has a probability below 1 / 255!.
-    return tuple(generator.multinomial(count, shares, size=size).astype(np.uint8) for size in sizes)
+    return tuple(generator.multinomial(count, shares, size=size).astype(kind) for size in sizes)
 
 
 def profile(errors: Array, thresholds: Array) -> Array:

@@ -131,12 +131,17 @@ def parse(raw: bytes, kind: type[Record] = Record) -> Record:
         stated = raw[start:end].decode(errors="replace")
         raise Damaged(f"does not match its own checksum ({stated[:16]}...); it was edited or truncated")
     try:
-        schema = msgspec.json.decode(raw, type=_Version).schema
-        if schema != SCHEMA:
-            raise Damaged(f"has schema {schema!r}, this version reads {SCHEMA}")
-        record = msgspec.json.decode(raw, type=kind)
+        try:
+            record = msgspec.json.decode(raw, type=kind)
+            schema = record.schema
+        except msgspec.ValidationError:
+            schema = msgspec.json.decode(raw, type=_Version).schema
+            if schema == SCHEMA:
+                raise
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Damaged(f"is not a record ({error}); it was edited") from error
+    if schema != SCHEMA:
+        raise Damaged(f"has schema {schema!r}, this version reads {SCHEMA}")
     contradiction = next(_contradictions(record), None)
     if contradiction is not None:
         raise Damaged(f"{contradiction}; it was edited")

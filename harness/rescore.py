@@ -6,7 +6,6 @@ Both bring single parts of records up to date, one record after the other; one t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from harness.registry import PluginSpec, build_protocol, discover, get, require_
 from harness.schema import Plugin, Record
 from harness.selection import Selection
 from harness.store import RECORD, Store, carry, cell_folders, problems, scratch
+from harness.threads import threads
 from harness.work import MODEL, Work
 
 LEFT = "left as it is: "
@@ -72,8 +72,8 @@ def _revise(root: Path, folder: Path, plan: Callable[[Cell, Record], tuple[Cell,
     started, timed = provenance.now(), any(build_protocol(spec).measures for spec in cell.protocols)
     busy = psutil.cpu_percent(PAUSE) / 100 if timed else 0.0
     content = {**plain(record), "sources": cell.sources}
-    threads = min(record.stamp.threads if record.stamp else 1, usable_cores())
-    with scratch(folder) as copy, _threads(threads):
+    count = min(record.stamp.threads if record.stamp else 1, usable_cores())
+    with scratch(folder) as copy, threads(count):
         carry(folder, copy, record.files)
         try:
             for part in update(cell, work, record, copy, learn, lambda *_: None, exclusive=busy < BUSY):
@@ -82,20 +82,9 @@ def _revise(root: Path, folder: Path, plan: Callable[[Cell, Record], tuple[Cell,
             rebuilt(cell.task, record)  # says where its files were, if they are what is missing
             raise Unusable(str(error)) from error
         device = cell.device if timed else "cpu"  # where this was done: scores need no GPU
-        stamp = provenance.stamp(provenance.environment(), device=device, threads=threads, started=started)
+        stamp = provenance.stamp(provenance.environment(), device=device, threads=count, started=started)
         Store(root).place(stamped(content, stamp), copy, folder)
     return f"{', '.join(work.score)} anew" + (f"; the machine was not idle ({busy:.0%} busy)" if busy >= BUSY else "")
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """So many threads for torch, on which the last bits of a matrix product depend."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _intact(folder: Path) -> Record:

@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import one_hot
 
 from harness.contracts import Task
 from harness.data import Standardisation
@@ -18,6 +19,7 @@ from harness.posterior.c2st import c2st
 from harness.posterior.reference import Reference
 from harness.posterior.results import Floor, Level
 from harness.sectors import expected_share
+from harness.solution_curves import curves, is_plane, nearest_curve
 
 FEWEST = 10
 """Designs on each side below which two sets are not compared."""
@@ -174,17 +176,17 @@ class Yardstick:
         return _finite(covering.spread(accurate) / covering.spread(self.halves[0]))
 
     def _modes(self, designs: Designs) -> list[float] | None:
-        if not covering.is_plane(self.task) or not len(designs.accurate) or not self.lines:
+        if not is_plane(self.task) or not len(designs.accurate) or not self.lines:
             return None
         x, accurate = designs.fixed[0], designs.accurate
         reached = torch.zeros(len(x), len(self.lines), dtype=torch.bool)
-        reached[accurate] = covering.nearest_curve(x[accurate], self.lines)
+        reached[accurate] = one_hot(nearest_curve(x[accurate], self.lines), len(self.lines)).bool()
         return expected_share(reached, [count for count in self.trials if count <= len(x)])
 
     @cached_property
     def lines(self) -> list[Tensor]:
         """The solution curves of a plane."""
-        return covering.curves(self.task, float(self.wanted[0, 0]))
+        return curves(self.task, float(self.wanted[0, 0]))
 
 
 def _halves(x: Tensor, most: int) -> tuple[Tensor, Tensor]:

@@ -127,4 +127,3 @@ class Scores:
     calibration: Calibration | None = None
     uncalibrated: str = ""
     """Why there is no calibration; empty where there is one."""
-    picture: Picture | None = None

@@ -19,14 +19,9 @@ from harness.posterior.calibration import calibration
 from harness.posterior.levels import FEWEST, Designs, Yardstick
 from harness.posterior.likelihood import Likelihood
 from harness.posterior.reference import Effort, Posing, Reference
-from harness.posterior.results import Calibration, Facts, Floor, Level, Picture, Scores
+from harness.posterior.results import Calibration, Facts, Floor, Level, Scores
 from harness.resimulation import resimulate
 from harness.seeds import derive
-
-POINTS, DIGITS = 200, 4
-"""Designs that are kept for a figure, and their significant digits."""
-COORDINATES = 3
-"""Coordinates that are drawn, at most: those in which the reference is spread most."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +56,29 @@ def scores(task: Task, data: Dataset, proposals: Proposals, settings: Settings) 
     if unknown:
         return Scores(unknown, [], 0.0)
     counts = proposals.fixed.shape[1], proposals.targets.shape[1]
-    effort = Effort.of(task, *counts, min(settings.targets, len(data.targets.y)))
-    posing = _posing(task, data, settings.tolerance, effort)
-    reference, key = stored.reference(posing, type(task).__name__.lower(), data.settings.data_seed)
+    reference, key = reference_of(task, data, counts, settings.tolerance, settings.targets)
     if reference.fixed.how == "none":
         return Scores(f"no draws for y*: {reference.said or 'too few draws count'}", [], 0.0)
     return _compared(task, data, proposals, settings, reference, key)
+
+
+def reference_of(
+    task: Task, data: Dataset, counts: tuple[int, int], tolerance: float, targets: int
+) -> tuple[Reference, str]:
+    """The reference of a task, kept from then on, and its digest.
+
+    Args:
+        task: one that `refusal` has nothing against.
+        data: of the task.
+        counts: numbers of proposals for y* and for each target.
+        tolerance: how far y may be off, in standard deviations.
+        targets: how many of them are wanted.
+
+    Raises:
+        UsageError: the cache, in which it is kept, cannot be written.
+    """
+    posing = _posing(task, data, tolerance, Effort.of(task, *counts, min(targets, len(data.targets.y))))
+    return stored.reference(posing, type(task).__name__.lower(), data.settings.data_seed)
 
 
 def refusal(task: Task, data: Dataset) -> str:
@@ -129,7 +141,6 @@ def _compared(
         prior=Level(**known["prior"]),
         calibration=calibrated,
         uncalibrated=why,
-        picture=_picture(task, data, reference, proposals.fixed[0]),
     )
 
 
@@ -200,25 +211,3 @@ def _facts(reference: Reference, yardstick: Yardstick) -> Facts:
         radii=yardstick.radii,
         classifier=in_words(),
     )
-
-
-def _picture(task: Task, data: Dataset, reference: Reference, x: Tensor) -> Picture | None:
-    """Some designs in the continuous coordinates in which the reference is spread most; None with fewer than two."""
-    continuous = ~discrete(task.kinds, task.x_dim)
-    if int(continuous.sum()) < 2:
-        return None
-    spread = data.x_scale.apply(reference.fixed.x).std(0).where(continuous, -1.0)
-    chosen = sorted(spread.topk(min(COORDINATES, int(continuous.sum()))).indices.tolist())
-    labels = task.x_labels or tuple(f"x{number + 1}" for number in range(task.x_dim))
-    return Picture(
-        labels=[labels[number] for number in chosen],
-        bounds=task.bounds.cpu().T[chosen].tolist(),
-        reference=_rounded(reference.fixed.x[:POINTS, chosen]),
-        proposals=_rounded(x[:POINTS, chosen]),
-    )
-
-
-def _rounded(rows: Tensor) -> list[list[float]]:
-    """The finite rows, short."""
-    finite = rows[rows.isfinite().all(1)]
-    return [[float(f"{value:.{DIGITS}g}") for value in row] for row in finite.tolist()]

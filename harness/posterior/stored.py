@@ -1,33 +1,25 @@
-"""What is worked out once for a task and kept: its reference, and what the reference and the prior themselves get.
-
-A file is kept in the user's cache folder under a digest of all that decides about its content, with a digest of the
-content. Who comes second waits for the first; a damaged file is made again.
-"""
+"""What is worked out once for a task and kept: its reference, and what the reference and the prior themselves get."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from torch import Generator, Tensor
 
-from harness.cache_folder import VARIABLE, root
-from harness.durable import write_whole
-from harness.errors import UsageError
+from harness import cache_folder
+from harness.cache_folder import digest
 from harness.posterior.reference import Draws, Posing, Reference, make
 from harness.resimulation import resimulate
 from harness.seeds import derive
+from harness.threads import threads
 
 FOLDER = "posterior"
 PROBES = 16
@@ -51,11 +43,11 @@ def reference(posing: Posing, name: str, seed: int) -> tuple[Reference, str]:
         UsageError: the cache cannot be written.
     """
     key = _key(posing, seed)
-    path = root() / FOLDER / f"{name}-{key[:24]}.safetensors"
+    path = cache_folder.folder(FOLDER) / f"{name}-{key[:24]}.safetensors"
 
     def fresh() -> Reference:
         posing.generator = Generator().manual_seed(derive("posterior", "reference", seed))
-        with _one_thread():
+        with threads(1):
             return make(posing)
 
     return _kept(path, fresh, _written, _read), key
@@ -72,63 +64,28 @@ def numbers(name: str, parts: list[Any], make: Callable[[], Any]) -> Any:
     Raises:
         UsageError: the cache cannot be written.
     """
-    key = _digest(json.dumps(parts, sort_keys=True).encode(), _source(ALL))
-    path = root() / FOLDER / f"{name}-{key[:24]}.json"
+    key = digest(json.dumps(parts, sort_keys=True).encode(), _source(ALL))
+    path = cache_folder.folder(FOLDER) / f"{name}-{key[:24]}.json"
     return _kept(path, make, lambda values: json.dumps(values).encode(), lambda found: json.loads(found.read_bytes()))
 
 
 def _kept(path: Path, make: Callable[[], Any], write: Callable[[Any], bytes], read: Callable[[Path], Any]) -> Any:
-    with _locked(path):
+    with cache_folder.locked(path):
         try:
             return read(path)
         except FileNotFoundError:
             pass
         except (SafetensorError, ValueError, KeyError, TypeError):
-            warnings.warn(f"The cache file {path.name} is damaged and is made again.", stacklevel=3)
+            cache_folder.warn_damaged(path)
         made = make()
-        with _writable(path):
-            write_whole(path, write(made))
+        cache_folder.write(path, write(made))
         return made
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with _writable(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_suffix(".lock"))
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _writable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(
-            f"The cache folder {str(path.parent)!r} cannot be used: {error.strerror or error}. Make room, or name "
-            f"another one in the environment variable {VARIABLE}."
-        ) from error
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread for torch, on whose number the last bits of a matrix product depend."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _key(posing: Posing, seed: int) -> str:
     """SHA-256 of all that decides about a reference; the libraries do about its last bits."""
     task, likelihood = posing.task, posing.likelihood
-    with _one_thread():
+    with threads(1):
         probes = task.sample_prior(PROBES, Generator().manual_seed(0))
         answers = resimulate(task, probes[None])
     tensors = [probes, answers, task.bounds.cpu(), likelihood.targets, likelihood.variance]
@@ -141,7 +98,7 @@ def _key(posing: Posing, seed: int) -> str:
         torch.__version__,
         np.__version__,
     ]
-    return _digest(_source(MAKING), json.dumps(plain).encode(), *(_bytes(tensor) for tensor in tensors))
+    return digest(_source(MAKING), json.dumps(plain).encode(), *(_bytes(tensor) for tensor in tensors))
 
 
 def _source(names: Sequence[str]) -> bytes:
@@ -153,13 +110,6 @@ def _bytes(tensor: Tensor) -> bytes:
     return tensor.contiguous().numpy().tobytes()
 
 
-def _digest(*parts: bytes) -> str:
-    total = hashlib.sha256()
-    for part in parts:
-        total.update(len(part).to_bytes(8, "big") + part)
-    return total.hexdigest()
-
-
 def _written(found: Reference) -> bytes:
     """A reference as a file; designs of small whole numbers, such as pixels, take a byte each."""
     every = (found.fixed, *found.targets)
@@ -167,7 +117,7 @@ def _written(found: Reference) -> bytes:
     small = x.astype(np.uint8)
     stored = small if (small == x).all() else x
     said = {**asdict(found), "fixed": None, "targets": [_facts(draws) for draws in every]}
-    return save({"x": stored}, {CONTENT: json.dumps({"digest": _digest(stored.tobytes()), **said})})
+    return save({"x": stored}, {CONTENT: json.dumps({"digest": digest(stored.tobytes()), **said})})
 
 
 def _facts(draws: Draws) -> dict[str, Any]:
@@ -185,7 +135,7 @@ def _read(path: Path) -> Reference:
     with safe_open(path, framework="numpy") as stored:
         said = json.loads((stored.metadata() or {})[CONTENT])
         x = stored.get_tensor("x")
-    if _digest(x.tobytes()) != said.pop("digest"):
+    if digest(x.tobytes()) != said.pop("digest"):
         raise ValueError("other content than its digest says")
     facts = said.pop("targets")
     parts = torch.from_numpy(x.astype(float)).split([each.pop("count") for each in facts])

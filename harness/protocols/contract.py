@@ -117,6 +117,10 @@ class Shown(Generic[Block]):
     """The rows of a group that it shows in place of the others, such as the settings of an ablation."""
     every: bool = False
     """Whether it is given the rows that others take."""
+    reads: tuple[str, ...] | None = None
+    """The other protocols whose scores it reads: those of the rest are not kept in memory for it. None: any may be."""
+    files_only: bool = False
+    """Whether a report leaves it out, as a figure of many panels with hundreds of points each."""
 
 
 class Protocol(ABC):

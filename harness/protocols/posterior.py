@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.posterior.results import Calibration, Facts, Level, Scores
+from harness.posterior.results import Level, Scores
+from harness.protocols import posterior_notes
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many, single, trials_refused
 from harness.reporting import notes
 from harness.reporting.apart import by_spread
 from harness.reporting.build import base, table
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
 from harness.reporting.numbers import deviation, number, printed, share
 from harness.reporting.published import Published, find
@@ -30,18 +32,26 @@ if TYPE_CHECKING:
 TRIALS = (25, 50, 100, 200)
 """Those of iPage Fig. 5."""
 LEVELS = ("mmd", "mmd_biased", "c2st", "mmd_targets", "above", "c2st_targets", "diversity")
+EACH = 2
+"""Of the levels whose coverage is kept, every second one is drawn."""
 ITSELF, PRIOR = "the reference itself", "draws of the prior"
 """Rows that are no method."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """Options of the comparison."""
+class Reference:
+    """Which reference is meant."""
 
     tolerance: float = setting(
         0.02, help="tau: how far y may be off in each entry, in its standard deviations", above=0
     )
     targets: int = setting(50, help="targets besides y*; fewer where simulations take long", least=1)
+
+
+@dataclass(frozen=True)
+class Options(Reference):
+    """Options of the comparison."""
+
     repeats: int = setting(10, help="repeats of the proposals for y* that are compared", least=1)
     trials: tuple[int, ...] = setting(TRIALS, help="numbers of proposals, as far as there are so many", least=1)
 
@@ -67,11 +77,11 @@ class Posterior(Protocol):
         from harness.posterior.scoring import Proposals, Settings, scores
 
         targets, fixed = material.answers["targets"], material.answers["fixed"]
-        if material.task.conditions is None and (_other_question(targets) or _other_question(fixed)):
+        if material.task.conditions is None and asks_otherwise(targets, fixed):
             return None
         options = self.options
         proposals = Proposals(
-            fixed=_repeats(fixed, material.sizes, options.repeats, material.seed),
+            fixed=repeats(fixed, material.sizes, options.repeats, material.seed),
             targets=targets.answer.x,
             exchangeable=not (targets.answer.ranked or targets.answer.pooled),
         )
@@ -95,20 +105,37 @@ class Posterior(Protocol):
     def tables(self) -> dict[str, Shown[Table]]:
         return {"posterior": Shown(_build, place=72)}
 
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {"coverage": Shown(_coverage, place=72)}
 
-def _other_question(answered: Answered) -> bool:
-    """Whether a scenario asks something else, such as noisy targets, whose posterior is another one."""
+
+def asks_otherwise(*answers: Answered) -> bool:
+    """Whether a scenario asks something else, such as noisy targets, whose posterior is another one.
+
+    Args:
+        *answers: to the questions of this protocol.
+    """
+    return any(bool(each.targets.views) or not _as_they_are(each) for each in answers)
+
+
+def _as_they_are(answered: Answered) -> bool:
     y, shown = answered.targets.y, answered.targets.shown
-    same = (y == shown) | (y.isnan() & shown.isnan())
-    return bool(answered.targets.views) or not bool(same.all())
+    return bool(((y == shown) | (y.isnan() & shown.isnan())).all())
 
 
-def _repeats(answered: Answered, sizes: Sizes, repeats: int, seed: int) -> Tensor:
-    """The proposals for y* of some repeats `(repeats, n, x_dim)`."""
+def repeats(answered: Answered, sizes: Sizes, count: int, seed: int) -> Tensor:
+    """The proposals for y* of some repeats `(count, n, x_dim)`.
+
+    Args:
+        answered: the question for y*.
+        sizes: numbers of proposals and repeats that were asked for.
+        count: of repeats, at most.
+        seed: of the halves of a pool.
+    """
     x = answered.answer.x
     if not answered.answer.pooled:
-        return x[:repeats]
-    halves = HalfPool(x.shape[1], sizes.fixed_proposals).halves(min(repeats, sizes.repeats), seed)
+        return x[:count]
+    halves = HalfPool(x.shape[1], sizes.fixed_proposals).halves(min(count, sizes.repeats), seed)
     return x[0, halves]
 
 
@@ -132,7 +159,8 @@ def _table(group: Group, published: bool) -> Table:
     if first.refusal:
         return table("posterior", TITLE, group, [], own, [f"no reference posterior of {group.task}: {first.refusal}"])
     rows = [*own, _other(ITSELF, first.itself, first), _other(PRIOR, first.prior, first)]
-    said = [*_said(first, group), *_uncalibrated(group)]
+    found = [(row.label, scores) for row in group.rows for scores in row.scores(Posterior)]
+    said = [*posterior_notes.said(first, found, group.task)]
     if any(raw["published"] is not None for raw in own):
         said += notes.published([find(Posterior.name, group.task, row.label) for row in group.rows])
     return table("posterior", TITLE, group, _columns(first, rows), rows, said)
@@ -233,75 +261,27 @@ def _bracket(raw: Raw) -> str:
     return "" if raw["published"] is None else f" [{printed(raw['published'])}]"
 
 
-def _said(scores: Scores, group: Group) -> Iterator[str]:
-    """What the columns mean, and how the reference was made."""
-    facts: Facts | None = scores.reference
-    assert facts is not None and scores.floor is not None
-    yield (
-        f"reference: draws in proportion to prior(x) exp(−‖(f(x) − y) / (tau sd y)‖² / 2), tau = {facts.tolerance:g}; "
-        f"for y* {facts.draws} by {facts.how}, {_rate(facts)}, with a mean nmse of {number(facts.nmse)}"
+def _coverage(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """Expected coverage against its level, one panel a task."""
+    axes = Axis("level", low=0, high=1), Axis("expected coverage", low=0, high=1)
+    diagonal = (Guide("diagonal", label="calibrated"),)
+    panels = tuple(
+        Panel(heading, *axes, series, diagonal, square=True)
+        for heading, group in zip(headings(groups), groups, strict=True)
+        if (series := tuple(each for row in group.rows for each in _curve(row)))
     )
-    yield from _of_targets(facts)
-    yield (
-        f"MMD²: unbiased, x standardised, inverse multi-quadratic kernels of widths 0.05, 0.2 and 0.9; {facts.n} "
-        f"designs against {facts.n} for y*, {facts.n_targets or 'no'} for a target. 0 in the mean for an exact "
-        f"sampler; ± over repeats of one trained model. (In parentheses): below {number(scores.floor.mmd)} for y* or "
-        f"{number(scores.floor.mmd_targets)} for the mean over targets, under which 95 % of exact samplers stay"
+    said = (
+        "how many of the designs behind the targets lie in the regions of a level, which are balls about random points "
+        "(TARP): above the diagonal in the right half, proposals are spread too widely; below it, too narrowly or off",
+        "methods that rank their proposals have no such curve",
     )
-    yield (
-        "biased: with each design compared with itself, as papers print it; [in brackets]: the published value, of "
-        "which neither the number of designs is known nor the unit of x"
-    )
-    yield (
-        "above chance: share of the targets whose MMD² is above what 95 % of exact samplers stay below. C2ST: accuracy "
-        "of a classifier, 0.5 where it cannot tell proposals from the reference; for targets, one classifier of (x, y) "
-        f"for all. {facts.classifier}"
-    )
-    if scores.T:
-        yield (
-            f"recall: share of the reference for y* with one of T proposals within {number(facts.radii[-1])}, where as "
-            "many draws of the reference reach 95 %; diversity: mean distance between accurate proposals for y* "
-            "(nmse < 0.01), in that between draws of the reference"
-        )
-    yield from _of_rows(scores, group)
+    return [Figure("coverage", "Expected coverage", panels, said, beside="posterior")] if panels else []
 
 
-def _rate(facts: Facts) -> str:
-    if facts.how == "rejection":
-        return f"accepted {100 * facts.rate:.2g} % of {facts.drawn} prior draws"
-    return f"effective sample size {facts.rate:.0f}"
-
-
-def _of_targets(facts: Facts) -> Iterator[str]:
-    used = facts.rejection + facts.importance
-    left = f"; {facts.targets - used} of {facts.targets} have none and are left out" if used < facts.targets else ""
-    found = f". The search found the known design of {share(facts.found)}" if facts.found is not None else ""
-    yield (
-        f"targets: {facts.rejection} by rejection, {facts.importance} by importance, {facts.least} draws or more"
-        f"{left}{found}{f' ({facts.said})' if facts.said else ''}"
-    )
-
-
-def _of_rows(scores: Scores, group: Group) -> Iterator[str]:
-    found: list[Calibration] = [
-        one.calibration for row in group.rows for one in row.scores(Posterior) if one.calibration
-    ]
-    if found:
-        yield (
-            f"ranks: greatest distance of the ranks of the known designs among {found[0].draws} proposals from uniform "
-            f"ones, over {found[0].targets} targets; by chance below {number(found[0].ks_chance)}. Coverage error: "
-            "mean |expected coverage − level| (TARP); too wide: coverage less level above one half, below 0 where "
-            "proposals are too narrow or off. The prior is calibrated, too: this does not tell how near proposals come"
-        )
-    if scores.prior and scores.prior.mmd is not None and scores.floor and scores.prior.mmd <= scores.floor.mmd:
-        yield f"MMD² does not tell even the prior from the reference for y* of {group.task}: see C2ST"
-
-
-def _uncalibrated(group: Group) -> Iterator[str]:
-    why: dict[str, list[str]] = {}
-    for row in group.rows:
-        scores: Scores | None = row.score(Posterior)
-        if scores is not None and scores.uncalibrated:
-            why.setdefault(scores.uncalibrated, []).append(row.label)
-    for reason, labels in why.items():
-        yield f"no calibration of {', '.join(labels)}: {reason}"
+def _curve(row: Row) -> Iterator[Series]:
+    """The mean over seeds."""
+    every = [found.calibration.coverage for found in row.scores(Posterior) if found.calibration is not None]
+    if every:
+        mean = [sum(values) / len(values) for values in zip(*every, strict=True)]
+        levels = [place / len(mean) for place in range(1, len(mean) + 1)]
+        yield Series(row.label, (0.0, *levels[EACH - 1 :: EACH]), (0.0, *mean[EACH - 1 :: EACH]))

@@ -1,4 +1,4 @@
-"""The figures of the posterior: where proposals lie beside draws of the reference, and how their coverage is."""
+"""Where proposals lie beside draws of the reference posterior."""
 
 from __future__ import annotations
 
@@ -7,59 +7,49 @@ from itertools import combinations
 from typing import ClassVar
 
 from harness.posterior.results import Picture, Scores
-from harness.protocols.contract import Protocol, Shown
-from harness.protocols.posterior import Posterior
+from harness.protocols.contract import Material, Protocol, Question, Shown
+from harness.protocols.posterior import Posterior, Reference, asks_otherwise, repeats
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings, unit_of
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
+from harness.settings import Sizes
 
 MARGIN = 0.5
 """How much of the reference's extent is shown on each side of it, where the prior's box goes on so far."""
 
-EACH = 2
-"""Of the levels that are kept, every second one is drawn."""
-
 
 class PosteriorFigures(Protocol):
-    """The figures of what `posterior` found; it asks nothing of its own."""
+    """Proposals for y* and draws of the reference: what is drawn is kept apart from the numbers that tables read."""
 
     name: ClassVar[str] = "posterior-figures"
+    Options: ClassVar[type] = Reference
+    score_type: ClassVar[type] = Picture
+
+    def questions(self, sizes: Sizes) -> dict[str, Question]:
+        return Posterior().questions(sizes)
+
+    def score(self, material: Material) -> Picture | None:
+        from harness.posterior.picture import picture
+        from harness.posterior.scoring import reference_of, refusal
+
+        task, data, options = material.task, material.data, self.options
+        fixed, many = material.answers["fixed"], material.answers["targets"]
+        if refusal(task, data) or asks_otherwise(many, fixed):
+            return None
+        (x,) = repeats(fixed, material.sizes, 1, material.seed)
+        counts = len(x), many.answer.x.shape[1]
+        reference, _ = reference_of(task, data, counts, options.tolerance, options.targets)
+        return picture(task, data, reference, x)
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"posterior": Shown(_maps, place=70), "coverage": Shown(_coverage, place=72)}
-
-
-def _coverage(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
-    """Expected coverage against its level, one panel a task."""
-    axes = Axis("level", low=0, high=1), Axis("expected coverage", low=0, high=1)
-    diagonal = (Guide("diagonal", label="calibrated"),)
-    panels = tuple(
-        Panel(heading, *axes, series, diagonal, square=True)
-        for heading, group in zip(headings(groups), groups, strict=True)
-        if (series := tuple(each for row in group.rows for each in _curve(row)))
-    )
-    said = (
-        "how many of the designs behind the targets lie in the regions of a level, which are balls about random points "
-        "(TARP): above the diagonal in the right half, proposals are spread too widely; below it, too narrowly or off",
-        "methods that rank their proposals have no such curve",
-    )
-    return [Figure("coverage", "Expected coverage", panels, said, beside="posterior")] if panels else []
-
-
-def _curve(row: Row) -> Iterator[Series]:
-    """The mean over seeds."""
-    every = [found.calibration.coverage for found in row.scores(Posterior) if found.calibration is not None]
-    if every:
-        mean = [sum(values) / len(values) for values in zip(*every, strict=True)]
-        levels = [place / len(mean) for place in range(1, len(mean) + 1)]
-        yield Series(row.label, (0.0, *levels[EACH - 1 :: EACH]), (0.0, *mean[EACH - 1 :: EACH]))
+        return {"posterior": Shown(_maps, place=70, files_only=True)}
 
 
 def _maps(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     """Proposals for y* on draws of the reference: a panel, or a row of them, for each method; one figure a task."""
     found = []
     for heading, group in zip(headings(groups), groups, strict=True):
-        pictures = [(row, scores.picture) for row in group.rows if (scores := _drawn(row)) and scores.picture]
+        pictures = [(row, picture) for row in group.rows if (picture := row.score(PosteriorFigures))]
         panels = tuple(panel for row, picture in pictures for panel in _pairs(row, picture))
         if panels:
             across = 0 if len(pictures[0][1].labels) == 2 else 3
@@ -74,7 +64,6 @@ def _maps(groups: Sequence[Group], metric: str | None, published: bool) -> list[
                     across=across,
                     apart=heading,
                     beside="posterior",
-                    files_only=True,
                 )
             )
     return found
@@ -86,13 +75,8 @@ _SAID = (
 )
 
 
-def _drawn(row: Row) -> Scores | None:
-    scores: Scores | None = row.score(Posterior)
-    return scores
-
-
 def _pairs(row: Row, picture: Picture) -> Iterator[Panel]:
-    scores = _drawn(row)
+    scores: Scores | None = row.score(Posterior)
     mmd = scores.own.mmd if scores and scores.own else None
     title = row.label if mmd is None else f"{row.label}: {mmd:.2g}"
     for across, up in combinations(range(len(picture.labels)), 2):

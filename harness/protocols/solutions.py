@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.metrics import ACCURATE
 from harness.protocols.contract import Material, Number, Protocol, Question, Shown
@@ -19,14 +19,11 @@ from harness.settings import Sizes, setting
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.contracts import Task
 
 SPECTRUM = 10
 """Numbers of y from which on they are drawn as a curve."""
 COUNTS = (25, 50, 100)
 """Proposals in the maps of iPage Fig. 5, but for all 200."""
-GRID = 121
-"""Points of a plane of designs in each direction, from which the solution curve is found."""
 DIGITS = 5
 """Significant digits that are kept, enough for a picture."""
 
@@ -48,10 +45,10 @@ class Plane:
     labels: list[str]
     x: list[list[float | None]]
     """The proposals in their order; None for what is no number."""
-    accurate: list[bool]
-    """Whether each has an nmse below 0.01."""
     curves: list[list[list[float]]]
     """The solution curves, each a list of points: the designs of the box with exactly y*."""
+    nearest: list[int | None]
+    """The number of the curve to which each proposal is nearest; None of one with an nmse of 0.01 or more."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +84,11 @@ class Solutions(Protocol):
         return {"targets": many(sizes), "fixed": single(sizes)}
 
     def score(self, material: Material) -> Scores | None:
+        from harness.solution_curves import is_plane
+
         task, answers = material.task, material.answers
         known = bool(answers["fixed"].targets.y.isfinite().all())
-        plane = self._plane(material) if known and _is_plane(task) else None
+        plane = self._plane(material) if known and is_plane(task) else None
         if task.y_dim == 1:
             first = answers["targets"].reached[: self.options.targets, 0, 0]
             wanted = answers["targets"].targets.y[: self.options.targets, 0]
@@ -103,21 +102,25 @@ class Solutions(Protocol):
         return Scores(plane, label, _rounded(wanted), _rounded(first), name, along)
 
     def _plane(self, material: Material) -> Plane:
+        from harness.solution_curves import curves, nearest_curve
+
         task, answered = material.task, material.answers["fixed"]
         x = answered.answer.x[0, : self.options.designs]
-        accurate = answered.errors("nmse")[0, : self.options.designs] < ACCURATE
+        lines = curves(task, float(answered.targets.y[0, 0]))
+        nearest = nearest_curve(x, lines).tolist()
+        accurate = (answered.errors("nmse")[0, : self.options.designs] < ACCURATE).tolist()
         return Plane(
             bounds=task.bounds.T.tolist(),
             labels=list(task.x_labels or ("x1", "x2")),
             x=[_rounded(row) for row in x],
-            accurate=accurate.tolist(),
-            curves=_curves(task, float(answered.targets.y[0, 0])),
+            curves=[[[round(value, 3) for value in point] for point in line.tolist()] for line in lines],
+            nearest=[curve if good and lines else None for curve, good in zip(nearest, accurate, strict=True)],
         )
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
         if scores.plane is not None:
             yield None, "curves", len(scores.plane.curves)
-            nearest = _nearest(scores.plane)
+            nearest = scores.plane.nearest
             for count in _asked(len(nearest)):
                 yield None, f"found_{count}", _expected(nearest, count), count
 
@@ -129,25 +132,8 @@ class Solutions(Protocol):
         }
 
 
-def _is_plane(task: Task) -> bool:
-    return task.x_dim == 2 and task.y_dim == 1 and not task.kinds and task.conditions is None
-
-
 def _rounded(values: Tensor) -> list[float | None]:
     return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]
-
-
-def _curves(task: Task, wanted: float) -> list[list[list[float]]]:
-    """The curves in the prior's box on which y is what is wanted, by interpolation in a grid."""
-    import torch
-    from contourpy import contour_generator
-
-    low, high = task.bounds.cpu()
-    across, up = (torch.linspace(float(low[i]), float(high[i]), GRID, dtype=torch.float64) for i in (0, 1))
-    with torch.no_grad():
-        y = task.simulate(torch.cartesian_prod(across, up)).view(GRID, GRID).T  # rows are the vertical axis
-    lines: Any = contour_generator(across.numpy(), up.numpy(), y.numpy()).lines(wanted)
-    return [[[round(value, 3) for value in point] for point in line.tolist()] for line in lines]
 
 
 def _planes(group: Group) -> Iterator[tuple[Row, Plane]]:
@@ -213,20 +199,7 @@ def _map(row: Row, plane: Plane, count: int) -> Panel:
 
 def _found(plane: Plane, count: int) -> int:
     """The solution curves to which an accurate one of the first proposals is nearest."""
-    return len({*_nearest(plane)[:count]} - {None})
-
-
-def _nearest(plane: Plane) -> list[int | None]:
-    """The solution curve to which each proposal is nearest; None where it is not accurate, or there is none."""
-    import numpy as np
-
-    if not plane.curves:
-        return [None] * len(plane.x)
-    points = np.array([point for curve in plane.curves for point in curve])
-    owners = np.repeat(np.arange(len(plane.curves)), [len(curve) for curve in plane.curves])
-    designs = np.array(plane.x, float)[:, None]
-    nearest = owners[np.square(designs - points).sum(2).argmin(1)].tolist()
-    return [curve if accurate else None for curve, accurate in zip(nearest, plane.accurate, strict=True)]
+    return len({*plane.nearest[:count]} - {None})
 
 
 def _asked(most: int) -> list[int]:

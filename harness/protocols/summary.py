@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from harness.metrics import METRICS
 from harness.protocols.contract import Protocol, Shown
-from harness.protocols.r_t import ERRORS, bracket, curve, lookup, meaning, told, trials, untrained
+from harness.protocols.r_t import ERRORS, RT, bracket, curve, lookup, meaning, told, trials, untrained
 from harness.reporting import notes
 from harness.reporting.build import METHOD, several
 from harness.reporting.groups import Group
@@ -26,7 +26,7 @@ class Summary(Protocol):
     name: ClassVar[str] = "summary"
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"summary": Shown(_build, place=10, metrics=ERRORS)}
+        return {"summary": Shown(_build, place=10, metrics=ERRORS, reads=(RT.name,))}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

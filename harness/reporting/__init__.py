@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -114,13 +115,13 @@ def tables_of(groups: Sequence[Group]) -> list[Table]:
 
 
 def figures_of(groups: Sequence[Group]) -> list[Figure]:
-    """All figures of groups, each with its own metric; those that have nothing to draw are left out.
+    """All figures of a report, each with its own metric; those that have nothing to draw are left out.
 
     Args:
         groups: as `grouped` gives them.
     """
-    every = _built(figures().values(), groups, None, False)
-    return labelled(every, _labels(groups))
+    shown = [found for found in figures().values() if not found[1].files_only]
+    return labelled(_built(shown, groups, None, False), _labels(groups))
 
 
 def _labels(groups: Sequence[Group]) -> list[str]:
@@ -138,7 +139,7 @@ def grouped(root: str | Path, tasks: str | Sequence[str] | None = None) -> list[
     Raises:
         UsageError: no records, an unknown task, or two records of one cell.
     """
-    return group(_selected(_read(Path(root), packed=False), None, tasks), Path(root))
+    return group(_selected(_read(Path(root), _only_drawn(), packed=False), None, tasks), Path(root))
 
 
 def drawn(
@@ -221,17 +222,33 @@ def _folded(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-def _unread(chosen: Iterable[tuple[str, Shown[Table]]]) -> list[str]:
-    """The protocols that have figures and no table, whose numbers none of the chosen tables reads.
+def _unread(chosen: Sequence[tuple[str, Shown[Table]]]) -> list[str]:
+    """The protocols whose numbers none of the chosen tables reads.
 
-    Tables that are given every row, such as that of claims, may read the numbers of any protocol.
+    These are all that they do not name, where each names those that it reads; else those that have figures and no
+    table. Tables that are given every row, such as that of claims, may read the numbers of any protocol.
     """
     from harness.protocols.contract import Protocol
 
+    read = [(owner, *shown.reads) for owner, shown in chosen if shown.reads is not None]
+    if chosen and len(read) == len(chosen):
+        return [name for name in protocols() if name not in {*chain.from_iterable(read)}]
     found = {name: protocol for name, protocol in protocols().items() if protocol.figures() and not protocol.tables()}
     if any(shown.every for _, shown in chosen):
         found = {name: protocol for name, protocol in found.items() if type(protocol).numbers is Protocol.numbers}
     return list(found)
+
+
+def _only_drawn() -> list[str]:
+    """The protocols whose scores nothing but figures in files of their own reads."""
+    from harness.protocols.contract import Protocol
+
+    kept = {
+        name: found
+        for name, found in protocols().items()
+        if type(found).numbers is Protocol.numbers and not found.tables()
+    }
+    return [name for name, found in kept.items() if all(shown.files_only for shown in found.figures().values())]
 
 
 def _read(root: Path, skipped: Sequence[str] = (), *, packed: bool = True) -> list[Record]:

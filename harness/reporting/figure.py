@@ -96,8 +96,6 @@ class Figure:
     """What tells it from the figures of the same name, such as its task."""
     beside: str = ""
     """The table with which a report shows it; a figure without one stands among those at the beginning."""
-    files_only: bool = False
-    """Whether a report leaves it out, as of many panels with hundreds of points each."""
     labels: tuple[str, ...] = field(default=())
     """All methods of the result folder in their order, so that one looks the same in all figures."""
 

@@ -53,7 +53,7 @@ def page(root: Path) -> str:
     """The report as HTML text."""
     groups = grouped(root)
     tables = tables_of(groups)
-    figures = [figure for figure in figures_of(groups) if not figure.files_only]
+    figures = figures_of(groups)
     records = [record for group in groups for record in group.records]
     labels = figures[0].labels if figures else ()
     look = looks(labels)

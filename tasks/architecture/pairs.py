@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from harness import cache_folder
 from harness.cores import usable_cores
-from tasks import cache
 from tasks.architecture.designs import BLOCK, block
 from tasks.architecture.material import PIXELS, forward
 from tasks.workers import Failed, Workers
@@ -47,8 +47,8 @@ def load(n: int, seed: int, compute: Callable[[int, int, Path], Arrays]) -> Arra
     Raises:
         UsageError: the cache cannot be written.
     """
-    path = cache.folder("architecture") / f"{key(n, seed)}.npz"
-    with cache.locked(path):
+    path = cache_folder.folder("architecture") / f"{key(n, seed)}.npz"
+    with cache_folder.locked(path):
         arrays = _read(path)
         if arrays is None:
             blocks = path.with_suffix(".blocks")
@@ -118,7 +118,7 @@ def simulated(question: np.ndarray) -> np.ndarray:
 def _finished(blocks: Path) -> list[np.ndarray]:
     """The blocks in a file, in order; what is behind the last whole one is cut off."""
     found: list[np.ndarray] = []
-    with cache.writable(blocks), blocks.open("a+b") as stream:
+    with cache_folder.writable(blocks), blocks.open("a+b") as stream:
         stream.seek(end := 0)
         with suppress(EOFError, ValueError):
             while (block := np.load(stream, allow_pickle=False)).shape == (BLOCK, DESIGN_NUMBERS + 1):
@@ -129,7 +129,7 @@ def _finished(blocks: Path) -> list[np.ndarray]:
 
 
 def _append(blocks: Path, block: np.ndarray) -> None:
-    with cache.writable(blocks), blocks.open("ab") as stream:
+    with cache_folder.writable(blocks), blocks.open("ab") as stream:
         np.save(stream, block)
 
 
@@ -144,7 +144,7 @@ def _read(path: Path) -> Arrays | None:
         digest = ""
     if digest and digest == _digest(designs.tobytes(), y.tobytes()):
         return designs, y
-    cache.warn_damaged(path)
+    cache_folder.warn_damaged(path)
     return None
 
 
@@ -152,9 +152,9 @@ def _write(path: Path, arrays: Arrays) -> None:
     designs, y = arrays
     content = io.BytesIO()
     np.savez(content, designs=designs, y=y, digest=np.array(_digest(designs.tobytes(), y.tobytes())))
-    cache.write(path, content.getvalue())
+    cache_folder.write(path, content.getvalue())
 
 
 def _digest(*parts: bytes) -> str:
-    """Not that of `tasks.cache`: files of the first kind are still good."""
+    """Not that of `harness.cache_folder`: files of the first kind are still good."""
     return hashlib.sha256(b"".join(parts)).hexdigest()

@@ -18,8 +18,8 @@ from typing import IO
 
 import numpy as np
 
+from harness.cache_folder import digest
 from harness.errors import UsageError, unknown
-from tasks.cache import digest
 from tasks.workers import Failed, Workers, printed
 
 DYNAMIC = {"globals", "exec", "setattr", "vars"}  # by which a module may get names that its source does not show

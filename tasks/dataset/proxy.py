@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from tasks import cache
+from harness import cache_folder
 from tasks.dataset.network import Proxy
 from tasks.dataset.rows import Rows
 from tasks.dataset.training import Training, train
@@ -28,9 +28,9 @@ def trained(rows: Rows, settings: Training) -> Proxy:
     Raises:
         UsageError: the cache cannot be written.
     """
-    path = cache.folder("dataset") / f"proxy-{key(rows, settings)}.safetensors"
+    path = cache_folder.folder("dataset") / f"proxy-{key(rows, settings)}.safetensors"
     sizes = [rows.x.shape[1], *[settings.width] * settings.depth, rows.y.shape[1]]
-    with cache.locked(path):
+    with cache_folder.locked(path):
         proxy = _read(path, Proxy(settings.members, sizes).double())
         if proxy is None:
             proxy = train(rows, settings)
@@ -47,7 +47,7 @@ def key(rows: Rows, settings: Training) -> str:
     """
     sources = [Path(__file__).with_name(name).read_bytes() for name in SOURCES]
     described = json.dumps({**asdict(settings), "torch": torch.__version__, "shape": list(rows.y.shape)})
-    return cache.digest(described.encode(), rows.x.numpy().tobytes(), rows.y.numpy().tobytes(), *sources)
+    return cache_folder.digest(described.encode(), rows.x.numpy().tobytes(), rows.y.numpy().tobytes(), *sources)
 
 
 def held_out_error(proxy: Proxy, rows: Rows) -> dict[str, float]:
@@ -71,18 +71,18 @@ def _read(path: Path, proxy: Proxy) -> Proxy | None:
     try:
         content = path.read_bytes()
         stated, _, weights = content.partition(b"\n")
-        if stated == cache.digest(weights).encode():
+        if stated == cache_folder.digest(weights).encode():
             proxy.load_state_dict(load(weights))
             return proxy
     except FileNotFoundError:
         return None
     except (SafetensorError, RuntimeError):
         pass
-    cache.warn_damaged(path)
+    cache_folder.warn_damaged(path)
     return None
 
 
 def _write(path: Path, proxy: Proxy) -> None:
     """Its weights, after their digest."""
     weights = save({name: tensor.contiguous() for name, tensor in proxy.state_dict().items()})
-    cache.write(path, cache.digest(weights).encode() + b"\n" + weights)
+    cache_folder.write(path, cache_folder.digest(weights).encode() + b"\n" + weights)

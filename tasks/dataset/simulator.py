@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from harness import cache_folder
 from harness.errors import UsageError
-from tasks import cache
 from tasks.workers import Failed
 
 PATIENCE = 20  # designs in a row without an answer, after which a design that was answered before is asked for again
@@ -74,7 +74,7 @@ class Simulator:
 
     def _simulate(self, x: dict[bytes, np.ndarray]) -> dict[bytes, np.ndarray]:
         """The targets of a round of designs. One process at a time, which has all workers: others find its answers."""
-        with cache.locked(self.designs.path):
+        with cache_folder.locked(self.designs.path):
             known = self.designs.read(list(x))
             waiting = [name for name in x if name not in known]
             size = min(self.batch, -(-len(waiting) // self.workers)) or 1
@@ -159,7 +159,7 @@ class Designs:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with cache.writable(self.path):
+        with cache_folder.writable(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._connect()) as connection:
             yield connection
@@ -173,7 +173,7 @@ class Designs:
             raise
         except sqlite3.DatabaseError:
             connection.close()
-            cache.warn_damaged(self.path)
+            cache_folder.warn_damaged(self.path)
             self.path.unlink()
             return self._connect()
         return connection

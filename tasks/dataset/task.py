@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
+from harness.cache_folder import digest
 from harness.contracts import Pairs, Task
 from harness.errors import UsageError
 from harness.kinds import discrete
 from harness.priors import prior
 from harness.texts import meant, openable
-from tasks.cache import digest
 from tasks.dataset.columns import axis_of, choose, kinds_of
 from tasks.dataset.engines import identity
 from tasks.dataset.numbers import numbers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 from tqdm import tqdm
 
+from harness.threads import threads
 from tasks.dataset.network import Proxy
 from tasks.dataset.rows import Rows
 
@@ -47,7 +47,7 @@ def train(rows: Rows, settings: Training) -> Proxy:
         rows: what is learned, physical.
         settings: sizes and schedule.
     """
-    with _one_thread(), torch.enable_grad():
+    with threads(1), torch.enable_grad():
         return _Trainer(rows, settings).run()
 
 
@@ -146,14 +146,3 @@ def _scaled(proxy: Proxy, rows: Rows) -> Proxy:
             if end == mass.value:
                 bound[mass.column] = end
     return proxy
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums in the same order, however many threads the process uses otherwise."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

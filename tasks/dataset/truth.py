@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from harness import cache_folder
 from harness.cores import usable_cores
 from harness.errors import UsageError
 from harness.priors import Prior
-from tasks import cache
 from tasks.dataset.engines import engine, identity
 from tasks.dataset.network import Proxy
 from tasks.dataset.options import DatasetOptions
@@ -140,11 +140,12 @@ class SimulatedTruth:
         """
         assert options.simulator is not None
         y_dim = len(names[1])
-        described = cache.digest(identity(options.simulator).encode(), *map(str.encode, (*names[0], "", *names[1])))
+        columns = map(str.encode, (*names[0], "", *names[1]))
+        described = cache_folder.digest(identity(options.simulator).encode(), *columns)
         simulator = Simulator(
             engine(options.simulator, names[0], whole, y_dim, options.limit),
             y_dim,
-            Designs(cache.folder("dataset") / f"designs-{described}.sqlite"),
+            Designs(cache_folder.folder("dataset") / f"designs-{described}.sqlite"),
             options.batch,
             options.workers or usable_cores(),
             options.simulator,

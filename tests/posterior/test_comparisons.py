@@ -6,6 +6,7 @@ from torch import Generator
 
 from harness.posterior import covering
 from harness.posterior.c2st import c2st
+from harness.solution_curves import curves, is_plane, nearest_curve
 from tasks.ballistics import Ballistics
 from tasks.sinewave import Sinewave
 
@@ -34,11 +35,11 @@ def test_rows_that_are_there_twice_are_not_learned_by_heart():
 
 def test_the_solutions_of_the_sinewave_are_nine_curves_and_each_design_on_one_is_of_it():
     task = Sinewave()
-    lines = covering.curves(task, task.fixed_target[0])
-    assert len(lines) == 9 and covering.is_plane(task) and not covering.is_plane(Ballistics())
+    lines = curves(task, task.fixed_target[0])
+    assert len(lines) == 9 and is_plane(task) and not is_plane(Ballistics())
     for number, line in enumerate(lines):
         assert torch.allclose(task.simulate(line), torch.tensor(1.2, dtype=torch.float64), atol=5e-3)
-        assert bool(covering.nearest_curve(line[::5], lines)[:, number].all())
+        assert bool((nearest_curve(line[::5], lines) == number).all())
 
 
 def test_within_the_radius_as_many_other_draws_reach_95_percent_and_a_single_design_next_to_nothing():

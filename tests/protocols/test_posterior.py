@@ -183,6 +183,16 @@ def exactly(toy):
     return lambda y, n, generator: toy.task.sample_prior(len(y) * n, generator).unflatten(0, (len(y), n))
 
 
+def test_what_is_drawn_is_of_the_reference_that_the_scores_are_of(toy, of_exact, monkeypatch):
+    monkeypatch.setattr("harness.posterior.stored.make", lambda posing: pytest.fail("the reference is made again"))
+    found = toy.score(PosteriorFigures(), Solver(toy.lesson(), toy.task.solutions), WHOLE)
+    assert len(found.reference) == len(found.proposals) == 200 and found.labels == ["x1 [1]", "x2 [1]"]
+    reached = toy.task.simulate(torch.tensor(found.reference, dtype=torch.float64))
+    assert float((reached - toy.task.fixed_target[0]).abs().mean()) < 0.05
+    other = Toy(Lever(), DataSettings(targets=7, n_train=100))
+    assert other.score(PosteriorFigures(), other.shifted(nowhere), SIZES) is None
+
+
 def test_numbers_are_tidy(of_exact):
     found = {name: value for _, name, value in Posterior().numbers(of_exact)}
     assert {"mmd", "prior_mmd", "itself_c2st", "recall_200", "modes_25", "floor_mmd", "calibration_ks"} <= found.keys()
@@ -208,7 +218,7 @@ def test_the_table_has_a_row_for_each_method_for_the_reference_and_for_the_prior
 
 
 def test_the_figures_show_the_reference_behind_the_proposals_and_coverage(ran):
-    assert set(PosteriorFigures().figures()) == {"posterior", "coverage"}
+    assert set(PosteriorFigures().figures()) == {"posterior"} and set(Posterior().figures()) == {"coverage"}
     one, *_ = drawn(["posterior"], ran, tasks="sinewave")
     assert one.panels[0].guides[0].kind == "points" and len(one.panels) == len(results.METHODS)
     arm = drawn(["posterior"], ran, tasks="robotic_arm")[0]

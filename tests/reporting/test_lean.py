@@ -6,7 +6,8 @@ import pytest
 
 from harness.protocols.contract import Protocol
 from harness.protocols.solutions import Solutions
-from harness.reporting import lean, protocols, render
+from harness.reporting import lean, protocols, render, tables
+from harness.reporting.report import page
 from harness.reporting.rows import scores_of
 from harness.store import Store
 
@@ -38,7 +39,29 @@ def test_what_is_drawn_alone_is_not_kept_for_tables(ran, monkeypatch):
     found = []
     read = lean.records
     monkeypatch.setattr(lean, "records", lambda store, skipped=(), **_: found.append(skipped) or read(store, skipped))
-    render("summary", ran)
+    render("advice", ran)
     (skipped,) = found
     assert "solutions" in skipped and not {"multi-target", "r_T", "recall", "inference-time"} & {*skipped}
     assert not any(name in record.scores for record in read(Store(ran), skipped) for name in skipped)
+
+
+def test_a_page_reads_nothing_that_only_figures_of_their_own_files_show(ran, monkeypatch):
+    found = []
+    read = lean.records
+    monkeypatch.setattr(
+        lean, "records", lambda store, skipped=(), **how: found.append(skipped) or read(store, skipped, **how)
+    )
+    text = page(ran)
+    assert found == [["posterior-figures"]] and any("posterior-figures" in each.scores for each in Store(ran).records())
+    monkeypatch.setattr(lean, "records", lambda store, skipped=(), **how: read(store, **how))
+    assert page(ran) == text
+
+
+@pytest.mark.parametrize("name", [name for name, (_, shown) in tables().items() if shown.reads is not None])
+def test_a_table_is_the_same_where_only_what_it_reads_is_kept(ran, monkeypatch, name):
+    found = []
+    read = lean.records
+    monkeypatch.setattr(lean, "records", lambda store, skipped=(), **_: found.append(skipped) or read(store, skipped))
+    text = render(name, ran)
+    monkeypatch.setattr(lean, "records", lambda store, skipped=(), **_: store.records())
+    assert render(name, ran) == text and "posterior" in found[0]

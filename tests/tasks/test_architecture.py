@@ -12,8 +12,8 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from torch import Generator
 
+from harness.cache_folder import VARIABLE
 from harness.errors import UsageError
-from tasks import cache
 from tasks.architecture import Architecture, pairs, task
 from tasks.architecture.designs import BLOCK, GROUPS, block, draw, smooth_fields, symmetrised, thresholded
 from tasks.architecture.homogenisation import effective_stiffness, element_stiffness, youngs_modulus
@@ -316,7 +316,7 @@ def test_distribution_of_y():
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     return tmp_path / "architecture"
 
 
@@ -327,7 +327,7 @@ def test_few_pairs_are_prior_draws_and_touch_no_cache(store):
 
 
 def _many_pairs(connection, folder):
-    os.environ[cache.VARIABLE] = folder  # the server that forks may have started with another environment
+    os.environ[VARIABLE] = folder  # the server that forks may have started with another environment
     task.UNCACHED = 0
     connection.send(TASK.pairs(130, Generator().manual_seed(4)).y.tolist())
 
@@ -446,8 +446,8 @@ def test_what_fails_leaves_nothing_behind(store):
 
 def test_a_folder_that_cannot_be_written_names_the_way_out(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file"))
-    with pytest.raises(UsageError, match=cache.VARIABLE):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "file"))
+    with pytest.raises(UsageError, match=VARIABLE):
         pairs.load(4, 1, computed)
 
 
