@@ -13,6 +13,8 @@ from harness.distances import nearest_distance
 
 GRID = 121
 """Points of the plane in each direction."""
+NO_CURVE = -1
+"""In place of the number of a curve."""
 
 
 def is_plane(task: Task) -> bool:
@@ -42,12 +44,12 @@ def curves(task: Task, wanted: float) -> list[Tensor]:
 
 
 def nearest_curve(x: Tensor, lines: Sequence[Tensor]) -> Tensor:
-    """The number of the curve that each design is nearest to `(n,)`; -1 where there is no curve.
+    """The number of the curve that each design is nearest to `(n,)`; `NO_CURVE` where there is none.
 
     Args:
         x: designs `(n, 2)`, physical.
         lines: the curves, as `curves` gives them.
     """
     if not lines:
-        return torch.full((len(x),), -1)
+        return torch.full((len(x),), NO_CURVE)
     return torch.stack([nearest_distance(x, line) for line in lines], 1).argmin(1)

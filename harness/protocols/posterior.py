@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from harness.posterior.results import Level, Scores
 from harness.protocols import posterior_notes
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
-from harness.protocols.shared import many, single, trials_refused
+from harness.protocols.shared import in_repeats, many, single, trials_refused
 from harness.reporting import notes
 from harness.reporting.apart import by_spread
 from harness.reporting.build import base, table
@@ -24,10 +24,6 @@ from harness.reporting.published import Published, find
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
 from harness.settings import Sizes, setting
-from harness.statistics import HalfPool
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 TRIALS = (25, 50, 100, 200)
 """Those of iPage Fig. 5."""
@@ -81,7 +77,7 @@ class Posterior(Protocol):
             return None
         options = self.options
         proposals = Proposals(
-            fixed=repeats(fixed, material.sizes, options.repeats, material.seed),
+            fixed=in_repeats(fixed.answer.x, fixed, options.repeats, material.seed),
             targets=targets.answer.x,
             exchangeable=not (targets.answer.ranked or targets.answer.pooled),
         )
@@ -121,22 +117,6 @@ def asks_otherwise(*answers: Answered) -> bool:
 def _as_they_are(answered: Answered) -> bool:
     y, shown = answered.targets.y, answered.targets.shown
     return bool(((y == shown) | (y.isnan() & shown.isnan())).all())
-
-
-def repeats(answered: Answered, sizes: Sizes, count: int, seed: int) -> Tensor:
-    """The proposals for y* of some repeats `(count, n, x_dim)`.
-
-    Args:
-        answered: the question for y*.
-        sizes: numbers of proposals and repeats that were asked for.
-        count: of repeats, at most.
-        seed: of the halves of a pool.
-    """
-    x = answered.answer.x
-    if not answered.answer.pooled:
-        return x[:count]
-    halves = HalfPool(x.shape[1], sizes.fixed_proposals).halves(min(count, sizes.repeats), seed)
-    return x[0, halves]
 
 
 def _level_numbers(name: str, trials: Sequence[int], level: Level | None) -> Iterator[Number]:

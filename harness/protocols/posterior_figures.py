@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from harness.posterior.results import Picture, Scores
 from harness.protocols.contract import Material, Protocol, Question, Shown
-from harness.protocols.posterior import Posterior, Reference, asks_otherwise, repeats
+from harness.protocols.posterior import Posterior, Reference, asks_otherwise
+from harness.protocols.shared import in_repeats
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings, unit_of
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
@@ -36,7 +37,7 @@ class PosteriorFigures(Protocol):
         fixed, many = material.answers["fixed"], material.answers["targets"]
         if refusal(task, data) or asks_otherwise(many, fixed):
             return None
-        (x,) = repeats(fixed, material.sizes, 1, material.seed)
+        (x,) = in_repeats(fixed.answer.x, fixed, 1, material.seed)
         counts = len(x), many.answer.x.shape[1]
         reference, _ = reference_of(task, data, counts, options.tolerance, options.targets)
         return picture(task, data, reference, x)

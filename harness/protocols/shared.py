@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
 from harness.settings import Sizes
 from harness.statistics import Array, HalfPool, Summary, summary
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ALL = tuple(METRICS)
 
@@ -144,6 +147,21 @@ def fixed_repeats(errors: Array, answered: Answered, sizes: Sizes, seed: int) ->
     pool = HalfPool(errors.shape[1], sizes.fixed_proposals)
     sampled = summary(errors[0, pool.halves(sizes.repeats, seed)])
     return pool.corrected(sampled, float((errors @ pool.weights())[0]))
+
+
+def in_repeats(values: Tensor, answered: Answered, count: int, seed: int) -> Tensor:
+    """What was proposed for y* in some repeats `(count, n, ...)`.
+
+    Args:
+        values: `(repeats, n, ...)`, or `(1, N, ...)` of a pool: the proposals, or something of each of them.
+        answered: the answer that they are of, which tells what repeats are.
+        count: of repeats, at most.
+        seed: of random halves of a pool.
+    """
+    if not answered.answer.pooled:
+        return values[:count]
+    asked = answered.question
+    return values[0, HalfPool(values.shape[1], asked.n).halves(min(count, asked.repeats), seed)]
 
 
 def error_numbers(scores: ErrorScores) -> Iterator[Number]:

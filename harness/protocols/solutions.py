@@ -6,11 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.metrics import ACCURATE
-from harness.protocols.contract import Material, Number, Protocol, Question, Shown
-from harness.protocols.shared import many, single
+from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
+from harness.protocols.shared import in_repeats, many, single
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings, unit_of
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
@@ -34,6 +35,7 @@ class Options:
 
     designs: int = setting(200, help="proposals for y* that are kept of a task with two numbers of x", least=1)
     targets: int = setting(100, help="targets whose first proposal is kept of a task with one number of y", least=1)
+    few: int = setting(25, help="proposals for y* that are asked for by themselves, of two numbers of x", least=1)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class Plane:
     """The solution curves, each a list of points: the designs of the box with exactly y*."""
     nearest: list[int | None]
     """The number of the curve to which each proposal is nearest; None of one with an nmse of 0.01 or more."""
+    asked: int
+    """How many proposals were asked for by themselves."""
+    found: list[int]
+    """The number of curves that these find, in each repeat."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,8 @@ class Solutions(Protocol):
     score_type: ClassVar[type] = Scores
 
     def questions(self, sizes: Sizes) -> dict[str, Question]:
-        return {"targets": many(sizes), "fixed": single(sizes)}
+        few = Question("fixed", min(self.options.few, sizes.fixed_proposals), sizes.repeats)
+        return {"targets": many(sizes), "fixed": single(sizes), "few": few}
 
     def score(self, material: Material) -> Scores | None:
         from harness.solution_curves import is_plane
@@ -102,19 +109,21 @@ class Solutions(Protocol):
         return Scores(plane, label, _rounded(wanted), _rounded(first), name, along)
 
     def _plane(self, material: Material) -> Plane:
-        from harness.solution_curves import curves, nearest_curve
+        from harness.solution_curves import NO_CURVE, curves
 
-        task, answered = material.task, material.answers["fixed"]
-        x = answered.answer.x[0, : self.options.designs]
+        task, answered, few = material.task, material.answers["fixed"], material.answers["few"]
         lines = curves(task, float(answered.targets.y[0, 0]))
-        nearest = nearest_curve(x, lines).tolist()
-        accurate = (answered.errors("nmse")[0, : self.options.designs] < ACCURATE).tolist()
+        kept = slice(self.options.designs)
+        repeats = few.question.repeats
+        asked = in_repeats(_nearest(few, lines, repeats), few, repeats, material.seed)
         return Plane(
             bounds=task.bounds.T.tolist(),
             labels=list(task.x_labels or ("x1", "x2")),
-            x=[_rounded(row) for row in x],
+            x=[_rounded(row) for row in answered.answer.x[0, kept]],
             curves=[[[round(value, 3) for value in point] for point in line.tolist()] for line in lines],
-            nearest=[curve if good and lines else None for curve, good in zip(nearest, accurate, strict=True)],
+            nearest=[curve if curve != NO_CURVE else None for curve in _nearest(answered, lines, 1)[0, kept].tolist()],
+            asked=few.question.n,
+            found=[len({*row} - {NO_CURVE}) for row in asked.tolist()],
         )
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
@@ -123,6 +132,9 @@ class Solutions(Protocol):
             nearest = scores.plane.nearest
             for count in _asked(len(nearest)):
                 yield None, f"found_{count}", _expected(nearest, count), count
+            found = scores.plane.found
+            yield None, "few_found", fmean(found), scores.plane.asked
+            yield None, "few_found_std", stdev(found) if len(found) > 1 else None, scores.plane.asked
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {
@@ -130,6 +142,15 @@ class Solutions(Protocol):
             "solutions-by-T": Shown(_draw_by_count, place=55),
             "responses": Shown(_draw_responses, place=60),
         }
+
+
+def _nearest(answered: Answered, lines: Sequence[Tensor], rows: int) -> Tensor:
+    """The number of the curve that each proposal is nearest to `(rows, n)`; `NO_CURVE` of one that is not accurate."""
+    from harness.solution_curves import NO_CURVE, nearest_curve
+
+    x = answered.answer.x[:rows]
+    nearest = nearest_curve(x.flatten(0, 1), lines).view(x.shape[:2])
+    return nearest.where(answered.errors("nmse")[:rows] < ACCURATE, NO_CURVE)
 
 
 def _rounded(values: Tensor) -> list[float | None]:

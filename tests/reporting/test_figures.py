@@ -98,7 +98,7 @@ def test_a_method_that_ranks_needs_all_its_candidates_for_its_first_proposal(ran
 def test_a_map_counts_the_solution_curves_that_accurate_proposals_come_near_to():
     curves = [[[0.0, 0.0], [0.1, 0.0]], [[1.0, 1.0], [1.0, 0.9]], [[-1.0, -1.0], [-1.0, -0.9]]]
     points = [[0.0, 0.1], [0.1, 0.1], [-0.9, -0.9], [1.1, 1.0]]
-    plane = Plane([[-1.0, 1.0], [-1.0, 1.0]], ["x1", "x2"], points, curves, nearest=[0, 0, None, 1])
+    plane = Plane([[-1.0, 1.0], [-1.0, 1.0]], ["x1", "x2"], points, curves, nearest=[0, 0, None, 1], asked=2, found=[1])
     assert [_found(plane, count) for count in (1, 2, 3, 4)] == [1, 1, 1, 2]
 
 
