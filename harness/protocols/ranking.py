@@ -13,7 +13,7 @@ from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
 from harness.reporting.apart import Apart, by_targets, of_row
 from harness.reporting.build import table
-from harness.reporting.groups import Group
+from harness.reporting.groups import Group, with_scenarios
 from harness.reporting.numbers import number
 from harness.reporting.rows import Row, order
 from harness.reporting.table import Column, Raw, Table
@@ -57,23 +57,12 @@ class Ranking(Protocol):
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
-    return [_table(views) for views in _families(groups, str(metric)) if len(views) > 1]
-
-
-def _families(groups: Sequence[Group], metric: str) -> Iterator[list[View]]:
-    """Each task without a scenario, followed by the scenarios that were run with the same settings."""
-    for base in groups:
-        if base.first.declared.scenario is not None or not base.scored(MultiTarget):
-            continue
-        own = base.first.declared.task, base.settings, base.heading
-        others = [
-            View(other.first.label.scenario, other, metric)
-            for other in groups
-            if other.first.declared.scenario is not None
-            and (other.first.declared.task, other.settings, other.heading) == own
-            and other.scored(MultiTarget)
-        ]
-        yield [View(BASE, base, metric), *others]
+    found = []
+    for base, others in with_scenarios(groups):
+        scored = [View(other.first.label.scenario, other, str(metric)) for other in others if other.scored(MultiTarget)]
+        if scored and base.scored(MultiTarget):
+            found.append(_table([View(BASE, base, str(metric)), *scored]))
+    return found
 
 
 def _table(views: Sequence[View]) -> Table:

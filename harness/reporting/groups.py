@@ -142,6 +142,21 @@ def group(records: Iterable[Record], root: Path | None = None) -> list[Group]:
     return sorted(groups, key=_place)
 
 
+def with_scenarios(groups: Sequence[Group]) -> Iterator[tuple[Group, list[Group]]]:
+    """Each task without a scenario, with its scenarios that were run with the same settings.
+
+    Args:
+        groups: as `group` gives them.
+    """
+    alike: dict[tuple[Any, ...], list[Group]] = defaultdict(list)
+    for item in groups:
+        alike[canonical(item.first.declared.task), item.settings, item.heading].append(item)
+    for together in alike.values():
+        own = [item for item in together if item.first.declared.scenario is None]
+        others = [item for item in together if item.first.declared.scenario is not None]
+        yield from ((base, others) for base in own if others)
+
+
 def by_options(groups: Sequence[Group], protocol: str) -> list[Group]:
     """The groups as the tables of a protocol want them: rows that it scored with other options stand apart.
 

@@ -25,12 +25,13 @@ from harness.resimulation import resimulate
 from harness.scenarios.contract import Scenario
 from harness.scenarios.gaps import Gaps
 from harness.scenarios.noise import Noise
+from harness.scenarios.pairs import FewerPairs
 from harness.scenarios.shift import Shift
 from harness.settings import DataSettings, Schedule
 from harness.store import Store
 from tests import results
 
-NEUTRAL = ("noise[sd=0]", "gaps[window=0]", "gaps[window=0,fill=native]", "shift[tail=1,beyond=0]")
+NEUTRAL = ("noise[sd=0]", "gaps[window=0]", "gaps[window=0,fill=native]", "shift[tail=1,beyond=0]", "pairs[n=100000]")
 CHANGING = {
     "noise": Noise(Noise.Options(sd=0.1)),
     "gaps": Gaps(Gaps.Options(window=0.5)),
@@ -121,6 +122,19 @@ def test_neutral_options_give_the_answers_of_the_base(tmp_path):
         )
     for answers in found.values():
         assert len(answers) == 3 and len({*answers}) == 1
+
+
+def test_fewer_pairs_are_among_the_more_and_the_targets_stay_the_same():
+    drawn = {n: data.draw(Sums(), SETTINGS, FewerPairs(FewerPairs.Options(n=n))) for n in (10, 40, 99, 100)}
+    whole = data.draw(Sums(), SETTINGS)
+    assert torch.equal(drawn[100].train.y, whole.train.y) and torch.equal(drawn[100].valid.x, whole.valid.x)
+    for n, found in drawn.items():
+        assert len(found.train.x) + len(found.valid.x) == n and len(found.valid.x) >= 2
+        assert torch.equal(found.targets.y, whole.targets.y) and torch.equal(found.known_y, whole.known_y)
+    for less, more in ((10, 40), (40, 99), (99, 100)):
+        for part in ("train", "valid"):
+            few, many = ({*map(tuple, getattr(drawn[n], part).x.tolist())} for n in (less, more))
+            assert few <= many
 
 
 class Otherwise(Sums):
