@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.claiming import carried_out, named, tasks_of, with_own
+from harness.claiming import carried_out, named, require_known, tasks_of, with_own
 from harness.claims import ablated, ablation
 from harness.claims.ablation import Ablation
 from harness.claims.rows import by_task, find
@@ -18,6 +18,8 @@ from harness.reporting import figures, grouped
 from harness.reporting.formats import FORMATS
 from harness.reporting.groups import Group
 
+NAMED = 3
+"""Missing cells that are named."""
 ELSEWHERE = "Free space, mend the permissions or name another folder with --folder."
 
 
@@ -37,6 +39,7 @@ def ablate(arguments: Namespace) -> int:
     code, root = carried_out(arguments, one.needs(), usual)
     if root is not None:
         groups = grouped(root)
+        require_known([one], arguments.own, groups)
         print(shown(groups, one, arguments.format))
         for path in drawn(groups, one, Path(arguments.folder) if arguments.folder else root / "figures"):
             print(path)
@@ -57,7 +60,9 @@ def shown(groups: Sequence[Group], one: Ablation, form: str) -> str:
     missing = [f"{label} on {task}" for label, task in cells if task not in present or not find(present[task], label)]
     if not missing:
         return FORMATS[form](tables).rstrip("\n")
-    how = f"Missing: {len(missing)} of {counted(len(cells), 'cell')}. `python -m harness ablation {one.name} --run`"
+    more = f" and {len(missing) - NAMED} more" * (len(missing) > NAMED)
+    which = f"Missing: {len(missing)} of {counted(len(cells), 'cell')} ({', '.join(missing[:NAMED])}{more})."
+    how = f"{which} The same command with --run"
     noted = [table.noting(f"{how} runs them") for table in tables]
     return FORMATS[form](noted).rstrip("\n") if tables else f"{one.question} {how} runs them."
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,9 +15,11 @@ from harness.claims.tables import claims_table, evidence_tables
 from harness.config import SELECTIONS, Settings
 from harness.errors import UsageError, unknown
 from harness.performing import perform, root_of, together, without_summary
+from harness.registry import Kind, discover
 from harness.reporting import grouped
 from harness.reporting.formats import FORMATS
-from harness.selection import split
+from harness.reporting.groups import Group
+from harness.selection import parse, split
 from harness.show import existing
 
 Made = TypeVar("Made")
@@ -40,6 +42,7 @@ def claims(arguments: Namespace) -> int:
     if root is None:
         return code
     groups = grouped(root)
+    require_known(chosen, arguments.own, groups)
     tables = claims_table(groups, chosen)
     for one in chosen if arguments.names else ():
         tables += evidence_tables(groups, one)
@@ -73,8 +76,48 @@ def carried_out(
 
 
 def with_own(known: Mapping[str, Made], paths: Sequence[str], made: Callable[..., Made]) -> dict[str, Made]:
-    """What is installed and what a reader's own files hold, which take the place of others of the same name."""
-    return {**known, **dict(files.own(Path(path), made) for path in paths)}
+    """What is installed and what a reader's own files hold, which take the place of installed ones of the same name.
+
+    Raises:
+        UsageError: two files of one name.
+    """
+    own: dict[str, Made] = {}
+    for path in paths:
+        name, one = files.own(Path(path), made)
+        if name in own:
+            raise UsageError(f"Two files of --from are called {name}{files.SUFFIX}. Rename one of them.")
+        own[name] = one
+    return {**known, **own}
+
+
+def require_known(chosen: Sequence[Any], paths: Sequence[str], groups: Sequence[Group]) -> None:
+    """Refuse a name in a reader's own file that is neither installed nor among the records: nobody could run its cells.
+
+    Args:
+        chosen: claims or ablations.
+        paths: the reader's own files.
+        groups: the records.
+
+    Raises:
+        UsageError: naming the file, the name, and what there is.
+    """
+    own = {Path(path).stem: path for path in paths}
+    for one in chosen:
+        for task, labels in one.needs().items() if one.name in own else ():
+            _require(own[one.name], "tasks", [task], {group.first.declared.task.name for group in groups})
+            there = {record.declared.method.name for group in groups for record in group.records}
+            _require(own[one.name], "methods", labels, there)
+
+
+def _require(path: str, kind: Kind, labels: Sequence[str], there: Collection[str]) -> None:
+    known = {*discover(kind), *there}
+    for label in labels:
+        try:
+            name, _ = parse(label)
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}") from error
+        if name not in known:
+            raise UsageError(f"{path}: {unknown(kind.removesuffix('s'), name, known)}")
 
 
 def named(kind: str, names: Sequence[str], known: Mapping[str, Made]) -> list[Made]:

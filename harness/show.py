@@ -103,8 +103,13 @@ def existing(out: str) -> Path:
         UsageError: naming the folders beside it.
     """
     root = Path(out)
-    if root.is_dir():
-        return root
+    try:
+        if root.is_dir():
+            return root
+    except OSError as error:
+        raise UsageError(
+            f"The result folder {out!r} cannot be read: {error.strerror}. Name another with --out."
+        ) from error
     beside = sorted(str(path) for path in root.parent.glob("*/") if not path.name.startswith("."))
     raise UsageError(f"{unknown('result folder', out, beside)} Name one of them with --out.")
 

@@ -143,7 +143,8 @@ def _notes(ablation: Ablation, rows: Mapping[str, Row]) -> Iterator[str]:
         yield ablation.note
     yield (
         f"ratio: to that of {ablation.beside}, with its 95 % interval; the geometric mean over targets where errors of "
-        "single targets are kept, else the ratio of the means. Where it reaches over 1, the difference is not known"
+        "single targets are kept, else the ratio of the means. Where the interval holds 1, the difference is not "
+        "known. Bold and ≈ ask for both ratios to agree"
     )
     if any(len(row.done) > 1 for row in rows.values()):
         yield "± over seeds (trainings)"

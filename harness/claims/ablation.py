@@ -64,13 +64,17 @@ def made(name: str, content: Mapping[str, Any], where: str) -> Ablation:
     settings = tuple(dict.fromkeys([*found.settings, *_grid(content.get("vary", {}), where)]))
     if len(settings) < 2:
         raise UsageError(
-            f"{where} has {len(settings)} settings. Give two or more: 'settings', or tables [vary.METHOD]."
+            f"{where} has {', '.join(settings) or 'nothing'} as its only setting. Give two or more: 'settings', or "
+            "tables [vary.METHOD]."
         )
     beside = found.beside or settings[0]
     if beside not in settings:
         raise UsageError(f"{where}: beside = {beside!r} is not allowed. Allowed: {', '.join(settings)}.")
     if found.metric not in METRICS:
         raise UsageError(f"{where}: metric = {found.metric!r} is not allowed. Allowed: {', '.join(METRICS)}.")
+    for name in ("tasks", "statistics"):
+        if not getattr(found, name):
+            raise UsageError(f"{where}: {name} = [] is not allowed. Name one or more.")
     for text in found.statistics:
         statistic(text, f"{where}: statistics")
     return replace(found, settings=settings, beside=beside)

@@ -106,7 +106,10 @@ def made(name: str, content: Mapping[str, Any], where: str) -> Claim:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise UsageError(f"{where}: check = {tables!r} is not allowed. Allowed: tables, each below [[check]].")
     if bool(tables) == bool(found.untested):
-        raise UsageError(f"{where} has {'both' if tables else 'neither'} a [[check]] and 'untested'. Give one of them.")
+        has = "both a [[check]] and 'untested'" if tables else "neither a [[check]] nor 'untested'"
+        raise UsageError(f"{where} has {has}. Give one of them.")
+    if not found.claim.strip():
+        raise UsageError(f"{where}: claim = '' is not allowed. Write the sentence.")
     checks = [_check(table, found, f"{where}, check {number}") for number, table in enumerate(tables, 1)]
     return replace(found, check=tuple(checks))
 
@@ -126,10 +129,33 @@ def _check(table: Mapping[str, Any], claim: Claim, where: str) -> Check:
     for name in ("factor", "least", "most"):
         if (end := getattr(found, name)) is not None and end <= 0:
             raise UsageError(f"{where}: {name} = {end:g} is not allowed. Allowed: more than 0, as of any ratio.")
+    _sensible(found, where)
     statistic(found.statistic, f"{where}: statistic")
     if found.against:
         statistic(found.against, f"{where}: against")
     return found
+
+
+def _sensible(check: Check, where: str) -> None:
+    """Refuse a check whose verdict would mean nothing.
+
+    Raises:
+        UsageError: an empty range, a method that is compared with itself, or a name that is there twice.
+    """
+    if check.least is not None and check.most is not None and check.least >= check.most:
+        raise UsageError(
+            f"{where}: nothing lies within least = {check.least:g} and most = {check.most:g}. Give a greater 'most'."
+        )
+    if check.kind == "order" and len(check.method) < 2:
+        raise UsageError(f"{where}: method = {check.method[0]!r} has no order. Give two methods or more.")
+    for name in ("method", "tasks", "than"):
+        labels = getattr(check, name)
+        twice = next((label for label in labels if labels.count(label) > 1), None)
+        if twice is not None:
+            raise UsageError(f"{where}: {name} names {twice!r} twice. Name it once.")
+    same = next((label for label in check.method if label in check.than), None)
+    if same is not None and check.against in ("", check.statistic):
+        raise UsageError(f"{where} compares {same!r} with itself. Name another in 'than', or a statistic in 'against'.")
 
 
 def delivered() -> dict[str, Claim]:

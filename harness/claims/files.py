@@ -62,7 +62,7 @@ def parsed(text: str, where: str) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{where} is no TOML: {error}.") from error
 
 
@@ -84,7 +84,10 @@ def filled(kind: type[Made], given: Mapping[str, Any], where: str) -> Made:
 
 def _value(value: Any, kind: Any, name: str) -> Any:
     several = get_origin(kind) is tuple
-    return value_of([value] if several and isinstance(value, str) else value, kind, name)
+    try:
+        return value_of([value] if several and isinstance(value, str) else value, kind, name)
+    except OverflowError as error:
+        raise UsageError(f"{name} is a number too large to calculate with. Give one below 1e300.") from error
 
 
 def _texts(entry: EntryPoint) -> Iterator[tuple[str, str, str]]:

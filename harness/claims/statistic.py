@@ -94,6 +94,8 @@ def statistic(text: str, where: str) -> Statistic:
 def side(row: Row, wanted: Statistic, group: Group) -> Side | None:
     """A statistic of a row; None where no record of it has it."""
     least = LEAST if wanted.metric is None else group.negligible(wanted.metric)
+    if wanted.count is not None and not values_of(row, wanted):
+        return None
     for name in wanted.of_targets:
         found = of_row(row, wanted.protocol, name, least)
         if found is not None and len(found.of_targets) >= FEW:

@@ -123,7 +123,8 @@ def _deciding(finding: Finding) -> str:
     assert pair is not None
     own = [pair.method] if len(finding.check.method) > 1 else []
     beside = ["to", pair.than] if len(finding.check.than) > 1 else []
-    means = ["but", ranged(pair.mean), "of means"] if pair.apart else []
+    of_means = ["of means"] * (pair.ratio is None and finding.check.by == "mean")
+    means = ["but", ranged(pair.mean), "of means"] if pair.apart else of_means
     return " ".join([finding.task, *own, ranged(pair.shown), *means, *beside])
 
 

@@ -162,6 +162,7 @@ def _raw(row: Row, paper: Published | None) -> dict[str, Any]:
     return {
         **base(row),
         **levels,
+        "c2st": levels["c2st"] if first and first.reference and posterior_notes.classified(first.reference) else None,
         "mmd_deviation": levels["mmd_deviation"] if len(row.done) < 2 else spread,
         **{f"recall_{count}": of(partial(_of_trials, name="recall", place=i)) for i, count in enumerate(trials)},
         **{f"modes_{count}": of(partial(_of_trials, name="modes", place=i)) for i, count in enumerate(trials)},
@@ -177,6 +178,8 @@ def _other(name: str, level: Level | None, scores: Scores) -> dict[str, Any]:
     values = {key: getattr(level, key) if level else None for key in (*LEVELS, "mmd_deviation")}
     lists = [(key, getattr(level, key) or [] if level else []) for key in ("recall", "modes")]
     by_count = {f"{key}_{count}": value for key, found in lists for count, value in zip(scores.T, found, strict=False)}
+    if scores.reference is None or not posterior_notes.classified(scores.reference):
+        values["c2st"] = None
     none = dict.fromkeys(("ks", "error", "width", "own_mmd", "own_mmd_targets", "valid", "published"))
     return {"method": name, "status": "ok", "baseline": True, "seeds": 0, **values, **by_count, **none}
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from harness.posterior.results import Calibration, Facts, Scores
 from harness.reporting.numbers import number, share
 
+CLASSIFIED = 30
+"""Designs on each side from which on the classifier tells even the farthest ones apart: it splits into leaves of 20."""
+
 
 def said(scores: Scores, found: Sequence[tuple[str, Scores]], task: str) -> Iterator[str]:
     """What the columns mean, how the reference was made, and what the rows need beside them.
@@ -44,15 +47,33 @@ def said(scores: Scores, found: Sequence[tuple[str, Scores]], task: str) -> Iter
             "many draws of the reference reach 95 %; diversity: mean distance between accurate proposals for y* "
             "(nmse < 0.01), in that between draws of the reference"
         )
+    yield from _too_few(facts, scores.T)
     yield from _calibrated(found)
     if scores.prior and scores.prior.mmd is not None and scores.prior.mmd <= scores.floor.mmd:
-        yield f"MMD² does not tell even the prior from the reference for y* of {task}: see C2ST"
+        see = ": see C2ST" if classified(facts) else ""
+        yield f"MMD² does not tell even the prior from the reference for y* of {task}{see}"
     yield from _uncalibrated(found)
+
+
+def classified(facts: Facts) -> bool:
+    """Whether there are enough designs for y* that a classifier could tell any from others.
+
+    Args:
+        facts: of the reference.
+    """
+    return facts.n >= CLASSIFIED
+
+
+def _too_few(facts: Facts, trials: Sequence[int]) -> Iterator[str]:
+    if not classified(facts):
+        yield f"C2ST, y*: a classifier needs {CLASSIFIED} designs on each side, and there are {facts.n}"
+    if not trials:
+        yield f"recall and modes are of 25 proposals for y* and more, unless trials names fewer; there are {facts.n}"
 
 
 def _rate(facts: Facts) -> str:
     if facts.how == "rejection":
-        return f"accepted {100 * facts.rate:.2g} % of {facts.drawn} prior draws"
+        return f"accepted {number(100 * facts.rate)} % of {facts.drawn} prior draws"
     return f"effective sample size {facts.rate:.0f}"
 
 

@@ -71,6 +71,7 @@ def _table(views: Sequence[View]) -> Table:
     raws = [_raw(row, views) for row in sorted(rows.values(), key=order)]
     columns = [column for view in views for column in _columns(view)]
     said = [f"{METRICS[base.metric].words}; of one proposal for each target", MEANING]
+    said.append(f"Targets: {', '.join(f'{view.name} {_targets(view)}' for view in views)}")
     said += [sentence for view in scenarios for sentence in _changes(base, view)]
     return table("ranking", "What changes the ranking", base.group, columns, raws, said, base.metric)
 
@@ -115,18 +116,22 @@ def _ratio(raw: Raw, name: str) -> str:
     return number(raw[f"{name}.ratio"])
 
 
+def _targets(view: View) -> int:
+    return max(len(drawn.of_targets) for drawn in view.drawn.values())
+
+
 def _changes(base: View, view: View) -> Iterator[str]:
     """In a sentence, which method takes the place of the best one."""
     best, then = view.ranked[0], base.ranked[0]
     if best == then:
-        yield f"{view.name}: {best} is the best with and without it"
+        yield f"{view.name}: {best} has the smallest error with and without it"
         return
     drawn = view.drawn
     place = f", number {base.ranked.index(best) + 1} without it" if best in base.ranked else ", not run without it"
     if then not in drawn:
-        yield f"{view.name}: the best is {best}{place}; {then}, the best without it, takes no part"
+        yield f"{view.name}: {best} has the smallest error{place}; {then}, first without it, takes no part"
         return
     sure = comparing.apart(drawn[best], drawn[then]) != 0
     ratio = number(drawn[then].mean / drawn[best].mean) if drawn[best].mean else "many"
-    doubt = "" if sure else ", which may be chance"
-    yield f"{view.name}: the best is {best}{place}; {then}, the best without it, has {ratio} times its error{doubt}"
+    doubt = "" if sure else " (may be chance)"
+    yield f"{view.name}: {best} has the smallest error{place}; {then}, first without it, has {ratio} times it{doubt}"

@@ -10,8 +10,10 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from harness import frame
+from harness.claiming import with_own
 from harness.claims import ablation, claim
 from harness.claims.statistic import statistic
+from harness.cli import main
 from harness.errors import UsageError
 from harness.registry import discover
 from harness.reporting import figures
@@ -87,6 +89,15 @@ def test_published_numbers_stand_in_the_tables_of_the_papers():
             assert f"{float(text):.3g}" in printed, (one.name, text)
 
 
+ABLATION = """
+question = "Is it so?"
+source = "me"
+statistics = "r_T/mse/r_1"
+tasks = "sinewave"
+settings = ["na", "na[steps=3]"]
+"""
+
+
 def test_a_good_file_is_read():
     (check,) = claim.made("own", tomllib.loads(GOOD), "own.toml").check
     assert (check.method, check.than, check.tasks) == (("na",), ("inn", "mdn"), ("sinewave",))
@@ -110,6 +121,12 @@ def test_a_good_file_is_read():
         ('tasks = "sinewave"', 'untested = "why"', "own.toml has both a [[check]] and 'untested'. Give one of them."),
         ('"lower"', '"within"', "own.toml, check 1 has no field 'least'. A check of kind 'within' needs it."),
         ("tasks =", "tasks ", "own.toml is no TOML: "),
+        ("tasks =", f"note = {'[' * 5000}\ntasks =", "own.toml is no TOML: "),
+        ("than =", f"factor = {'9' * 400}\nthan =", "own.toml, check 1: factor is a number too large"),
+        ('"lower"', '"within"\nleast = 3\nmost = 1', "nothing lies within least = 3 and most = 1"),
+        ('"na"', '["na", "inn"]', "own.toml, check 1 compares 'inn' with itself."),
+        ('["inn", "mdn"]', '["inn", "inn"]', "own.toml, check 1: than names 'inn' twice."),
+        ('"A is better than B"', '" "', "own.toml: claim = '' is not allowed."),
     ],
 )
 def test_a_broken_file_says_which_field_and_what_is_allowed(tmp_path, old, new, told):
@@ -126,7 +143,8 @@ def test_a_broken_file_says_which_field_and_what_is_allowed(tmp_path, old, new, 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ({"settings": ["na"]}, "own.toml has 1 settings. Give two or more"),
+        ({"settings": ["na"]}, "own.toml has na as its only setting. Give two or more"),
+        ({**BOTH, "tasks": []}, "own.toml: tasks = [] is not allowed. Name one or more."),
         ({**BOTH, "beside": "mdn"}, "own.toml: beside = 'mdn' is not allowed. Allowed: na, inn."),
         ({"vary": {"na": {"steps": 3}}}, "own.toml: vary = {'na': {'steps': 3}} is not allowed. Allowed: [vary."),
         ({**BOTH, "metric": "mae"}, "own.toml: metric = 'mae' is not allowed. Allowed: sse, mse, nmse"),
@@ -167,3 +185,31 @@ def test_a_strangers_broken_file_is_left_out_with_a_warning(tmp_path, monkeypatc
         "broken.toml of strange_claims, check 1: method = 3 is not allowed. Allowed: str joined by +. It is left out."
         in caplog.text
     )
+
+
+@pytest.mark.parametrize("verb", ["claims", "ablation"])
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"na"', '"nna"', "Unknown method 'nna'. Did you mean na"),
+        ('"na"', '"na*"', "Unknown method 'na*'"),
+        ('"sinewave"', '"sinewav"', "Unknown task 'sinewav'. Did you mean sinewave?"),
+        ('"na"', '"na[steps="', "'na[steps='"),
+    ],
+)
+def test_a_name_that_nobody_has_registered_is_no_cell_that_is_missing(tmp_path, capsys, verb, old, new, told):
+    text = GOOD if verb == "claims" else ABLATION
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    assert main([verb, "own", "--from", str(path), "--out", str(made.REFERENCE)]) == 2
+    said = capsys.readouterr().err
+    assert f"{path}: " in said and told in said
+
+
+def test_of_two_own_files_of_one_name_none_is_lost(tmp_path):
+    paths = [tmp_path / folder / "own.toml" for folder in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(GOOD, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"Two files of --from are called own\.toml"):
+        with_own({}, [str(path) for path in paths], claim.made)

@@ -121,12 +121,13 @@ def test_wrong_usage_says_what_is_allowed(words, told, capsys):
     assert told in capsys.readouterr().err
 
 
-def test_ablations_are_listed_and_say_what_they_lack(capsys):
+def test_ablations_are_listed_and_say_what_they_lack(two, capsys):
     assert main(["ablation"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(ablation.delivered())
-    assert main(["ablation", "couplings", "--out", str(REFERENCE)]) == 0
-    assert "Missing: 6 of 12 cells. `python -m harness ablation couplings --run`" in capsys.readouterr().out
+    assert main(["ablation", "inn-loss", "--out", str(two)]) == 0
+    told = "Missing: 6 of 6 cells (inn[loss=likelihood] on sinewave, inn[loss=mmd] on sinewave, "
+    assert told in capsys.readouterr().out
 
 
 def made_ablation(**fields):
