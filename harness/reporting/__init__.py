@@ -115,13 +115,15 @@ def tables_of(groups: Sequence[Group]) -> list[Table]:
 
 
 def figures_of(groups: Sequence[Group]) -> list[Figure]:
-    """All figures of a report, each with its own metric; those that have nothing to draw are left out.
+    """All figures of a report, each with its own metric, without the settings of ablations, which have their own table.
+
+    Those that have nothing to draw are left out.
 
     Args:
         groups: as `grouped` gives them.
     """
-    shown = [found for found in figures().values() if not found[1].files_only]
-    return labelled(_built(shown, groups, None, False), _labels(groups))
+    shown, plain = [found for found in figures().values() if not found[1].files_only], usual(groups)
+    return labelled(_built(shown, plain, None, False), _labels(plain))
 
 
 def _labels(groups: Sequence[Group]) -> list[str]:

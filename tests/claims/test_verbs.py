@@ -17,6 +17,7 @@ from harness.config import Settings
 from harness.performing import together
 from harness.reporting import drawn, grouped, render
 from harness.reporting import figures as kinds
+from harness.reporting.report import page
 from harness.store import Store
 from tests.claims import made
 from tests.claims.made import REFERENCE, TASK, errors, groups
@@ -173,3 +174,12 @@ def test_settings_of_ablations_stand_in_their_own_table_alone(tmp_path):
 def test_a_setting_without_its_method_is_shown_as_any_row(tmp_path):
     made.write(tmp_path, "na[boundary_loss=off]", errors(0))
     assert "na[boundary_loss=off]" in render("multi-target", tmp_path)
+
+
+def test_a_report_switches_methods_and_not_the_settings_of_ablations(tmp_path):
+    for label in ("na", "na[boundary_loss=off]", "na[steps=7]"):
+        made.write(tmp_path, label, errors(0))
+    text = page(tmp_path)
+    switched = re.findall(r"data-method=.*?<span>(.*?)</span></label>", text)
+    assert switched == ["na", "na[steps=7]"]
+    assert "na[boundary_loss=off]" in text, "in the table of the ablation"
