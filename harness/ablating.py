@@ -34,7 +34,7 @@ def ablate(arguments: Namespace) -> int:
     (one,) = named("ablation", [arguments.name], known)
     if one.figure not in figures():
         raise unknown(f"figure of the ablation {one.name}", one.figure, figures())
-    one = replace(one, tasks=tuple(tasks_of(arguments.only, one.tasks)) or one.tasks)
+    one = replace(one, tasks=tuple(tasks_of(arguments.only, one.tasks, one.name)) or one.tasks)
     usual = {key: value for key, value in (("preset", one.preset), ("seeds", one.seeds)) if value}
     code, root = carried_out(arguments, one.needs(), usual)
     if root is not None:

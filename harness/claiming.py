@@ -125,11 +125,16 @@ def named(kind: str, names: Sequence[str], known: Mapping[str, Made]) -> list[Ma
     for name in names:
         if name not in known:
             raise unknown(kind, name, known)
-    return [known[name] for name in names] if names else list(known.values())
+    return [known[name] for name in dict.fromkeys(names)] if names else list(known.values())
 
 
-def tasks_of(text: str | None, known: Iterable[str]) -> list[str]:
+def tasks_of(text: str | None, known: Iterable[str], what: str = "") -> list[str]:
     """The tasks that a flag names; none where it is not given.
+
+    Args:
+        text: as it was given.
+        known: those that there are.
+        what: the one ablation that has them, for an error.
 
     Raises:
         UsageError: one that is not among the known.
@@ -137,5 +142,5 @@ def tasks_of(text: str | None, known: Iterable[str]) -> list[str]:
     wanted = split(text) if text is not None else []
     for name in wanted:
         if name not in known:
-            raise unknown("task", name, known)
+            raise unknown(f"task of {what}:" if what else "task", name, known)
     return wanted

@@ -7,6 +7,7 @@ ablation; its name is that of the file.
 from __future__ import annotations
 
 import logging
+import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
@@ -84,8 +85,16 @@ def filled(kind: type[Made], given: Mapping[str, Any], where: str) -> Made:
 
 def _value(value: Any, kind: Any, name: str) -> Any:
     several = get_origin(kind) is tuple
+    given = [value] if several and isinstance(value, str) else value
+    if several and not (isinstance(given, list) and all(isinstance(each, str) for each in given)):
+        raise UsageError(f"{name} = {value!r} is not allowed. Allowed: a text, or a list of texts.")
+    if kind is str and not isinstance(value, str):
+        raise UsageError(f"{name} = {value!r} is not allowed. Allowed: a text in quotes.")
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        raise UsageError(f"{name} = {str(value).lower()} is not allowed. Allowed: a finite number.")
     try:
-        return value_of([value] if several and isinstance(value, str) else value, kind, name)
+        found = value_of(given, kind, name)
+        return " ".join(found.split()) if kind is str else found
     except OverflowError as error:
         raise UsageError(f"{name} is a number too large to calculate with. Give one below 1e300.") from error
 

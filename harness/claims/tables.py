@@ -194,7 +194,7 @@ def _notes(judged: Sequence[Judged], tasks: Mapping[str, Group]) -> Iterator[str
     if few := [task for task, group in tasks.items() if 0 < group.steps < FEW_STEPS]:
         yield f"trained for less than {FEW_STEPS} steps, too little to judge any method: {', '.join(few)}"
     counts = {verdict: sum(one.verdict == verdict for one in judged) for verdict in VERDICTS}
-    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    said = ", ".join(f"{verdict} {count}" for verdict, count in counts.items() if count)
     yield f"of {len(judged)} claim{'s' * (len(judged) != 1)}: {said}"
     yield (
         "holds: every check says yes on every task; does not hold: none does, and at least one says no; holds in part: "

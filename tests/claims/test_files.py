@@ -111,7 +111,11 @@ def test_a_good_file_is_read():
         ('"lower"', '"lowr"', "own.toml, check 1: kind 'lowr'. Did you mean lower? Allowed: at_least, at_most, higher"),
         ("than =", "then =", "Unknown field of own.toml, check 1: 'then'. Did you mean than?"),
         ('than = ["inn", "mdn"]', "", "own.toml, check 1 has no field 'than'. A check of kind 'lower' needs it."),
-        ('than = ["inn", "mdn"]', "than = 3", "own.toml, check 1: than = 3 is not allowed. Allowed: str joined by +."),
+        (
+            'than = ["inn", "mdn"]',
+            "than = 3",
+            "check 1: than = 3 is not allowed. Allowed: a text, or a list of texts.",
+        ),
         ('"r_T/mse/r_200"', '"r_200"', "own.toml, check 1: statistic = 'r_200' is not allowed. Allowed: PROTOCOL/"),
         ('"r_T/mse/r_200"', '"r_T/rmse/r_200"', "'r_T/rmse/r_200' is not allowed. Allowed: PROTOCOL/METRIC/STATISTIC"),
         ("than =", "factor = 0\nthan =", "own.toml, check 1: factor = 0 is not allowed. Allowed: more than 0"),
@@ -123,6 +127,13 @@ def test_a_good_file_is_read():
         ("tasks =", "tasks ", "own.toml is no TOML: "),
         ("tasks =", f"note = {'[' * 5000}\ntasks =", "own.toml is no TOML: "),
         ("than =", f"factor = {'9' * 400}\nthan =", "own.toml, check 1: factor is a number too large"),
+        (
+            "than =",
+            "factor = true\nthan =",
+            "check 1: factor = true is not allowed. Allowed: a finite number",
+        ),
+        ("than =", "factor = nan\nthan =", "own.toml, check 1: factor = nan is not allowed. Allowed: a finite number"),
+        ('"A is better than B"', "3", "own.toml: claim = 3 is not allowed. Allowed: a text in quotes."),
         ('"lower"', '"within"\nleast = 3\nmost = 1', "nothing lies within least = 3 and most = 1"),
         ('"na"', '["na", "inn"]', "own.toml, check 1 compares 'inn' with itself."),
         ('["inn", "mdn"]', '["inn", "inn"]', "own.toml, check 1: than names 'inn' twice."),
@@ -182,8 +193,8 @@ def test_a_strangers_broken_file_is_left_out_with_a_warning(tmp_path, monkeypatc
     monkeypatch.setattr("harness.claims.files.entry_points", lambda group: [entry])
     assert list(claim.delivered()) == ["good"]
     assert (
-        "broken.toml of strange_claims, check 1: method = 3 is not allowed. Allowed: str joined by +. It is left out."
-        in caplog.text
+        "broken.toml of strange_claims, check 1: method = 3 is not allowed. Allowed: a text, or a list of texts. It is "
+        "left out." in caplog.text
     )
 
 
