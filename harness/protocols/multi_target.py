@@ -46,7 +46,7 @@ class MultiTarget(Protocol):
         return error_numbers(scores)
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"multi-target": Shown(_build, place=20, metrics=ALL)}
+        return {"multi-target": Shown(_build, place=20, metrics=ALL, reads=("novelty",))}
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {"profile": Shown(_draw, place=4, metrics=("nmse", "mse", "sse"))}

@@ -99,7 +99,7 @@ class Posterior(Protocol):
                 yield None, f"calibration_{name}", getattr(scores.calibration, name)
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"posterior": Shown(_build, place=72)}
+        return {"posterior": Shown(_build, place=72, reads=())}
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {"coverage": Shown(_coverage, place=72)}
