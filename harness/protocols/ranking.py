@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from harness import comparing
@@ -33,18 +33,17 @@ class View:
     group: Group
     metric: str
 
-    @property
+    @cached_property
     def drawn(self) -> Mapping[str, comparing.Drawn]:
         """What the bootstrap draws of the errors, by the label of the method."""
         least = self.group.negligible(self.metric)
         found = {row.label: of_row(row, MultiTarget.name, self.metric, least) for row in self.group.rows}
         return {label: drawn for label, drawn in found.items() if drawn is not None}
 
-    @property
+    @cached_property
     def ranked(self) -> list[str]:
         """The methods, that of the least mean error first."""
-        drawn = self.drawn
-        return sorted(drawn, key=lambda label: drawn[label].mean)
+        return sorted(self.drawn, key=lambda label: self.drawn[label].mean)
 
 
 class Ranking(Protocol):
@@ -132,6 +131,6 @@ def _changes(base: View, view: View) -> Iterator[str]:
         yield f"{view.name}: {best} has the smallest error{place}; {then}, first without it, takes no part"
         return
     sure = comparing.apart(drawn[best], drawn[then]) != 0
-    ratio = number(drawn[then].mean / drawn[best].mean) if drawn[best].mean else "many"
+    ratio = f"{number(drawn[then].mean / drawn[best].mean)} times it" if drawn[best].mean else "one above 0"
     doubt = "" if sure else " (may be chance)"
-    yield f"{view.name}: {best} has the smallest error{place}; {then}, first without it, has {ratio} times it{doubt}"
+    yield f"{view.name}: {best} has the smallest error{place}; {then}, first without it, has {ratio}{doubt}"

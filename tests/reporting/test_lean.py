@@ -64,4 +64,4 @@ def test_a_table_is_the_same_where_only_what_it_reads_is_kept(ran, monkeypatch, 
     monkeypatch.setattr(lean, "records", lambda store, skipped=(), **_: found.append(skipped) or read(store, skipped))
     text = render(name, ran)
     monkeypatch.setattr(lean, "records", lambda store, skipped=(), **_: store.records())
-    assert render(name, ran) == text and {*found[0]} >= {"solutions", "recall"} - {name}
+    assert render(name, ran) == text and {*found[0]} >= {"posterior", "solutions", "recall"} - {name}
