@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -35,8 +35,8 @@ class CFM(Transport):
     """Conditional flow matching (CFM), for inverse problems also known as FMPE.
 
     A design is on its way at x_t = (1 - t) e + t x, with noise e that is independent of it: the optimal-transport path
-    of Lipman et al. with sigma_min = 0, and t uniform in [0, 1]. The network predicts where the way ends, E[x | x_t, y],
-    as a correction of what that is for normal designs and a y that tells nothing; it gives the velocity
+    of Lipman et al. with sigma_min = 0, and t uniform in [0, 1]. The network predicts where the way ends,
+    E[x | x_t, y], as a correction of what that is for normal designs and a y that tells nothing; it gives the velocity
     (E[x | x_t, y] - x_t) / (1 - t). The midpoint rule takes steps that end at t = 1 - (1 - i / n)^2, dense where the
     design is nearly there.
 
@@ -111,6 +111,7 @@ class CFMLM(CFM):
 
     finer: ClassVar[tuple[str, ...]] = ("depth", "surrogate_depth")
     Options: ClassVar[type] = CFMLMOptions
+    defaults: ClassVar[Mapping[str, Any]] = {"depth": 4, "nfe": 8}
 
     def build(self, problem: Problem, width: int) -> None:
         super().build(problem, width)

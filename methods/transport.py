@@ -21,7 +21,7 @@ from methods.networks import REDRAWS, keep_inside, normal
 class TransportOptions:
     """Options of every such sampler."""
 
-    depth: int = setting(4, help="hidden layers of the network", least=1)
+    depth: int = setting(6, help="hidden layers of the network", least=1)
     waves: int = setting(
         0, help="Fourier features: sines and cosines of each x, of 1, 2, 4, ... radians per deviation", least=0
     )
