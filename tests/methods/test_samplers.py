@@ -17,6 +17,8 @@ from harness.selection import select
 from harness.settings import Schedule
 from harness.training import train
 
+pytestmark = pytest.mark.slow
+
 SAMPLERS = ["cfm", "edm"]
 """Selections of methods that draw from p(x | y); a new one joins by its name."""
 
