@@ -14,6 +14,8 @@ from harness.seeds import seeded
 from harness.settings import DataSettings
 from methods.cinn import CINN, CINNOptions
 from methods.cvae import CVAE, CVAEOptions
+from methods.edm import EDM, EDMOptions
+from methods.flow_matching import CFM, CFMOptions
 from methods.inn import INN, INNOptions
 from methods.levels import blurred, loosened, nearest
 from methods.mdn import MDN, MDNOptions
@@ -73,8 +75,10 @@ def test_only_continuous_columns_can_leave_the_range() -> None:
         (CINN, CINNOptions(blocks=2)),
         (CVAE, CVAEOptions(z_dim=2, sample="full")),
         (INN, INNOptions(blocks=2)),
+        (CFM, CFMOptions()),
+        (EDM, EDMOptions()),
     ],
-    ids=["mdn", "cinn", "cvae", "inn"],
+    ids=["mdn", "cinn", "cvae", "inn", "cfm", "edm"],
 )
 def test_what_the_generative_methods_draw_is_valid(kind: type, options: object) -> None:
     with seeded("build"):

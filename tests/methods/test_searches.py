@@ -92,7 +92,9 @@ def test_the_weight_of_staying_trades_the_error_for_the_distance_from_the_start(
     assert errors[0] < errors[1] < errors[2]
 
 
-@pytest.mark.parametrize("name", ["na-lm[searches=2]", "ipage-lm[searches=2]", "kernel[searches=2]"])
+@pytest.mark.parametrize(
+    "name", ["na-lm[searches=2]", "ipage-lm[searches=2]", "cfm-lm[searches=2]", "kernel[searches=2]"]
+)
 def test_the_results_of_few_searches_are_repeated(name: str) -> None:
     found = trained(name, 3, 1).propose(5)
     assert found.x.shape == (6, 5, 3) and found.generated >= 12

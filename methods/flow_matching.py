@@ -1,0 +1,156 @@
+"""Conditional flow matching (Lipman et al. 2023; Dax et al. 2023 for inverse problems), alone and with a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from harness.contracts import Phase, Problem, Proposals
+from harness.settings import setting
+from methods.levels import nearest
+from methods.localisation import distinct_searches, levenberg_marquardt, linearise, repeated
+from methods.networks import mlp, repeat_targets, squared_error
+from methods.straight_through import straight
+from methods.transport import Transport, TransportOptions
+
+TOLERANCE = 1e-11  # squared error, mean over standardised y, at which a row is done; as in na-lm
+
+
+@dataclass(frozen=True)
+class CFMOptions(TransportOptions):
+    """Options of conditional flow matching."""
+
+    nfe: int = setting(16, help="evaluations of the network for a design; each step takes two", least=2)
+    floor: float = setting(
+        0.05, help="the loss counts errors of x in units of 1 - t, which is not taken below this", above=0
+    )
+
+
+class CFM(Transport):
+    """Conditional flow matching (CFM), for inverse problems also known as FMPE.
+
+    A design is on its way at x_t = (1 - t) e + t x, with noise e that is independent of it: the optimal-transport path
+    of Lipman et al. with sigma_min = 0, and t uniform in [0, 1]. The network predicts where the way ends,
+    E[x | x_t, y], as a correction of what that is for normal designs and a y that tells nothing; it gives the velocity
+    (E[x | x_t, y] - x_t) / (1 - t). The midpoint rule takes steps that end at t = 1 - (1 - i / n)^2, dense where the
+    design is nearly there.
+
+    References: Lipman et al., "Flow matching for generative modeling", 2023; Dax et al., "Flow matching for scalable
+    simulation-based inference", 2023.
+    """
+
+    references: ClassVar[tuple[str, ...]] = (
+        "Lipman et al. 2023 (ICLR), arXiv:2210.02747",
+        "Dax et al. 2023 (NeurIPS), arXiv:2305.17161",
+    )
+    time_waves: ClassVar[int] = 4
+    Options: ClassVar[type] = CFMOptions
+
+    def field_loss(self, x: Tensor, embedded: Tensor) -> Tensor:
+        t, noise = torch.rand_like(x[:, :1]), torch.randn_like(x)
+        error = self.end(torch.lerp(noise, x, t), t, embedded) - x
+        return (error / (1 - t).clamp_min(self.options.floor)).square().mean()
+
+    def end(self, x: Tensor, t: Tensor, embedded: Tensor) -> Tensor:
+        """E[x | x_t, y], `(n, x_dim)`.
+
+        Args:
+            x: designs on their way, x_t, `(n, x_dim)`.
+            t: of each `(n, 1)`, or of all `(1, 1)`.
+            embedded: what the network makes of their targets `(n, width)`.
+        """
+        usual = t / (t.square() + (1 - t).square())  # E[x | x_t] / x_t for x ~ N(0, I)
+        return usual * x + self.field(x, t, embedded)
+
+    def carry(self, noise: Tensor, embedded: Tensor) -> Tensor:
+        x, steps = noise, self.options.nfe // 2
+        for left, after in pairwise((1 - i / steps) ** 2 for i in range(steps + 1)):
+            half = (left + after) / 2
+            middle = x + (left - half) * self.velocity(x, left, embedded)
+            x = x + (left - after) * self.velocity(middle, half, embedded)
+        return x
+
+    def velocity(self, x: Tensor, left: float, embedded: Tensor) -> Tensor:
+        """Dx_t/dt of designs on their way, `(n, x_dim)`.
+
+        Args:
+            x: where they are `(n, x_dim)`.
+            left: 1 - t.
+            embedded: what the network makes of their targets `(n, width)`.
+        """
+        return (self.end(x, x.new_full((1, 1), 1 - left), embedded) - x) / left
+
+
+@dataclass(frozen=True)
+class CFMLMOptions(CFMOptions):
+    """Options of conditional flow matching with a search."""
+
+    steps: int = setting(5, help="Levenberg-Marquardt steps from each draw, at most", least=0)
+    searches: int = setting(
+        0,
+        help="draws for a target that are improved, and repeated as proposals; 0: one for each proposal, or five where "
+        "y has more dimensions than x",
+        least=0,
+    )
+    surrogate_depth: int = setting(4, help="hidden layers of the surrogate", least=1)
+    surrogate_share: float = setting(0.5, help="share of the passes that fits the surrogate", above=0, below=1)
+
+
+class CFMLM(CFM):
+    """Conditional flow matching whose draws are improved by a few Levenberg-Marquardt steps on a surrogate.
+
+    The surrogate is a network of its own within the same budget and the same passes over the data, as in `ipage-lm`.
+    The steps leave what the flow knows, which of the many solutions are likely, nearly as it is. The combination is
+    ours.
+    """
+
+    finer: ClassVar[tuple[str, ...]] = ("depth", "surrogate_depth")
+    Options: ClassVar[type] = CFMLMOptions
+    defaults: ClassVar[Mapping[str, Any]] = {"depth": 4, "nfe": 8}
+
+    def build(self, problem: Problem, width: int) -> None:
+        super().build(problem, width)
+        self.surrogate = mlp(problem.x_dim, problem.y_dim, width, self.options.surrogate_depth)
+
+    def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
+        """Mean squared error of the surrogate.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: their targets `(b, y_dim)`, standardised.
+            progress: not used.
+        """
+        return squared_error(self.surrogate(x), y).mean()
+
+    def phases(self) -> Iterator[Phase]:
+        share = self.options.surrogate_share
+        yield Phase("surrogate", self.surrogate, self.surrogate_loss, share=share, forward=True)
+        yield Phase("field", self.field, self.loss, share=1 - share)
+
+    def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
+        pool = distinct_searches(self.options.searches, n, self.problem.x_dim, self.problem.y_dim)
+        targets = repeat_targets(y, pool)
+        with self.stage("generation"):
+            starts, drawn = self.draw(y, pool, generator)
+        with self.stage("localisation"):
+            x = self.improve(starts, targets)
+        with torch.no_grad():
+            believed = squared_error(self.surrogate(x), targets)
+        x, believed = x.view(len(y), pool, -1), believed.view(len(y), pool)
+        return Proposals(repeated(x, n), believed=repeated(believed, n), generated=drawn)
+
+    def improve(self, x: Tensor, y: Tensor) -> Tensor:
+        """Designs `(n, x_dim)` near these that the surrogate maps closer to their targets.
+
+        Args:
+            x: designs `(n, x_dim)`, standardised.
+            y: a target for each `(n, y_dim)`, standardised.
+        """
+        linearised = linearise(lambda designs: self.surrogate(straight(self.problem, designs)))
+        bounds, steps = self.problem.bounds, self.options.steps
+        return nearest(self.problem, levenberg_marquardt(linearised, y, x, bounds, steps=steps, tolerance=TOLERANCE)[0])
