@@ -39,6 +39,7 @@ NEEDS = {
     "ipage.tolerance": "localise=lm,steps=2",
     "ipage.surrogate_share": "surrogate=mlp",
     "cvae.inside": "sample=full",
+    "embedding": "embedding=0",
 }
 """Options that matter only beside another one."""
 
@@ -59,6 +60,8 @@ OTHER = {
     "stay": 1.0,
     "warm_up": 0.5,
     "components": 4,
+    "passes": 1,
+    "embedding": 2,
 }
 """A value other than the default, where neither half nor less than it will do."""
 
@@ -97,7 +100,7 @@ def others(name: str, default: Any, kind: Any) -> list[Any]:
 
 def moment(selection: str) -> Trained:
     """A method after the shortest training in which every option can act: the box is small enough to be felt."""
-    y_dim = 5 if "components" in selection else 1
+    y_dim = 5 if "components" in selection or "embedding" in selection else 1
     return trained(selection, 2, y_dim, epochs=6, width=8, n_train=80, box=0.2)
 
 

@@ -17,6 +17,7 @@ from methods.cvae import CVAE, CVAEOptions
 from methods.inn import INN, INNOptions
 from methods.levels import blurred, loosened, nearest
 from methods.mdn import MDN, MDNOptions
+from methods.npe import NPE, NPEOptions
 from methods.straight_through import straight
 
 TASK = Mixed()
@@ -73,8 +74,9 @@ def test_only_continuous_columns_can_leave_the_range() -> None:
         (CINN, CINNOptions(blocks=2)),
         (CVAE, CVAEOptions(z_dim=2, sample="full")),
         (INN, INNOptions(blocks=2)),
+        (NPE, NPEOptions(transforms=2)),
     ],
-    ids=["mdn", "cinn", "cvae", "inn"],
+    ids=["mdn", "cinn", "cvae", "inn", "npe"],
 )
 def test_what_the_generative_methods_draw_is_valid(kind: type, options: object) -> None:
     with seeded("build"):
