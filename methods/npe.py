@@ -15,22 +15,24 @@ from harness.settings import setting
 from methods.levels import blurred, loosened
 from methods.networks import REDRAWS, keep_inside, mlp, normal, repeat_targets
 
-AUTOREGRESSIVE = 32  # dimensions of x up to which each is drawn on its own: an inverse costs as many passes
-ROWS = 4096  # draws at once: the splines of all would take gigabytes
+FEW = 32  # dimensions of x up to which each has splines and is drawn on its own, in as many passes
+NUMBERS = 2**16  # in the designs that are drawn at once: the splines of all would take gigabytes
 
 
 @dataclass(frozen=True)
 class NPEOptions:
     """Options of neural posterior estimation."""
 
-    univariate: Literal["spline", "affine"] = setting("spline", help="rational-quadratic splines, or shift and scale")
+    univariate: Literal["auto", "spline", "affine"] = setting(
+        "auto", help="rational-quadratic splines, or shift and scale; auto: splines for up to 32 dimensions of x"
+    )
     transforms: int = setting(5, help="transforms one after another, each in the reverse order of columns", least=1)
     bins: int = setting(8, help="bins of a spline", least=2)
     depth: int = setting(2, help="hidden layers of each transform's network", least=1)
     passes: int = setting(
         0,
         help="groups of columns that a transform draws one after another, 2 being a coupling; 0: each column on its "
-        "own, or a coupling where there are more than 32",
+        "own, and a coupling for more than 32 dimensions of x",
         least=0,
     )
     embedding: int = setting(32, help="numbers that a network makes of a y with more entries; 0: y as it is", least=0)
@@ -66,16 +68,16 @@ class NPE(Method):
         if 0 < options.embedding < problem.y_dim:
             condition = options.embedding
             self.embedding = mlp(problem.y_dim, condition, width, options.depth)
-        coupling = 2 if problem.x_dim > AUTOREGRESSIVE else None
-        kind, shape = (zuko.flows.NSF, {"bins": options.bins}) if options.univariate == "spline" else (zuko.flows.MAF, {})
-        self.flow = kind(
-            problem.x_dim,
-            condition,
-            transforms=options.transforms,
-            passes=options.passes or coupling,
-            hidden_features=[width] * options.depth,
-            **shape,
-        )
+        few = problem.x_dim <= FEW
+        shape = {
+            "transforms": options.transforms,
+            "passes": options.passes or (problem.x_dim if few else 2),
+            "hidden_features": [width] * options.depth,
+        }
+        if options.univariate == "spline" or (options.univariate == "auto" and few):
+            self.flow = zuko.flows.NSF(problem.x_dim, condition, bins=options.bins, **shape)
+        else:
+            self.flow = zuko.flows.MAF(problem.x_dim, condition, **shape)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """-log p(x | y), mean over the batch.
@@ -94,11 +96,11 @@ class NPE(Method):
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
-            conditions = repeat_targets(self.embedding(y), n)
+            conditions, at_once = repeat_targets(self.embedding(y), n), max(1, NUMBERS // self.x_dim)
 
             def draw(rows: Tensor | slice) -> Tensor:
                 z = normal(len(conditions), self.x_dim, generator, y)[rows]
-                parts = zip(z.split(ROWS), conditions[rows].split(ROWS), strict=True)
+                parts = zip(z.split(at_once), conditions[rows].split(at_once), strict=True)
                 return torch.cat([self.flow(condition).transform.inv(part) for part, condition in parts])
 
             x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)

@@ -66,7 +66,7 @@ OTHER = {
 """A value other than the default, where neither half nor less than it will do."""
 
 
-SAME = {"covariance": "full"}
+SAME = {"covariance": "full", "univariate": "spline"}
 """Values that the default comes to by itself for designs of few dimensions."""
 
 

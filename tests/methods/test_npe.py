@@ -56,15 +56,27 @@ def test_the_posterior_of_a_linear_model_is_found(mixing: Tensor) -> None:
 def test_a_design_is_the_same_alone_and_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
     method, y = built(3, 2), torch.randn(4, 2, generator=Generator().manual_seed(0))
     many = method.propose(y, 10, Generator().manual_seed(1)).x
-    monkeypatch.setattr(npe, "ROWS", 7)
+    monkeypatch.setattr(npe, "NUMBERS", 22)
     assert torch.allclose(method.propose(y, 10, Generator().manual_seed(1)).x, many, atol=1e-5)
     assert many.flatten(0, 1).unique(dim=0).shape == (40, 3)
 
 
-@pytest.mark.parametrize(("x_dim", "passes", "found"), [(32, 0, 32), (33, 0, 2), (33, 5, 5), (3, 2, 2)])
-def test_columns_are_drawn_one_by_one_up_to_32_and_by_halves_beyond(x_dim: int, passes: int, found: int) -> None:
-    method = built(x_dim, 1, transforms=1, passes=passes)
-    assert [transform.passes for transform in method.flow.transform.transforms] == [found]
+@pytest.mark.parametrize(
+    ("x_dim", "options", "passes", "numbers"),
+    [
+        (32, {}, 32, 3 * 8 - 1),
+        (33, {}, 2, 2),
+        (33, {"passes": 5, "univariate": "spline"}, 5, 3 * 8 - 1),
+        (3, {"passes": 2, "univariate": "affine"}, 2, 2),
+    ],
+)
+def test_few_columns_are_drawn_one_by_one_and_many_by_halves(
+    x_dim: int, options: dict[str, object], passes: int, numbers: int
+) -> None:
+    """A spline of 8 bins is given by their widths, their heights and the slopes between them."""
+    method = built(x_dim, 1, transforms=1, **options)
+    (transform,) = method.flow.transform.transforms
+    assert (transform.passes, transform.total) == (passes, numbers)
     x = method.propose(torch.zeros(2, 1), 5, Generator().manual_seed(0)).x
     assert x.shape == (2, 5, x_dim) and x.isfinite().all()
 
