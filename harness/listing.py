@@ -104,7 +104,9 @@ def folded(text: str) -> list[str]:
 
 
 def broken(plugin: Plugin) -> list[str]:
-    """A plug-in that cannot be used, as lines; a warning goes to stderr."""
+    """A plug-in that cannot be used, as lines; where it is broken, a warning goes to stderr."""
+    if plugin.needs:
+        return [f"{plugin.name}  MISSING  ({plugin.distribution} {plugin.release})", *folded(plugin.needs)]
     text = f"{plugin.name}  BROKEN  ({plugin.distribution} {plugin.release})"
     print(f"warning: {plugin.kind.removesuffix('s')} {plugin.name} is broken: {plugin.error}", file=sys.stderr)
     return [text, f"    {plugin.error}"]

@@ -20,7 +20,7 @@ import harness
 from harness.cores import usable_cores
 from harness.texts import clean
 
-DISTRIBUTIONS = ("torch", "numpy", "scipy", "FrEIA", "nflows", "safetensors")
+DISTRIBUTIONS = ("torch", "numpy", "scipy", "FrEIA", "nflows", "zuko", "safetensors")
 
 
 def environment() -> dict[str, Any]:

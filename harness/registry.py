@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness import modules, sources
 from harness.declaration import sound
 from harness.errors import TRAINING, UsageError, not_installed, unknown
+from harness.extras import needed
 from harness.options import instantiate
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Plugin:
         self.entry = entry
         self.rivals = rivals
         """Distributions that register the same name, where there are several."""
+        self.needs: str | None = None
+        """Where it was imported and an optional package was not there: `needs`, and what to install."""
         self.distribution = entry.dist.name if entry.dist else "unknown"
         self.release = entry.dist.version if entry.dist else "unknown"
 
@@ -83,8 +86,9 @@ class Plugin:
         except MemoryError:
             return None, "MemoryError: it needs more memory than there is, so end other programs and call again"
         except (Exception, SystemExit) as error:  # whatever a stranger's module raises must not stop the others
+            self.needs = needed(error, self.entry.dist)
             text = " ".join(str(error).split())
-            return None, f"{type(error).__name__}: {text}" if text else type(error).__name__
+            return None, self.needs or (f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
     @property
     def module(self) -> str:
@@ -130,9 +134,12 @@ class Plugin:
         for package in TRAINING:
             if error == f"ModuleNotFoundError: No module named {package!r}":
                 return not_installed(package)
+        named = f"{self.kind.removesuffix('s').capitalize()} {self.name!r}"
+        if self.needs:
+            return f"{named} {self.needs}"
         return (
-            f"{self.kind.removesuffix('s').capitalize()} {self.name!r} of distribution {self.distribution!r} "
-            f"is broken: {error}. Repair or uninstall that distribution, or select others."
+            f"{named} of distribution {self.distribution!r} is broken: {error}. Repair or uninstall that distribution, "
+            "or select others."
         )
 
     @property

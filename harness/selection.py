@@ -113,7 +113,8 @@ def named(kind: Kind, name: str, plugins: Mapping[str, Plugin]) -> list[Plugin]:
     usable = [plugin for plugin in matching if plugin.error is None and not plugin.required]
     for plugin in matching:
         if plugin.error is not None:
-            print(f"Left out: {kind.removesuffix('s')} {plugin.name} is broken: {plugin.error}", file=sys.stderr)
+            why = plugin.needs or f"is broken: {plugin.error}"
+            print(f"Left out: {kind.removesuffix('s')} {plugin.name} {why}", file=sys.stderr)
     return usable
 
 

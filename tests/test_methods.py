@@ -44,6 +44,7 @@ NEEDS = {
         f"cfm-lm.{option}": "steps=0"
         for option in ("waves", "draws", "inside", "nfe", "floor", "searches", "surrogate_share")
     },
+    "embedding": "embedding=0",
 }
 """Options that matter only beside another one."""
 
@@ -65,11 +66,13 @@ OTHER = {
     "warm_up": 0.5,
     "components": 4,
     "waves": 2,
+    "passes": 1,
+    "embedding": 2,
 }
 """A value other than the default, where neither half nor less than it will do."""
 
 
-SAME = {"covariance": "full"}
+SAME = {"covariance": "full", "univariate": "spline"}
 """Values that the default comes to by itself for designs of few dimensions."""
 
 
@@ -103,7 +106,7 @@ def others(name: str, default: Any, kind: Any) -> list[Any]:
 
 def moment(selection: str) -> Trained:
     """A method after the shortest training in which every option can act: the box is small enough to be felt."""
-    y_dim = 5 if "components" in selection else 1
+    y_dim = 5 if "components" in selection or "embedding" in selection else 1
     return trained(selection, 2, y_dim, epochs=6, width=8, n_train=80, box=0.2)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ OWN_METHODS = {"mdn", "inn", "cinn", "cvae", "tandem", "na", "ipage", "na-lm", "
     "prior",
     "lookup",
     "kernel",
+    "npe",
 }
 OWN_TASKS = {"sinewave", "robotic_arm", "ballistics", "crystal", "architecture", "metamaterial", "shell", "stack"}
 DOCS = Path(__file__).parents[1] / "docs" / "tasks"
@@ -97,6 +99,35 @@ def test_a_broken_plugin_is_listed_and_stops_no_other(
     assert "broken  BROKEN" in text
     assert "mdn  (version" in text
     assert capsys.readouterr().err.count("warning: method broken") == 1
+
+
+@pytest.mark.parametrize(
+    ("requirement", "needed"),
+    [
+        ('Surely-Not.Installed>=1; extra == "more"', True),
+        ('surely_not_installed[fast]>=1; python_version > "3" and extra == "more"', True),
+        ("surely_not_installed>=1", False),
+        ('surely_not_installed_either; extra == "more"', False),
+    ],
+)
+def test_a_plugin_whose_optional_package_is_not_there_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    requirement: str,
+    needed: bool,
+) -> None:
+    root = write(tmp_path, "import surely_not_installed.parts", methods={"wanting": "Wanting"})
+    (metadata,) = root.glob("*.dist-info/METADATA")
+    metadata.write_text(f"{metadata.read_text(encoding='utf-8')}Requires-Dist: {requirement}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(root))
+    text = f'needs surely_not_installed: pip install "{root.name}[more]"'
+    assert "wanting" not in names("all")
+    assert (f"Left out: method wanting {text}\n" in capsys.readouterr().err) == needed
+    assert (f"wanting  MISSING  ({root.name} 2.5)\n      {text}\n" in listing.plugins("methods")) == needed
+    assert ("is broken" in capsys.readouterr().err) != needed
+    with pytest.raises(UsageError, match=re.escape(f"Method 'wanting' {text}") if needed else r"is broken.*select"):
+        select("methods", "wanting")
 
 
 SAYS = """

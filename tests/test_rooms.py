@@ -52,6 +52,7 @@ ROOMS = (
         "harness.meanings",
         "harness.sources",
         "harness.declaration",
+        "harness.extras",
         "harness.registry",
         "harness.selection",
         "harness.labels",

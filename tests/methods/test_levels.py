@@ -19,6 +19,7 @@ from methods.flow_matching import CFM, CFMOptions
 from methods.inn import INN, INNOptions
 from methods.levels import blurred, loosened, nearest
 from methods.mdn import MDN, MDNOptions
+from methods.npe import NPE, NPEOptions
 from methods.straight_through import straight
 
 TASK = Mixed()
@@ -79,6 +80,9 @@ def test_only_continuous_columns_can_leave_the_range() -> None:
         (EDM, EDMOptions()),
     ],
     ids=["mdn", "cinn", "cvae", "inn", "cfm", "edm"],
+        (NPE, NPEOptions(transforms=2)),
+    ],
+    ids=["mdn", "cinn", "cvae", "inn", "npe"],
 )
 def test_what_the_generative_methods_draw_is_valid(kind: type, options: object) -> None:
     with seeded("build"):
