@@ -15,7 +15,7 @@ from harness.settings import setting
 from methods.levels import blurred, loosened
 from methods.localisation import ROWS_AT_ONCE, ROWS_ELSEWHERE
 from methods.masked_field import MaskedField
-from methods.masks import States, drawn
+from methods.masks import States, draw_states
 from methods.networks import REDRAWS, keep_inside, normal, repeat_targets
 
 
@@ -28,9 +28,9 @@ class JointOptions:
     draws: int = setting(4, help="masks, times and noises for each row of a batch", least=1)
     floor: float = setting(0.1, help="time that is left below which the loss weighs an error no more", above=0)
     posterior: float = setting(0.5, help="weight of the question for x given y", above=0)
-    gaps: float = setting(0.25, help="weight of the question for x and hidden y given the other y", least=0)
+    gaps: float = setting(0.3, help="weight of the question for x and hidden y given the other y", least=0)
     likelihood: float = setting(0.15, help="weight of the question for y given x", least=0)
-    joint: float = setting(0.1, help="weight of the question for x and y", least=0)
+    prior: float = setting(0.05, help="weight of the question for x alone", least=0)
     nfe: int = setting(16, help="evaluations of the network for a proposal; a midpoint step takes two", least=2)
     inside: bool = setting(True, help="draw a design again that falls outside the range of the training designs")
 
@@ -40,8 +40,9 @@ class Joint(Method):
 
     An entry is given, latent or absent. Latent ones go from noise e to their value v along t v + (1 - t) e; the network
     says where they end. The loss is the mean over the latent entries of x plus that over those of y, for every row with
-    a mask of its own. A target's gaps are generated together with x. A row of x alone or of y alone teaches what is
-    likely without the other. Gloeckler et al. use score matching and a transformer; here it is an MLP.
+    a mask of its own. The gaps of a target are generated together with x; where nothing of it is known, x is drawn from
+    what the network takes for the prior. A row of x alone or of y alone teaches what is likely without the other.
+    Gloeckler et al. use score matching and a transformer; here it is an MLP.
 
     References: Gloeckler et al., "All-in-one simulation-based inference", 2024; the path: Lipman et al., "Flow
     matching for generative modeling", 2023.
@@ -75,24 +76,21 @@ class Joint(Method):
         """
         options = self.options
         values = torch.cat([x, y], 1).repeat(options.draws, 1)
-        states = drawn(
-            values.isfinite(), self.x_dim, (options.posterior, options.gaps, options.likelihood, options.joint)
-        )
+        weights = options.posterior, options.gaps, options.likelihood, options.prior
+        states = draw_states(values.isfinite(), self.x_dim, weights)
         values = values.nan_to_num()
         # Latent discrete columns are blurred; given ones are exact, as they are when y is asked for.
         goal = torch.cat([blurred(values[:, : self.x_dim], self.step), values[:, self.x_dim :]], 1)
         time = torch.rand(len(values), 1, dtype=values.dtype, device=values.device)
-        moving = torch.where(states.latent, torch.lerp(torch.randn_like(goal), goal, time), values)
-        weight = 1 / (1 - time).clamp_min(options.floor)
-        error = ((self.field(moving, states.clock(time)) - goal) * weight).square() * states.latent
-        return sum(
-            (part.sum(1) / count.sum(1).clamp_min(1)).mean()
-            for part, count in zip(self._parts(error), self._parts(states.latent), strict=True)
+        moving = torch.where(states.latent, torch.lerp(torch.randn_like(goal), goal, time), values * states.given)
+        error = (self.field(moving, states.clock(time)) - goal) / (1 - time).clamp_min(options.floor)
+        square = error.square() * states.latent
+        count = states.latent.to(values.dtype)
+        of_x, of_y = (
+            square[:, part].sum(1) / count[:, part].sum(1).clamp_min(1)
+            for part in (slice(self.x_dim), slice(self.x_dim, None))
         )
-
-    def _parts(self, entries: Tensor) -> tuple[Tensor, Tensor]:
-        """Those of x and those of y."""
-        return entries[:, : self.x_dim], entries[:, self.x_dim :]
+        return (of_x + of_y).mean()
 
     def generate(self, values: Tensor, states: States, noise: Tensor) -> Tensor:
         """The values `(n, x_dim + y_dim)`, with those of latent entries generated.
@@ -127,10 +125,12 @@ class Joint(Method):
         with self.stage("generation"):
             targets = repeat_targets(y, n)
             values = torch.cat([targets.new_full((len(targets), self.x_dim), torch.nan), targets], 1)
-            states = States(values.isfinite(), values.isnan())
+            unknown = targets.isnan().all(1, keepdim=True)
+            of_x = torch.arange(values.shape[1], device=y.device) < self.x_dim
+            states = States(values.isfinite(), values.isnan() & (of_x | ~unknown))
 
             def draw(rows: Tensor | slice) -> Tensor:
-                noise = normal(*values.shape, generator, y)[rows]
+                noise = normal(len(values), values.shape[1], generator, y)[rows]
                 return self.generate(values[rows], States(*(mask[rows] for mask in states)), noise)[:, : self.x_dim]
 
             x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)
@@ -141,13 +141,14 @@ class Joint(Method):
         """Draws from p(y | x), n for each design: `(b, n, y_dim)`, standardised.
 
         Args:
-            x: designs `(b, x_dim)`, standardised; an entry that is NaN is not known, and y is spread accordingly.
+            x: designs `(b, x_dim)`, standardised.
             n: draws for each.
             generator: all randomness comes from it.
         """
         designs = repeat_targets(x, n)
         values = torch.cat([designs, designs.new_zeros(len(designs), self.y_dim)], 1)
         of_y = torch.arange(values.shape[1], device=x.device) >= self.x_dim
-        states = States(values.isfinite() & ~of_y, of_y.expand(values.shape))
-        made = self.generate(values, states, normal(*values.shape, generator, x))
+        states = States(~of_y.expand(values.shape), of_y.expand(values.shape))
+        noise = normal(len(values), values.shape[1], generator, x)
+        made = self.generate(values, states, noise)
         return made[:, self.x_dim :].reshape(len(x), n, self.y_dim)

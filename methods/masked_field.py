@@ -1,4 +1,4 @@
-"""The network of `joint`: where the latent entries of [x, y] end, whichever of the others are given."""
+"""The network of `joint`: where the latent entries of [x, y] end, whichever others are given."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from torch.nn.functional import silu
 
 from methods.networks import mlp
 
-SINGLE = 8  # entries of y up to which each has a time of its own
-BLOCKS = 16  # of the entries of a longer y, one after the other, each with the mean of their times
+BLOCKS = 16  # of y at most, entries side by side; each has the mean of its entries' times
 TIME_WAVES = 4
-GAIN_WIDTH = 32
+GAIN_WIDTH = 16
 
 
 class MaskedField(nn.Module):
@@ -21,8 +20,8 @@ class MaskedField(nn.Module):
 
     That an entry is given is said by its time alone, as of one whose noise is gone: what the network learns of entries
     that are nearly there serves for those that are given (Bao et al. 2023 give x and y times of their own likewise).
-    The gain, a factor on the values that depends on the times alone, is what remains where nothing is known: there the
-    end is a share of the noisy value. All begins at zero.
+    A gain, a factor on the values that depends on the times alone, is added: the less is given, the more of the end is
+    a share of the noisy value. Both are zero before training.
 
     Args:
         x_dim: dimensions of a design.
@@ -32,22 +31,27 @@ class MaskedField(nn.Module):
         waves: sines and cosines of each value, with 1, 2, 4, ... radians per standard deviation.
     """
 
-    owner: Tensor
+    place: Tensor
+    """The block of each entry `(x_dim + y_dim,)`."""
+    share: Tensor
+    """That of each entry in the mean of its block `(x_dim + y_dim, blocks)`."""
 
     def __init__(self, x_dim: int, y_dim: int, width: int, depth: int, waves: int) -> None:
         super().__init__()
         self.waves = waves
-        dim, blocks = x_dim + y_dim, y_dim if y_dim <= SINGLE else BLOCKS
-        place = torch.cat([torch.zeros(x_dim), 1 + (torch.arange(y_dim) * blocks / y_dim).floor()]).long()
-        members = nn.functional.one_hot(place, 1 + blocks).to(torch.get_default_dtype())
-        self.register_buffer("owner", members / members.sum(0), persistent=False)
-        times = (1 + blocks) * (1 + 2 * TIME_WAVES)
+        dim, parts = x_dim + y_dim, min(y_dim, BLOCKS)
+        blocks = 1 + parts
+        place = torch.cat([torch.zeros(x_dim).long(), 1 + torch.arange(y_dim) * parts // y_dim])
+        members = nn.functional.one_hot(place, blocks).float()
+        self.register_buffer("place", place, persistent=False)
+        self.register_buffer("share", members / members.sum(0), persistent=False)
+        times = blocks * (1 + 2 * TIME_WAVES)
         self.first = nn.Linear(dim * (1 + 2 * waves) + times, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth - 1))
         self.last = nn.Linear(width, dim)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
-        self.gain = mlp(times, dim, GAIN_WIDTH, 1, zero=True)
+        self.gain = mlp(times, blocks, GAIN_WIDTH, 1, zero=True)
 
     def forward(self, values: Tensor, clock: Tensor) -> Tensor:
         """Ends `(n, x_dim + y_dim)`: what the values are expected to be without noise.
@@ -56,11 +60,11 @@ class MaskedField(nn.Module):
             values: `(n, x_dim + y_dim)`, 0 where absent.
             clock: their times, likewise.
         """
-        times = fourier(math.pi * clock @ self.owner, TIME_WAVES)
+        times = fourier(math.pi * clock @ self.share, TIME_WAVES)
         h = silu(self.first(torch.cat([fourier(values, self.waves), times], 1)))
         for layer in self.hidden:
             h = h + silu(layer(h))
-        end: Tensor = self.last(h) + self.gain(times) * values
+        end: Tensor = self.last(h) + self.gain(times)[:, self.place] * values
         return end
 
 

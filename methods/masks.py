@@ -27,11 +27,11 @@ class States(NamedTuple):
         return torch.where(self.latent, time, self.given.to(time.dtype))
 
 
-def drawn(known: Tensor, x_dim: int, weights: Sequence[float]) -> States:
+def draw_states(known: Tensor, x_dim: int, weights: Sequence[float]) -> States:
     """States for training, from the global random state: every row is one of four questions.
 
-    Posterior: x, given y. Gaps: x and the hidden entries of y, given the others. Likelihood: y, given x. Joint: both.
-    What is not known of a row is absent; where nothing that is known would be asked, all of it is.
+    Posterior: x, given y. Gaps: x and the hidden entries of y, which may be all, given the others. Likelihood: y, given
+    x. Prior: x alone. What is not known of a row is absent; where nothing that is known would be asked, all of it is.
 
     Args:
         known: which values of the rows are there `(n, x_dim + y_dim)`; a lone x or y lacks the other part.
@@ -41,10 +41,11 @@ def drawn(known: Tensor, x_dim: int, weights: Sequence[float]) -> States:
     rows, dim = known.shape
     shares = torch.tensor(weights, dtype=torch.float64, device=known.device)
     question = torch.multinomial(shares, rows, replacement=True)[:, None]
-    y_asked = (question >= 2) | ((question == 1) & hidden(rows, dim - x_dim, known.device))
-    latent = known & torch.cat([(question != 2).expand(rows, x_dim), y_asked], 1)
+    gaps = (question == 1) & hidden(rows, dim - x_dim, known.device)
+    latent = known & torch.cat([(question != 2).expand(rows, x_dim), gaps | (question == 2)], 1)
     latent |= known & ~latent.any(1, keepdim=True)
-    return States(known & ~latent, latent)
+    of_x = torch.arange(dim, device=known.device) < x_dim
+    return States(known & ~latent & ((question != 3) | of_x), latent)
 
 
 def hidden(rows: int, y_dim: int, device: torch.device) -> Tensor:

@@ -59,6 +59,7 @@ OTHER = {
     "stay": 1.0,
     "warm_up": 0.5,
     "components": 4,
+    "waves": 2,
 }
 """A value other than the default, where neither half nor less than it will do."""
 

@@ -17,6 +17,7 @@ OWN_METHODS = {"mdn", "inn", "cinn", "cvae", "tandem", "na", "ipage", "na-lm", "
     "prior",
     "lookup",
     "kernel",
+    "joint",
 }
 OWN_TASKS = {"sinewave", "robotic_arm", "ballistics", "crystal", "architecture", "metamaterial", "shell", "stack"}
 DOCS = Path(__file__).parents[1] / "docs" / "tasks"
