@@ -8,11 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from methods.networks import mlp
-
 BLOCKS = 16  # of y at most, entries side by side; each has the mean of its entries' times
 TIME_WAVES = 4
-GAIN_WIDTH = 16
 
 
 class MaskedField(nn.Module):
@@ -20,8 +17,7 @@ class MaskedField(nn.Module):
 
     That an entry is given is said by its time alone, as of one whose noise is gone: what the network learns of entries
     that are nearly there serves for those that are given (Bao et al. 2023 give x and y times of their own likewise).
-    A gain, a factor on the values that depends on the times alone, is added: the less is given, the more of the end is
-    a share of the noisy value. Both are zero before training.
+    It learns what is to be added to the end that a value would have if it were standard normal and alone.
 
     Args:
         x_dim: dimensions of a design.
@@ -31,10 +27,8 @@ class MaskedField(nn.Module):
         waves: sines and cosines of each value, with 1, 2, 4, ... radians per standard deviation.
     """
 
-    place: Tensor
-    """The block of each entry `(x_dim + y_dim,)`."""
     share: Tensor
-    """That of each entry in the mean of its block `(x_dim + y_dim, blocks)`."""
+    """Of each entry in the mean of its block `(x_dim + y_dim, blocks)`."""
 
     def __init__(self, x_dim: int, y_dim: int, width: int, depth: int, waves: int) -> None:
         super().__init__()
@@ -43,7 +37,6 @@ class MaskedField(nn.Module):
         blocks = 1 + parts
         place = torch.cat([torch.zeros(x_dim).long(), 1 + torch.arange(y_dim) * parts // y_dim])
         members = nn.functional.one_hot(place, blocks).float()
-        self.register_buffer("place", place, persistent=False)
         self.register_buffer("share", members / members.sum(0), persistent=False)
         times = blocks * (1 + 2 * TIME_WAVES)
         self.first = nn.Linear(dim * (1 + 2 * waves) + times, width)
@@ -51,7 +44,6 @@ class MaskedField(nn.Module):
         self.last = nn.Linear(width, dim)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
-        self.gain = mlp(times, blocks, GAIN_WIDTH, 1, zero=True)
 
     def forward(self, values: Tensor, clock: Tensor) -> Tensor:
         """Ends `(n, x_dim + y_dim)`: what the values are expected to be without noise.
@@ -64,7 +56,7 @@ class MaskedField(nn.Module):
         h = silu(self.first(torch.cat([fourier(values, self.waves), times], 1)))
         for layer in self.hidden:
             h = h + silu(layer(h))
-        end: Tensor = self.last(h) + self.gain(times)[:, self.place] * values
+        end: Tensor = self.last(h) + clock / (clock.square() + (1 - clock).square()) * values
         return end
 
 
