@@ -15,6 +15,7 @@ from harness.settings import DataSettings
 from methods.cinn import CINN, CINNOptions
 from methods.cvae import CVAE, CVAEOptions
 from methods.inn import INN, INNOptions
+from methods.joint import Joint, JointOptions
 from methods.levels import blurred, loosened, nearest
 from methods.mdn import MDN, MDNOptions
 from methods.straight_through import straight
@@ -73,8 +74,9 @@ def test_only_continuous_columns_can_leave_the_range() -> None:
         (CINN, CINNOptions(blocks=2)),
         (CVAE, CVAEOptions(z_dim=2, sample="full")),
         (INN, INNOptions(blocks=2)),
+        (Joint, JointOptions()),
     ],
-    ids=["mdn", "cinn", "cvae", "inn"],
+    ids=["mdn", "cinn", "cvae", "inn", "joint"],
 )
 def test_what_the_generative_methods_draw_is_valid(kind: type, options: object) -> None:
     with seeded("build"):
