@@ -31,6 +31,7 @@ from tests.toys import Waves
 
 CHOSEN = [("methods", "mdn,prior"), ("tasks", "sinewave"), ("scenarios", "base"), ("protocols", "multi-target")]
 METHODS = ["mdn", "inn", "cinn", "cvae", "npe", "tandem", "na", "na-lm", "na-near", "ipage", "ipage-lm"]
+METHODS = ["mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "na-near", "ipage", "ipage-lm", "joint"]
 
 
 def problem(x_dim: int, y_dim: int) -> Problem:

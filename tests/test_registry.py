@@ -19,6 +19,7 @@ OWN_METHODS = {"mdn", "inn", "cinn", "cvae", "tandem", "na", "ipage", "na-lm", "
     "lookup",
     "kernel",
     "npe",
+    "joint",
 }
 OWN_TASKS = {"sinewave", "robotic_arm", "ballistics", "crystal", "architecture", "metamaterial", "shell", "stack"}
 DOCS = Path(__file__).parents[1] / "docs" / "tasks"

@@ -26,7 +26,7 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 
 
 def test_these_methods_say_that_they_handle_gaps() -> None:
-    assert GAPS == ["kernel", "lookup", "na", "na-lm", "na-near", "prior"]
+    assert GAPS == ["joint", "kernel", "lookup", "na", "na-lm", "na-near", "prior"]
 
 
 @pytest.mark.parametrize("name", GAPS)

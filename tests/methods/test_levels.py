@@ -17,6 +17,7 @@ from methods.cvae import CVAE, CVAEOptions
 from methods.edm import EDM, EDMOptions
 from methods.flow_matching import CFM, CFMOptions
 from methods.inn import INN, INNOptions
+from methods.joint import Joint, JointOptions
 from methods.levels import blurred, loosened, nearest
 from methods.mdn import MDN, MDNOptions
 from methods.npe import NPE, NPEOptions
@@ -83,6 +84,9 @@ def test_only_continuous_columns_can_leave_the_range() -> None:
         (NPE, NPEOptions(transforms=2)),
     ],
     ids=["mdn", "cinn", "cvae", "inn", "npe"],
+        (Joint, JointOptions()),
+    ],
+    ids=["mdn", "cinn", "cvae", "inn", "joint"],
 )
 def test_what_the_generative_methods_draw_is_valid(kind: type, options: object) -> None:
     with seeded("build"):
