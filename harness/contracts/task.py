@@ -179,6 +179,15 @@ class Task(ABC):
         return None
 
     @property
+    def family(self) -> Task | None:
+        """The same task with conditions, such as gravity, that are fixed in this one; None where it has none.
+
+        Its designs and their prior are those of this task, its `fixed_target` is y* with the values that are fixed
+        here, and `simulate(x, conditions)` with these values gives what `simulate(x)` does.
+        """
+        return None
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the files that the task reads besides its package, such as the user's data; part of a cell's key.
         Hash the contents, not the path: the option with the path is a `field(metadata={"identity": False})`.
