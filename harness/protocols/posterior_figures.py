@@ -9,7 +9,7 @@ from typing import ClassVar
 from harness.posterior.results import Picture, Scores
 from harness.protocols.contract import Material, Protocol, Question, Shown
 from harness.protocols.posterior import Posterior, Reference, asks_otherwise
-from harness.protocols.shared import in_repeats
+from harness.protocols.shared import in_repeats, many, single
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings, unit_of
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
@@ -27,7 +27,7 @@ class PosteriorFigures(Protocol):
     score_type: ClassVar[type] = Picture
 
     def questions(self, sizes: Sizes) -> dict[str, Question]:
-        return Posterior().questions(sizes)
+        return {"targets": many(sizes), "fixed": single(sizes)}
 
     def score(self, material: Material) -> Picture | None:
         from harness.posterior.picture import picture
