@@ -28,6 +28,8 @@ class Condition:
 class Family(Task):
     """The designs of a task, simulated under conditions that are drawn uniformly; the last entries of y are these.
 
+    With the values that are fixed in the task, it gives what the task does.
+
     Args:
         base: the task in which the conditions have their fixed values.
         given: the conditions.
@@ -56,6 +58,12 @@ class Family(Task):
         return self.base.sample_prior(n, generator)
 
     def simulate(self, x: Tensor, conditions: Tensor) -> Tensor:  # type: ignore[override]
+        """The forward model: y of the base `(n, base.y_dim)`, physical and float64.
+
+        Args:
+            x: designs `(n, x_dim)`, physical.
+            conditions: a row for each `(n, c)`.
+        """
         return self._simulate(x, conditions)
 
     def in_support(self, x: Tensor) -> Tensor:

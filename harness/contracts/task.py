@@ -180,11 +180,7 @@ class Task(ABC):
 
     @property
     def family(self) -> Task | None:
-        """The same task with conditions, such as gravity, that are fixed in this one; None where it has none.
-
-        Its designs and their prior are those of this task, its `fixed_target` is y* with the values that are fixed
-        here, and `simulate(x, conditions)` with these values gives what `simulate(x)` does.
-        """
+        """The same task with conditions that are fixed in this one, as `Family` makes it; None where it has none."""
         return None
 
     @property
