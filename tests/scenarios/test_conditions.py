@@ -24,6 +24,7 @@ from harness.selection import select
 from harness.settings import DataSettings, Schedule
 from tasks.ballistics import MASS, Ballistics, BallisticsOptions
 from tasks.robotic_arm import RoboticArm, RoboticArmOptions
+from tasks.shell import SILICA, Shell, permittivities, scattering_efficiency
 
 SETTINGS = DataSettings(n_train=600, targets=40, data_seed=2)
 
@@ -37,6 +38,7 @@ FAMILIES = {
     "ballistics": Ballistics(),
     "ballistics by the grid": Ballistics(BallisticsOptions(simulator="grid")),
     "robotic_arm": RoboticArm(),
+    "shell": Shell(),
     "robotic_arm of Kruse": RoboticArm(RoboticArmOptions(convention="kruse")),
 }
 
@@ -86,6 +88,20 @@ def test_an_arm_with_other_links_reaches_where_they_lead():
         [(lengths.numpy() * np.cos(angles)).sum(1), base + (lengths.numpy() * np.sin(angles)).sum(1)], 1
     )
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-12)
+
+
+def test_a_shell_in_another_medium_scatters_as_with_its_permittivity_around():
+    x = designs(Shell(), 30)
+    found = Shell().family.simulate(x, torch.tensor([[1.0], [1.4284], [1.5]], dtype=torch.float64).repeat(10, 1))
+    wavelength = torch.tensor(Shell.y_axis[1], dtype=torch.float64)
+    for number, permittivity in enumerate((1.0, 1.4284**2, 2.25)):
+        layers = permittivities(wavelength)
+        layers[-1] = permittivity
+        expected = scattering_efficiency(x[number::3], wavelength, layers)
+        torch.testing.assert_close(found[number::3], expected)
+    silica = torch.full((1, len(wavelength)), SILICA, dtype=torch.float64)
+    vanished = scattering_efficiency(x[:2, :1], wavelength, torch.cat([silica, silica]))
+    assert float(vanished.abs().max()) < 1e-20, "a sphere of its medium does not scatter"
 
 
 class Lever(Task):
