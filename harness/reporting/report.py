@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -69,6 +70,7 @@ def page(root: Path) -> str:
         failures=failures(records),
         provenance=provenance(records),
         style=Markup((folder / "page.css").read_text(encoding="utf-8")),
+        reading=Markup(json.dumps({"leading": f"^{LEADING.pattern}", "units": UNITS})),
         script=Markup((folder / "page.js").read_text(encoding="utf-8")),
     )
 
@@ -176,11 +178,11 @@ def _table(table: Table, title: str, places: dict[str, int]) -> dict[str, Any]:
 
 
 def _cell(cell: Text, raw: float | None, head: str) -> dict[str, Any]:
-    """A cell with the value by which it is sorted: the raw one where the column has it, else the one that is read."""
+    """A cell with the raw value by which it is sorted, where the column has one and the text does not say it."""
     kind, value = cell.mark.replace(" ", "-"), _value(cell.text)
     kind = kind or ("prose" + " long" * (len(cell.text) > LONG)) * (head in PROSE)
-    shown = value if raw is None else float(f"{raw:.{DIGITS}g}")
-    return {"text": cell.text, "beside": cell.beside, "mark": kind, "value": shown}
+    shown = None if raw is None else float(f"{raw:.{DIGITS}g}")
+    return {"text": cell.text, "beside": cell.beside, "mark": kind, "value": None if shown == value else shown}
 
 
 def _value(text: str) -> float | None:

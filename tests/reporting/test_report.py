@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -214,9 +215,11 @@ addEventListener("load", () => {
   out.told = [document.querySelector(".tip").textContent, panel.querySelector(".series use title").textContent];
   press("Escape");
   out.left = document.querySelector(".tip").hidden && !document.querySelector("use.at");
+  out.keys = [...document.querySelectorAll("table.sortable td")].map(cell =>
+    [cell.dataset.value ?? null, cell.firstChild?.textContent ?? "", String(key(cell.parentNode, cell.cellIndex))]);
   const table = document.querySelector("table.sortable");
   table.tHead.rows[0].cells[1].querySelector("button").click();
-  out.sorted = [...table.tBodies[0].rows].map(row => row.cells[1].dataset.value ?? null);
+  out.sorted = [...table.tBodies[0].rows].map(row => key(row, 1));
   out.aria = table.tHead.rows[0].cells[1].getAttribute("aria-sort");
   document.querySelector("input[data-method='0']").click();
   out.hidden = [...document.querySelectorAll(".m0")].every(element => element.classList.contains("hidden"));
@@ -248,7 +251,11 @@ def test_a_long_label_makes_no_page_wider_than_a_phone(ran, tmp_path, length):
 def test_in_a_browser_it_works_and_nothing_overlaps(text, tmp_path, width):
     out = looked(text, tmp_path, width)
     assert out["errors"] == [] and out["overlaps"] == [] and out["wide"] <= 0
-    values = [float(value) for value in out["sorted"] if value is not None]
+    for raw, shown, sorted_by in out["keys"]:
+        value = _value(shown) if raw is None else float(raw)
+        assert float(sorted_by) == pytest.approx(math.nan if value is None else value, nan_ok=True)
+    assert {raw is None for raw, _, _ in out["keys"]} == {True, False}
+    values = [value for value in out["sorted"] if value is not None]
     assert values == sorted(values) and len(values) > 2 and out["aria"] == "ascending"
     assert out["hidden"] and out["hides"] > 3 and out["open"]
     assert out["told"][0] == out["told"][1] != "" and out["left"], "values are reached by the arrow keys"

@@ -1,4 +1,5 @@
 "use strict";
+const { leading: pattern, units } = JSON.parse(document.getElementById("reading").textContent), leading = new RegExp(pattern);
 // Methods are switched in all figures and tables at once.
 function show(method, on) {
   for (const element of document.querySelectorAll(".m" + method)) element.classList.toggle("hidden", !on);
@@ -12,10 +13,12 @@ for (const button of document.querySelectorAll("button[data-all]")) {
 }
 // The legend stays in sight; where it would cover much of what is under it, it begins closed.
 if (innerWidth < 700) document.querySelector(".methods").open = false;
-// Tables are sorted by the raw value of a column, rows without one last.
+// Tables are sorted by the raw value of a column, which is what the text says where it is not given; rows without last.
 function key(row, column) {
   const cell = row.cells[column];
-  return "value" in cell.dataset ? Number(cell.dataset.value) : NaN;
+  if ("value" in cell.dataset) return Number(cell.dataset.value);
+  const found = leading.exec(cell.firstChild ? cell.firstChild.textContent : "");
+  return found ? Number(found[1] + (found[2] || "")) * (units[found[3]] || 1) : NaN;
 }
 function sort(table, column, header) {
   const down = header.getAttribute("aria-sort") === "ascending";

@@ -1,0 +1,77 @@
+"""The table of what changes the ranking, from records of the same methods with and without scenarios."""
+
+from __future__ import annotations
+
+import json
+from statistics import fmean
+
+import pytest
+
+from harness import by_target
+from harness.errors import UsageError
+from harness.protocols.ranking import BASE
+from harness.reporting import render
+from harness.store import Store
+from tests import results
+
+SCENARIOS = ("noise[sd=0.3]", "shift", "gaps[fill=native]")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenarios")
+    scenarios = ",".join(("base", *SCENARIOS))
+    results.run(folder, results.cells("mdn,lookup,prior", "robotic_arm", scenarios, asked="multi-target,views"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def table(root):
+    (found,) = json.loads(render("ranking", root, format="json"))
+    return found
+
+
+def errors(root, method, scenario):
+    (own,) = (
+        record
+        for record in Store(root).records()
+        if (record.label.method, record.label.scenario) == (method, scenario) and record.status == "ok"
+    )
+    return by_target.read(Store(root).folder(own), "multi-target", "nmse")["nmse"]
+
+
+@pytest.mark.parametrize("scenario", [BASE, *SCENARIOS])
+def test_places_are_in_the_order_of_the_mean_errors_and_ratios_are_to_the_base(root, table, scenario):
+    rows = {row["method"]: row for row in table["rows"] if row[scenario] is not None}
+    for method, row in rows.items():
+        mean = float(errors(root, method, scenario).mean())
+        assert row[scenario] == pytest.approx(mean, rel=1e-6)
+        assert row[f"{scenario}.ratio"] == pytest.approx(row[scenario] / row[BASE])
+    ordered = sorted(rows, key=lambda method: rows[method][scenario])
+    assert [rows[method][f"{scenario}.place"] for method in ordered] == list(range(1, len(rows) + 1))
+    assert fmean(row[f"{BASE}.ratio"] for row in rows.values()) == 1
+
+
+def test_a_sentence_names_the_best_of_each_scenario_and_what_became_of_the_best_without(table):
+    said = {note.partition(": ")[0]: note.partition(": ")[2] for note in table["notes"]}
+    for scenario in SCENARIOS:
+        best = {name: min(rows_of(table, name), key=lambda row, name=name: row[name]) for name in (BASE, scenario)}
+        assert best[scenario]["method"] in said[scenario] and best[BASE]["method"] in said[scenario]
+        same = best[scenario] == best[BASE]
+        assert ("with and without" in said[scenario]) == same
+        if not same and best[BASE][scenario] is not None:
+            assert f"number {best[scenario][f'{BASE}.place']} without it" in said[scenario]
+
+
+def rows_of(table, name):
+    return [row for row in table["rows"] if row[name] is not None]
+
+
+def test_what_cannot_take_part_says_so_and_has_no_place(table):
+    (mdn,) = (row for row in table["rows"] if row["method"] == "mdn")
+    assert mdn["gaps[fill=native].status"] == "cannot" and mdn["gaps[fill=native].place"] is None
+
+
+def test_without_scenarios_there_is_no_such_table(ran):
+    with pytest.raises(UsageError, match="No record"):
+        render("ranking", ran, tasks="sinewave")
