@@ -119,7 +119,7 @@ def load(path: str | Path) -> Solver:
         raise UsageError(f"{problem}. {REPLACE}")
     cell = cell_of(record)
     with undisturbed():
-        task = rebuilt(cell.task, record)
+        task = rebuilt(cell.task, record, cell.scenario)
         dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
         require_same(record, dataset)
         given = fitting.lesson(

@@ -50,7 +50,7 @@ def update(
     watch = Stopwatch()
     with watch("total"):
         with watch("data"):
-            task = build_task(cell.task)
+            task = build_task(cell.task, cell.scenario)
             if update.record is not None:
                 require_files(update.record, task)
             dataset = data.draw(task, cell.data, build_scenario(cell.scenario))

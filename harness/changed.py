@@ -14,14 +14,14 @@ from harness.registry import PluginSpec, build_task, get
 from harness.schema import Record
 
 
-def rebuilt(spec: PluginSpec, record: Record) -> Task:
+def rebuilt(spec: PluginSpec, record: Record, scenario: PluginSpec | None = None) -> Task:
     """The task of a record.
 
     Raises:
         UsageError: it cannot be built any more, such as where a file of the user's is gone, or its files have changed.
     """
     try:
-        task = build_task(spec)
+        task = build_task(spec, scenario)
     except UsageError as error:
         raise UsageError(f"{error}{where(record)}") from error
     require_files(record, task)

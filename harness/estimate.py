@@ -102,7 +102,7 @@ def signature(declared: Declared, sizes: Sizes) -> str:
 def rule(cell: Cell) -> float:
     """Seconds of a cell of which nothing is known but its sizes."""
     method: Any = get("methods", cell.method.name).load()
-    task = build_task(cell.task)
+    task = build_task(cell.task, cell.scenario)
     if not method.trainable:
         return REST
     pairs = cell.data.n_train or task.n_train

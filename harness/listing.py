@@ -65,8 +65,13 @@ def described(plugin: Plugin, shown: dict[type, Plugin]) -> list[str]:
         texts.append(f"{'all other' if names else 'all'} options as those of {first.name}")
     handled = ", ".join(sorted(getattr(loaded, "handles", ())))
     head += f"  handles: {handled}" * bool(handled)
-    above = [meaning_of(loaded)] if meaning_of(loaded) else []
-    return [head + groups, *(line for text in (*above, *texts, *map(str, loaded.references)) for line in folded(text))]
+    fits = len(INDENT) + len(head + groups) <= columns()
+    above = [groups.strip()] if groups and not fits else []
+    above += [meaning_of(loaded)] if meaning_of(loaded) else []
+    return [
+        head + groups * fits,
+        *(line for text in (*above, *texts, *map(str, loaded.references)) for line in folded(text)),
+    ]
 
 
 def meaning_of(loaded: type) -> str:

@@ -294,9 +294,9 @@ def refusal(method: Selection, scenario: PluginSpec | None, task: Task) -> str:
     if scenario is None:
         return ""
     built, loaded = build_scenario(scenario), method.plugin.load()
-    if task.conditions is not None:
+    if task.conditions is not None and "conditions" not in built.needs:
         return f"{scenario.label} does not know which entries of y are conditions, and the task has some"
-    reason = built.refusal(task.x_dim, task.y_dim)
+    reason = built.refusal(task)
     missing = sorted(built.needs - loaded.handles)  # type: ignore[attr-defined]
     if reason is None and missing:
         reason = f"{method.plugin.name} does not handle {', '.join(missing)}, which {scenario.label} needs"
@@ -320,11 +320,14 @@ def misfits(cells: Iterable[Cell]) -> dict[Cell, str]:
 def _misfits(cells: Iterable[Cell]) -> dict[str, str]:
     from harness.budget import BudgetMissed, predict
 
-    tasks = {spec: build_task(spec) for spec in {cell.task for cell in cells}}
+    pairs = {(cell.task, cell.scenario) for cell in cells if not cell.refusal}
+    tasks = {pair: build_task(*pair) for pair in pairs}
     known: dict[Any, str] = {}
     found = {}
     for cell in cells:
-        task = tasks[cell.task]
+        if cell.refusal:
+            continue
+        task = tasks[cell.task, cell.scenario]
         conditions = 0 if task.conditions is None else task.conditions.shape[1]
         dims = task.x_dim, task.y_dim, cell.budget
         key = cell.method.name, content_key(cell.method.options), *dims, task.kinds, conditions

@@ -268,13 +268,15 @@ def build_method(spec: PluginSpec) -> Method:
     return _build("methods", spec)
 
 
-def build_task(spec: PluginSpec) -> Task:
-    """The task that a specification describes.
+def build_task(spec: PluginSpec, scenario: PluginSpec | None = None) -> Task:
+    """The task that a specification describes, as it is in a scenario.
 
     Args:
         spec: name and options, all resolved.
+        scenario: likewise; None for the base.
     """
-    return _build("tasks", spec)
+    task: Task = _build("tasks", spec)
+    return build_scenario(scenario).task(task)
 
 
 def build_scenario(spec: PluginSpec | None) -> Scenario:

@@ -79,7 +79,7 @@ def _revise(root: Path, folder: Path, plan: Callable[[Cell, Record], tuple[Cell,
             for part in update(cell, work, record, copy, learn, lambda *_: None, exclusive=busy < BUSY):
                 content.update(part)
         except UsageError as error:
-            rebuilt(cell.task, record)  # says where its files were, if they are what is missing
+            rebuilt(cell.task, record, cell.scenario)  # says where its files were, if they are what is missing
             raise Unusable(str(error)) from error
         device = cell.device if timed else "cpu"  # where this was done: scores need no GPU
         stamp = provenance.stamp(provenance.environment(), device=device, threads=count, started=started)

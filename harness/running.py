@@ -80,8 +80,8 @@ def slow_first(todo: Sequence[Cell]) -> list[Cell]:
     """The cells of the slowest simulators first: what is last, while other cores have nothing left to do, is short."""
     from harness.registry import build_task
 
-    costs = {task: build_task(task).cost for task in {cell.task for cell in todo}}
-    return sorted(todo, key=lambda cell: -costs[cell.task])
+    costs = {pair: build_task(*pair).cost for pair in {(cell.task, cell.scenario) for cell in todo}}
+    return sorted(todo, key=lambda cell: -costs[cell.task, cell.scenario])
 
 
 def prepare(todo: Sequence[Cell], *, quiet: bool) -> None:
@@ -89,10 +89,10 @@ def prepare(todo: Sequence[Cell], *, quiet: bool) -> None:
     from harness import data
     from harness.registry import build_task
 
-    for task, settings in dict.fromkeys((cell.task, cell.data) for cell in todo):
+    for task, scenario, settings in dict.fromkeys((cell.task, cell.scenario, cell.data) for cell in todo):
         try:
             with redirect_stderr(StringIO()) if quiet else nullcontext():  # where progress bars go
-                data.prepare(build_task(task), settings)
+                data.prepare(build_task(task, scenario), settings)
         except (Exception, SystemExit) as error:
             print(f"{task.label}: its data could not be prepared: {error}", file=sys.stderr)
 

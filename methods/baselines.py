@@ -17,7 +17,7 @@ class _Stored(Method):
     """A baseline that keeps the training pairs and learns nothing."""
 
     groups: ClassVar[tuple[str, ...]] = ("baselines",)
-    handles: ClassVar[frozenset[str]] = frozenset({"gaps"})
+    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "conditions"})
     trainable: ClassVar[bool] = False
 
     def build(self, problem: Problem, width: int) -> None:

@@ -43,6 +43,7 @@ class CINN(Method):
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Ardizzone et al. 2019, arXiv:1907.02392",)
     finer: ClassVar[tuple[str, ...]] = ("blocks", "bins")
+    handles: ClassVar[frozenset[str]] = frozenset({"conditions"})
     Options: ClassVar[type] = CINNOptions
 
     def build(self, problem: Problem, width: int) -> None:

@@ -132,6 +132,7 @@ class CVAE(Method):
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Sohn, Lee, Yan 2015 (NeurIPS)", "Ma et al. 2019, arXiv:1901.10819")
     finer: ClassVar[tuple[str, ...]] = ("depth",)
+    handles: ClassVar[frozenset[str]] = frozenset({"conditions"})
     Options: ClassVar[type] = CVAEOptions
 
     def build(self, problem: Problem, width: int) -> None:

@@ -67,6 +67,10 @@ class IPageOptions(BijectionOptions):
         "or five where y has more dimensions than x",
         least=0,
     )
+    forward_state: Literal["best", "last"] = setting(
+        "best",
+        help="own forward model only: the state of the network that validated best, or that at the end of training",
+    )
     surrogate: Literal["own", "mlp"] = setting(
         "own", help="forward model of the localisation: the INN's own f_y, or a network of its own within the budget"
     )
@@ -155,8 +159,20 @@ class IPage(Method):
             run: trains a phase and returns its best validation value.
         """
         self.network.code.fit(train.y)
-        best = [run(phase) for phase in self.phases()]
-        self.surrogate_error.fill_(best[0] if self.separate is not None else self.best_fit)
+        found = [run(phase) for phase in self.phases()]
+        if self.separate is not None:
+            self.surrogate_error.fill_(found[0])
+            return
+        if self.options.forward_state == "last":
+            with torch.no_grad():
+                self._take(self.fit_error(valid.x, valid.y).item())
+        self.surrogate_error.fill_(self.best_fit)
+
+    def _take(self, error: float) -> None:
+        """Make the network, as it is, the forward model, which has this validation error."""
+        assert self.forward_model is not None
+        self.best_fit = error
+        self.forward_model.load_state_dict(self.network.state_dict())
 
     def phases(self) -> Iterator[Phase]:
         decay = self.options.weight_decay
@@ -211,6 +227,15 @@ class IPage(Method):
         fit = max(self.options.fit_floor, math.exp(-5 * progress))
         return bidirectional_loss(self.network, x, y, (fit, progress, progress))
 
+    def fit_error(self, x: Tensor, y: Tensor) -> Tensor:
+        """Error of f_y, mean over pairs.
+
+        Args:
+            x: designs `(n, x_dim)`, standardised.
+            y: their targets `(n, y_dim)`, standardised.
+        """
+        return self.network.code.error(self.network.predict(x), y).mean()
+
     def validate_fit(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Validation error of f_y; the best state so far becomes the forward model.
 
@@ -219,10 +244,9 @@ class IPage(Method):
             y: their targets `(n, y_dim)`, standardised.
             progress: not used.
         """
-        error = self.network.code.error(self.network.predict(x), y).mean()
+        error = self.fit_error(x, y)
         if self.forward_model is not None and error.item() < self.best_fit:
-            self.best_fit = error.item()
-            self.forward_model.load_state_dict(self.network.state_dict())
+            self._take(error.item())
         return error
 
     def candidates(self, n: int) -> int:

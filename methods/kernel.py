@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from harness.settings import setting
+from methods.conditioned import box, joined, parted, split
 from methods.levels import nearest
 from methods.localisation import attainable, distinct_searches, levenberg_marquardt, repeated, restart
 from methods.networks import known_error, repeat_targets, squared_error
@@ -50,14 +51,15 @@ class Kernel(Method):
     groups: ClassVar[tuple[str, ...]] = ("baselines",)
     references: ClassVar[tuple[str, ...]] = ("Saunders, Gammerman, Vovk 1998 (ICML)",)
     dtype: ClassVar[torch.dtype] = torch.float64
-    handles: ClassVar[frozenset[str]] = frozenset({"gaps"})
+    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "conditions"})
     trainable: ClassVar[bool] = False
     Options: ClassVar[type] = KernelOptions
 
     def build(self, problem: Problem, width: int) -> None:
         self.problem = problem
-        self.register_buffer("centres", torch.empty(0, problem.x_dim))
-        self.register_buffer("weights", torch.empty(0, problem.y_dim))
+        given = problem.condition_dim
+        self.register_buffer("centres", torch.empty(0, problem.x_dim + given))
+        self.register_buffer("weights", torch.empty(0, problem.y_dim - given))
         self.register_buffer("length", torch.ones(()))
         self.register_buffer("error", torch.ones(()))
 
@@ -72,7 +74,7 @@ class Kernel(Method):
         Raises:
             ArithmeticError: no pair of the grid gives a positive definite kernel matrix.
         """
-        train, valid = _complete(train), _complete(valid)
+        train, valid = (_complete(self._learned(pairs)) for pairs in (train, valid))
         few, all_centres = min(COARSE, len(train.x)), min(self.options.centres, len(train.x))
         coarse = list(itertools.product(LENGTHS, RIDGES))
         _, length, ridge = self._choose(train, valid, few, coarse)
@@ -86,6 +88,11 @@ class Kernel(Method):
         assert weights is not None
         self.weights = weights
         self.length, self.error = (train.x.new_tensor(value) for value in (length, error))
+
+    def _learned(self, pairs: Pairs) -> Pairs:
+        """The pairs with the conditions beside x."""
+        wanted, given = split(self.problem, pairs.y)
+        return Pairs(joined(pairs.x, given), wanted)
 
     def _choose(
         self, train: Pairs, valid: Pairs, centres: int, grid: list[tuple[float, float]]
@@ -103,42 +110,51 @@ class Kernel(Method):
         return min(results)
 
     def linearised(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """f(x) `(n, y_dim)` and its exact Jacobian `(n, y_dim, x_dim)`: one exponential, one product.
+        """f(x) `(n, y_dim - c)` and its exact Jacobian `(n, y_dim - c, x_dim + c)`: one exponential, one product.
 
         Args:
-            x: designs `(n, x_dim)`, standardised.
+            x: designs with their conditions `(n, x_dim + c)`, standardised; the Jacobian is 0 in the latter, which are
+                given.
         """
         y_dim, x_dim = self.weights.shape[1], x.shape[1]
         weighted = (self.weights[:, :, None] * self.centres[:, None]).flatten(1)
         sums = torch.cat([self.weights, weighted], 1)
         moments = torch.cat([gaussian(rows, self.centres, float(self.length)) @ sums for rows in x.split(ROWS)])
         value, pulled = moments[:, :y_dim], moments[:, y_dim:].view(-1, y_dim, x_dim)
-        return value, (pulled - value[..., None] * x[:, None]) / self.length**2
+        jacobian = (pulled - value[..., None] * x[:, None]) / self.length**2
+        jacobian[..., self.problem.x_dim :] = 0
+        return value, jacobian
 
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
-        options, bounds = self.options, self.problem.bounds
-        pool = distinct_searches(options.searches, n, self.problem.x_dim, self.problem.y_dim)
-        targets = repeat_targets(y, pool)
+        options, problem, bounds = self.options, self.problem, box(self.problem, self.problem.bounds)
+        to_reach = problem.y_dim - problem.condition_dim
+        pool = distinct_searches(options.searches, n, problem.x_dim, to_reach)
+        targets, given = split(problem, repeat_targets(y, pool))
         error = float(self.error)
-        tolerance = attainable(options.tolerance * error, error, self.problem.x_dim, self.problem.y_dim)
+        tolerance = attainable(options.tolerance * error, error, problem.x_dim, to_reach)
+
+        def drawn() -> Tensor:
+            return joined(problem.sample_prior(len(targets), generator), given)
+
         with self.stage("generation"):
-            starts = self.problem.sample_prior(len(targets), generator)
+            starts = drawn()
 
         def solve(rows: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
             return levenberg_marquardt(self.linearised, rows, x, bounds, steps=options.steps, tolerance=tolerance)
 
         def draw(rows: Tensor) -> Tensor:
-            return self.problem.sample_prior(len(targets), generator)[rows]
+            return drawn()[rows]
 
         with self.stage("localisation"):
-            x, reached = solve(targets, starts)
-            x, reached, searches = restart(
-                solve, targets, x, reached, draw, rounds=options.restarts, tolerance=tolerance
+            z, reached = solve(targets, starts)
+            z, reached, searches = restart(
+                solve, targets, z, reached, draw, rounds=options.restarts, tolerance=tolerance
             )
-        if self.problem.step is not None:
-            x = nearest(self.problem, x)
-            reached = known_error(self.linearised(x)[0], targets)
+        x, _ = parted(problem, z)
+        if problem.step is not None:
+            x = nearest(problem, x)
+            reached = known_error(self.linearised(joined(x, given))[0], targets)
         x, reached = repeated(x.view(len(y), pool, -1), n), repeated(reached.view(len(y), pool), n)
         return Proposals(x, believed=reached, generated=searches)
 

@@ -46,6 +46,7 @@ class MDN(Method):
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Bishop 1994, NCRG/94/004",)
     finer: ClassVar[tuple[str, ...]] = ("components",)
+    handles: ClassVar[frozenset[str]] = frozenset({"conditions"})
     Options: ClassVar[type] = MDNOptions
 
     def build(self, problem: Problem, width: int) -> None:

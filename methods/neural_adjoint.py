@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from harness.settings import setting
+from methods.conditioned import box, joined, parted, split
 from methods.levels import nearest
 from methods.localisation import adam, attainable, distinct_searches, levenberg_marquardt, linearise, repeated, restart
 from methods.networks import known_error, mlp, repeat_targets, squared_error
@@ -61,14 +62,15 @@ class NeuralAdjoint(Method):
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Ren, Padilla, Malof 2020, arXiv:2009.12919",)
-    handles: ClassVar[frozenset[str]] = frozenset({"gaps"})
+    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "conditions"})
     finer: ClassVar[tuple[str, ...]] = ("depth",)
     Options: ClassVar[type] = NeuralAdjointOptions
     surrogate_error: Tensor
 
     def build(self, problem: Problem, width: int) -> None:
         self.problem = problem
-        self.surrogate = mlp(problem.x_dim, problem.y_dim, width, self.options.depth)
+        given = problem.condition_dim
+        self.surrogate = mlp(problem.x_dim + given, problem.y_dim - given, width, self.options.depth)
         self.register_buffer("surrogate_error", torch.zeros(()))
 
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
@@ -90,7 +92,8 @@ class NeuralAdjoint(Method):
             y: their targets `(b, y_dim)`, standardised.
             progress: not used.
         """
-        return squared_error(self.surrogate(x), y).mean()
+        wanted, given = split(self.problem, y)
+        return squared_error(self.surrogate(joined(x, given)), wanted).mean()
 
     def phases(self) -> Iterator[Phase]:
         yield Phase("surrogate", self.surrogate, self.surrogate_loss, forward=True)
@@ -99,17 +102,19 @@ class NeuralAdjoint(Method):
         return max(n, self.options.candidates) if self.options.rank else n
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
-        pool = self.candidates(n)
+        pool, problem = self.candidates(n), self.problem
         if self.options.solver == "lm":
-            pool = distinct_searches(self.options.searches, pool, self.problem.x_dim, self.problem.y_dim)
+            to_reach = problem.y_dim - problem.condition_dim
+            pool = distinct_searches(self.options.searches, pool, problem.x_dim, to_reach)
         targets = repeat_targets(y, pool)
         with self.stage("generation"):
             starts = self.draw_starts(targets, generator)
         with self.stage("localisation"):
             x, generated = self.localise(targets, starts, generator)
-            x = nearest(self.problem, x)
+            x = nearest(problem, x)
         with torch.no_grad():
-            error = known_error(self.surrogate(x), targets).view(len(y), pool)
+            wanted, given = split(problem, targets)
+            error = known_error(self.surrogate(joined(x, given)), wanted).view(len(y), pool)
         x, error = repeated(x.view(len(y), pool, -1), max(n, pool)), repeated(error, max(n, pool))
         if self.options.rank:
             order = error.argsort(stable=True, dim=1)[:, :n]
@@ -141,25 +146,27 @@ class NeuralAdjoint(Method):
             generator: all randomness comes from it.
         """
         pool = self.problem.sample_prior(self.options.screened, generator)
-        predicted = self.surrogate(pool)
         # NaN differs from itself, and would be as many targets as there are rows.
         marked = targets.nan_to_num(nan=torch.inf)
         distinct, counts = torch.unique_consecutive(marked, dim=0, return_counts=True)
         distinct = distinct.masked_fill(distinct.isinf(), torch.nan)
         starts = []
         for target, count in zip(distinct, counts.tolist(), strict=True):
-            nearest = known_error(predicted, target).topk(min(count, len(pool)), largest=False).indices
+            wanted, given = split(self.problem, target)
+            predicted = self.surrogate(joined(pool, given.expand(len(pool), -1)))
+            nearest = known_error(predicted, wanted).topk(min(count, len(pool)), largest=False).indices
             starts.append(repeated(pool[nearest][None], count)[0])
         return torch.cat(starts)
 
-    def reached(self, x: Tensor) -> Tensor:
-        """The surrogate's y `(n, y_dim)` of the designs that come out of x: discrete columns are searched straight
+    def reached(self, z: Tensor) -> Tensor:
+        """What the surrogate says of the designs that come out of a search: discrete columns are searched straight
         through.
 
         Args:
-            x: designs `(n, x_dim)`, standardised.
+            z: designs with their conditions `(n, x_dim + c)`, standardised.
         """
-        return self.surrogate(straight(self.problem, x))
+        x, given = parted(self.problem, z)
+        return self.surrogate(joined(straight(self.problem, x), given))
 
     def localise(self, y: Tensor, starts: Tensor, generator: Generator) -> tuple[Tensor, int]:
         """Designs `(rows, x_dim)` that the surrogate maps to y, and how many searches they took.
@@ -169,41 +176,39 @@ class NeuralAdjoint(Method):
             starts: designs `(rows, x_dim)`, standardised.
             generator: gives the fresh starts of Levenberg-Marquardt.
         """
-        options, bounds = self.options, self.problem.bounds
+        options, problem = self.options, self.problem
+        wanted, given = split(problem, y)
+        starts = joined(starts, given)
         if options.solver == "adam":
             weight = options.boundary_weight if options.boundary_loss else 0.0
-            x, _ = adam(
+            z, _ = adam(
                 self.reached,
-                y,
+                wanted,
                 starts,
-                bounds,
+                box(problem, problem.bounds),
                 steps=options.steps,
                 rate=options.rate,
                 boundary=weight,
                 stay=options.stay,
             )
-            return x, len(x)
+            return parted(problem, z)[0], len(z)
         # A hard box takes the place of the boundary loss; without it the search is free.
-        box = bounds if options.boundary_loss else torch.stack([bounds[0] - torch.inf, bounds[1] + torch.inf])
+        low, high = problem.bounds
+        limits = problem.bounds if options.boundary_loss else torch.stack([low - torch.inf, high + torch.inf])
         linearised = linearise(self.reached)
-        tolerance = attainable(options.tolerance, float(self.surrogate_error), starts.shape[1], y.shape[1])
+        tolerance = attainable(options.tolerance, float(self.surrogate_error), problem.x_dim, wanted.shape[1])
 
         def solve(targets: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
             return levenberg_marquardt(
-                linearised, targets, x, box, steps=options.steps, tolerance=options.tolerance * 1e-4
+                linearised, targets, x, box(problem, limits), steps=options.steps, tolerance=options.tolerance * 1e-4
             )
 
-        x, error = solve(y, starts)
-        x, _, searches = restart(
-            solve,
-            y,
-            x,
-            error,
-            lambda rows: self.draw_starts(y, generator)[rows],
-            rounds=options.restarts,
-            tolerance=tolerance,
-        )
-        return x, searches
+        def draw(rows: Tensor) -> Tensor:
+            return joined(self.draw_starts(y, generator), given)[rows]
+
+        z, error = solve(wanted, starts)
+        z, _, searches = restart(solve, wanted, z, error, draw, rounds=options.restarts, tolerance=tolerance)
+        return parted(problem, z)[0], searches
 
 
 class NeuralAdjointNear(NeuralAdjoint):

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from harness.contracts import Method, Phase, Problem, Proposals
 from harness.settings import setting
+from methods.conditioned import joined, split
 from methods.levels import nearest
 from methods.localisation import boundary_loss
 from methods.networks import mlp, squared_error
@@ -39,14 +40,25 @@ class Tandem(Method):
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Liu et al. 2018, arXiv:1710.04724", "Ren, Padilla, Malof 2020")
-    handles: ClassVar[frozenset[str]] = frozenset({"lone"})
+    handles: ClassVar[frozenset[str]] = frozenset({"lone", "conditions"})
     finer: ClassVar[tuple[str, ...]] = ("depth",)
     Options: ClassVar[type] = TandemOptions
 
     def build(self, problem: Problem, width: int) -> None:
         self.problem, self.bounds = problem, problem.bounds
-        self.surrogate = mlp(problem.x_dim, problem.y_dim, width, self.options.depth)
+        given = problem.condition_dim
+        self.surrogate = mlp(problem.x_dim + given, problem.y_dim - given, width, self.options.depth)
         self.inverse = mlp(problem.y_dim, problem.x_dim, width, self.options.depth)
+
+    def error(self, x: Tensor, y: Tensor) -> Tensor:
+        """Squared error of designs by the forward model, mean over what is to be reached, `(b,)`.
+
+        Args:
+            x: designs `(b, x_dim)`, standardised.
+            y: targets `(b, y_dim)`, standardised.
+        """
+        wanted, given = split(self.problem, y)
+        return squared_error(self.surrogate(joined(x, given)), wanted)
 
     def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Mean squared error of the forward model.
@@ -56,7 +68,7 @@ class Tandem(Method):
             y: their targets `(b, y_dim)`, standardised.
             progress: not used.
         """
-        return squared_error(self.surrogate(x), y).mean()
+        return self.error(x, y).mean()
 
     def inverse_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Squared error after the frozen forward model, plus the boundary loss.
@@ -67,7 +79,7 @@ class Tandem(Method):
             progress: not used.
         """
         proposed = self.inverse(y)
-        loss = squared_error(self.surrogate(straight(self.problem, proposed)), y)
+        loss = self.error(straight(self.problem, proposed), y)
         if self.options.boundary_loss:
             loss = loss + self.options.boundary_weight * boundary_loss(proposed, self.bounds)
         return loss.mean()
@@ -81,5 +93,5 @@ class Tandem(Method):
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
             x = nearest(self.problem, self.inverse(y))
-        believed = squared_error(self.surrogate(x), y)
+        believed = self.error(x, y)
         return Proposals(x[:, None].repeat(1, n, 1), believed=believed[:, None].repeat(1, n))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Task
+from harness.contracts import Condition, Family, Task
 
 GRAVITY = 9.81  # m/s^2; this and the next two as in the code of Kruse et al., the papers print none of them
 DRAG = 0.25  # kg/s
@@ -20,6 +20,8 @@ MEAN_SPEED = 15.0  # m/s
 SPEED_INTERVAL = (8.0, 23.0)  # m/s, 2.5 % and 97.5 % quantile of Poisson(15)
 ANGLE_MIN = 9.0  # degrees
 QUANTILE = 1.959963984540054  # of the standard normal at 97.5 %
+CONDITIONS = (Condition("gravity [m/s2]", GRAVITY, 3.7, 12.0), Condition("drag [kg/s]", DRAG, 0.05, 0.5))
+"""From Mars to more than the Earth, and from a fifth of the drag to twice as much."""
 GRID = (0.0, 6.0, 1500)  # s, s, points: the time grid of the published simulator
 NEWTON_STEPS = 10  # throws up to 200 m/s need six for the last bit, straight down at 7 km/s twelve; two more follow
 CHUNK = 2048  # rows whose trajectories are held at once by the grid simulator
@@ -91,6 +93,23 @@ class Ballistics(Task):
         start, _, angle, speed = safe.unbind(-1)
         y = start - speed * angle.cos() * (MASS / DRAG) * torch.expm1(-torch.where(lands, duration, 1.0))
         return torch.where(finite & lands & y.isfinite(), y, math.nan)[:, None]
+
+    @property
+    def family(self) -> Family:
+        return Family(self, CONDITIONS, self._under)
+
+    def _under(self, x: Tensor, conditions: Tensor) -> Tensor:
+        """Y `(n, 1)` of throws `(n, 4)` under gravity g and drag k `(n, 2)`.
+
+        A throw is similar to one under g_0 and k_0: with speeds in units of g m / k and lengths in units of g m^2 / k^2
+        the trajectory above depends on neither.
+        """
+        gravity, drag = conditions.unbind(-1)
+        speed = (GRAVITY / gravity) * (drag / DRAG)
+        length = speed * (drag / DRAG)
+        start, height, angle, fast = x.unbind(-1)
+        similar = torch.stack([start * length, height * length, angle, fast * speed], -1)
+        return self.simulate(similar) / length[:, None]
 
     def sketch(self, axes: Any, x: Tensor) -> None:
         """The trajectory from the start to the ground.

@@ -9,10 +9,15 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Task
+from harness.contracts import Condition, Family, Task
 
 LENGTHS = (0.5, 0.5, 1.0)  # of the three links (Kruse et al. 2021; Ren et al. 2020)
 DEVIATIONS = (0.25, 0.5, 0.5, 0.5)  # of the prior, variances 1/16, 1/4, 1/4, 1/4
+CONDITIONS = (
+    Condition("link 1 [link]", LENGTHS[0], 0.3, 0.7),
+    Condition("link 2 [link]", LENGTHS[1], 0.3, 0.7),
+    Condition("link 3 [link]", LENGTHS[2], 0.7, 1.3),
+)
 QUANTILE = 1.959963984540054  # of the standard normal at 97.5 %
 
 
@@ -73,10 +78,22 @@ class RoboticArm(Task):
         x = x.to(torch.float64)
         valid = self.in_support(x)[:, None]
         safe = torch.where(valid, x, 0.0)
-        angles, lengths = self.link_angles(safe[:, 1:]), x.new_tensor(LENGTHS)
+        return torch.where(valid, self._tip(safe, x.new_tensor(LENGTHS)), math.nan)
+
+    @property
+    def family(self) -> Family:
+        return Family(self, CONDITIONS, self._under)
+
+    def _under(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Y `(n, 2)` of joints `(n, 4)` with links of these lengths `(n, 3)`."""
+        valid = self.in_support(x)[:, None]
+        return torch.where(valid, self._tip(torch.where(valid, x, 0.0), lengths), math.nan)
+
+    def _tip(self, x: Tensor, lengths: Tensor) -> Tensor:
+        angles = self.link_angles(x[:, 1:])
         horizontal = (lengths * angles.cos()).sum(-1)
-        vertical = safe[:, 0] + (lengths * angles.sin()).sum(-1)
-        return torch.where(valid, torch.stack([horizontal, vertical], -1), math.nan)
+        vertical = x[:, 0] + (lengths * angles.sin()).sum(-1)
+        return torch.stack([horizontal, vertical], -1)
 
     def sketch(self, axes: Any, x: Tensor) -> None:
         """The rail, the links and the tip.

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Task
+from harness.contracts import Condition, Family, Task
 
 LAYERS = 8
 THICKNESS = (30.0, 70.0)  # nm, of every layer; this, the media and the orders as in the script of Ren et al. 2022
 WAVELENGTHS = tuple(float(value) for value in range(400, 801, 2))  # nm, in vacuum
 SILICA, WATER = 2.04, 1.77  # relative permittivity
+MEDIA = Condition("index of the medium", math.sqrt(WATER), 1.0, 1.5)  # from air to glass; water where it is fixed
 ORDERS, MORE_ORDERS = 15, 20  # multipoles as published, and for an error below 1e-7 in the whole hard domain
 LARGEST = LAYERS * THICKNESS[1]  # nm, outer radius
 SMALLEST = 0.01  # nm, taken for a radius of 0, where chi is infinite; changes Q by less than 1e-9
@@ -88,12 +89,14 @@ def scattering_efficiency(thickness: Tensor, wavelength: Tensor, permittivity: T
     Args:
         thickness: of the layers `(n, k)`, core first, in the unit of `wavelength`.
         wavelength: in vacuum `(w,)`.
-        permittivity: of each layer `(k + 1, w)`, real; its last row is the medium around the sphere.
+        permittivity: of each layer `(k + 1, w)`, or of those of each sphere `(k + 1, n, w)`, real; the last is that of
+            the medium around it.
         orders: multipoles that are summed.
     """
     order = torch.arange(1, orders + 1, dtype=wavelength.dtype, device=wavelength.device)[:, None, None]
     radius = thickness.cumsum(-1).clamp(min=SMALLEST).T[..., None]
-    wavenumber = (2 * math.pi / wavelength * permittivity.sqrt())[:, None]
+    wavenumber = 2 * math.pi / wavelength * permittivity.sqrt()
+    wavenumber = wavenumber if permittivity.dim() == 3 else wavenumber[:, None]
     inside, x = radius * wavenumber[:-1], radius * wavenumber[1:]
     psi, chi = RiccatiBessel.apply(torch.stack([inside, x], 1), orders)
     magnetic = electric = torch.ones_like(psi[1:, 0, 0]), torch.zeros_like(psi[1:, 0, 0])
@@ -127,12 +130,13 @@ def _scattered(a: Tensor, b: Tensor) -> Tensor:
     return b.square() / (a.square() + b.square())
 
 
-def spectra(x: Tensor, orders: int = ORDERS) -> Tensor:
+def spectra(x: Tensor, orders: int = ORDERS, medium: Tensor | None = None) -> Tensor:
     """Scattering efficiency `(n, 201)` at the task's wavelengths, NaN outside its domain.
 
     Args:
         x: designs `(n, 8)` in nm, core first.
         orders: multipoles that are summed.
+        medium: refractive index around each sphere `(n, 1)`; None for water.
     """
     x = x.to(torch.float64)
     valid = in_domain(x)[:, None]
@@ -140,8 +144,20 @@ def spectra(x: Tensor, orders: int = ORDERS) -> Tensor:
     safe = torch.where(valid, x, THICKNESS[0])
     wavelength = x.new_tensor(WAVELENGTHS)
     permittivity = permittivities(wavelength)
-    chunks = [scattering_efficiency(rows, wavelength, permittivity, orders) for rows in safe.split(CHUNK)]
+    if medium is None:
+        chunks = [scattering_efficiency(rows, wavelength, permittivity, orders) for rows in safe.split(CHUNK)]
+    else:
+        chunks = [
+            scattering_efficiency(rows, wavelength, _surrounded(permittivity, around), orders)
+            for rows, around in zip(safe.split(CHUNK), medium.to(torch.float64).split(CHUNK), strict=True)
+        ]
     return torch.where(valid, torch.cat(chunks), math.nan)
+
+
+def _surrounded(permittivity: Tensor, medium: Tensor) -> Tensor:
+    """The permittivities `(LAYERS + 1, n, w)` of spheres in media of indices `(n, 1)`."""
+    layers = permittivity[:-1, None].expand(-1, len(medium), -1)
+    return torch.cat([layers, medium.square().expand(-1, permittivity.shape[1])[None]])
 
 
 def in_domain(x: Tensor) -> Tensor:
@@ -204,6 +220,10 @@ class Shell(Task):
 
     def simulate(self, x: Tensor) -> Tensor:
         return spectra(x)
+
+    @property
+    def family(self) -> Family:
+        return Family(self, (MEDIA,), lambda x, medium: spectra(x, medium=medium))
 
     @property
     def operators(self) -> Mapping[str, Callable[[Tensor], Tensor]]:

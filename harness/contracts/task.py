@@ -179,6 +179,11 @@ class Task(ABC):
         return None
 
     @property
+    def family(self) -> Task | None:
+        """The same task with conditions that are fixed in this one, as `Family` makes it; None where it has none."""
+        return None
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the files that the task reads besides its package, such as the user's data; part of a cell's key.
         Hash the contents, not the path: the option with the path is a `field(metadata={"identity": False})`.

@@ -65,14 +65,21 @@ class Scenario:
         """
         return frozenset()
 
-    def refusal(self, x_dim: int, y_dim: int) -> str | None:
-        """Why this scenario cannot be applied to a task of these dimensions; None where it can.
+    def refusal(self, task: Task) -> str | None:
+        """Why this scenario cannot be applied to a task; None where it can.
 
         Args:
-            x_dim: dimensions of a design.
-            y_dim: dimensions of a target.
+            task: as it was selected.
         """
         return None
+
+    def task(self, task: Task) -> Task:
+        """The task that is learned and asked for in place of this one, such as one that has conditions.
+
+        Args:
+            task: as it was selected.
+        """
+        return task
 
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         """The training and validation pairs that methods see, from the task's own, physical and float64.

@@ -42,7 +42,8 @@ class Gaps(Scenario):
     def needs(self) -> frozenset[str]:
         return frozenset({"gaps"} if self.options.fill == "native" else ())
 
-    def refusal(self, x_dim: int, y_dim: int) -> str | None:
+    def refusal(self, task: Task) -> str | None:
+        y_dim = task.y_dim
         hidden = self._hidden(y_dim)
         if self.options.window == 0 or 0 < hidden < y_dim:
             return None

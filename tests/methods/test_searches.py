@@ -244,3 +244,14 @@ def test_the_jacobian_of_the_kernel_matches_automatic_differentiation(dims: tupl
     )
     assert value.shape == (7, dims[1])
     assert torch.allclose(jacobian, expected, rtol=1e-6, atol=1e-8 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("state", ["best", "last"])
+def test_ipage_searches_on_the_state_that_it_was_told_to(state):
+    made = trained(f"ipage[forward_state={state},fit_floor=0.0]", epochs=12)
+    last, kept = made.method.network.state_dict(), made.method.forward_model.state_dict()
+    assert all(torch.equal(last[name], kept[name]) for name in last) == (state == "last")
+    model = made.method.forward_model
+    with torch.no_grad():
+        error = model.code.error(model.predict(made.valid.x), made.valid.y).mean()
+    assert float(made.method.surrogate_error) == pytest.approx(float(error), rel=1e-4)

@@ -22,7 +22,7 @@ class FewPairs(Scenario):
 
     Options = Options
 
-    def refusal(self, x_dim: int, y_dim: int) -> str | None:
+    def refusal(self, task: Task) -> str | None:
         # A scenario says here which tasks it cannot be a view of; this one can be of all.
         return None
 
