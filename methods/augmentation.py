@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.contracts import Loss, Phase, Problem
+from methods.conditioned import joined, split
 from methods.networks import mlp, squared_error
 
 SURROGATE_SHARE = 0.25  # of the training passes
@@ -29,7 +30,9 @@ class Augmentation(nn.Module):
     def __init__(self, kind: str, problem: Problem, width: int) -> None:
         super().__init__()
         self.problem = problem
-        self.surrogate = mlp(problem.x_dim, problem.y_dim, width, DEPTH) if kind == "surrogate" else None
+        given = problem.condition_dim
+        inputs, outputs = problem.x_dim + given, problem.y_dim - given
+        self.surrogate = mlp(inputs, outputs, width, DEPTH) if kind == "surrogate" else None
 
     def phases(
         self, module: nn.Module, loss: Loss, validate: Loss, *, name: str = "density", **settings: Any
@@ -49,16 +52,19 @@ class Augmentation(nn.Module):
         yield Phase("surrogate", self.surrogate, self._fit, share=SURROGATE_SHARE, forward=True)
 
         def augmented(x: Tensor, y: Tensor, progress: float) -> Tensor:
-            return loss(*self._fresh(x), progress)
+            return loss(*self._fresh(y), progress)
 
         yield Phase(name, module, augmented, share=1 - SURROGATE_SHARE, validate=validate, **settings)
 
     def _fit(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         assert self.surrogate is not None
-        return squared_error(self.surrogate(x), y).mean()
+        wanted, given = split(self.problem, y)
+        return squared_error(self.surrogate(joined(x, given)), wanted).mean()
 
     @torch.no_grad()
-    def _fresh(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _fresh(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Prior draws, one for each y, and what the surrogate says of them under the conditions of these."""
         assert self.surrogate is not None
-        fresh = self.problem.sample_prior(len(x), torch.default_generator)
-        return fresh, self.surrogate(fresh)
+        given = split(self.problem, y)[1]
+        fresh = self.problem.sample_prior(len(y), torch.default_generator)
+        return fresh, joined(self.surrogate(joined(fresh, given)), given)

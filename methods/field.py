@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from methods.networks import mlp
+from methods.path import fourier
 
 
 class Field(nn.Module):
@@ -45,20 +45,3 @@ class Field(nn.Module):
             h = h + silu(layer(h))
         field: Tensor = self.last(h)
         return field
-
-
-def fourier(values: Tensor, count: int) -> Tensor:
-    """The values, and their sines and cosines with 1, 2, 4, ... radians per unit: `(n, d * (1 + 2 * count))`.
-
-    With them a small network follows fine structure, such as solutions that lie on thin curves (Tancik et al. 2020,
-    arXiv:2006.10739).
-
-    Args:
-        values: `(n, d)`.
-        count: how many frequencies.
-
-    >>> fourier(torch.zeros(1, 1), 2).tolist()
-    [[0.0, 0.0, 0.0, 1.0, 1.0]]
-    """
-    angles = [values * 2.0**k for k in range(count)]
-    return torch.cat([values, *(angle.sin() for angle in angles), *(angle.cos() for angle in angles)], 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -12,9 +11,11 @@ from torch import Generator, Tensor
 
 from harness.contracts import Phase, Problem, Proposals
 from harness.settings import setting
+from methods.conditioned import box, joined, parted, split
 from methods.levels import nearest
 from methods.localisation import distinct_searches, levenberg_marquardt, linearise, repeated
 from methods.networks import mlp, repeat_targets, squared_error
+from methods.path import travel, usual_end
 from methods.straight_through import straight
 from methods.transport import Transport, TransportOptions
 
@@ -64,26 +65,10 @@ class CFM(Transport):
             t: of each `(n, 1)`, or of all `(1, 1)`.
             embedded: what the network makes of their targets `(n, width)`.
         """
-        usual = t / (t.square() + (1 - t).square())  # E[x | x_t] / x_t for x ~ N(0, I)
-        return usual * x + self.field(x, t, embedded)
+        return usual_end(x, t) + self.field(x, t, embedded)
 
     def carry(self, noise: Tensor, embedded: Tensor) -> Tensor:
-        x, steps = noise, self.options.nfe // 2
-        for left, after in pairwise((1 - i / steps) ** 2 for i in range(steps + 1)):
-            half = (left + after) / 2
-            middle = x + (left - half) * self.velocity(x, left, embedded)
-            x = x + (left - after) * self.velocity(middle, half, embedded)
-        return x
-
-    def velocity(self, x: Tensor, left: float, embedded: Tensor) -> Tensor:
-        """Dx_t/dt of designs on their way, `(n, x_dim)`.
-
-        Args:
-            x: where they are `(n, x_dim)`.
-            left: 1 - t.
-            embedded: what the network makes of their targets `(n, width)`.
-        """
-        return (self.end(x, x.new_full((1, 1), 1 - left), embedded) - x) / left
+        return travel(noise, lambda x, t: self.end(x, t, embedded), self.options.nfe)
 
 
 @dataclass(frozen=True)
@@ -115,7 +100,18 @@ class CFMLM(CFM):
 
     def build(self, problem: Problem, width: int) -> None:
         super().build(problem, width)
-        self.surrogate = mlp(problem.x_dim, problem.y_dim, width, self.options.surrogate_depth)
+        given = problem.condition_dim
+        self.surrogate = mlp(problem.x_dim + given, problem.y_dim - given, width, self.options.surrogate_depth)
+
+    def error(self, x: Tensor, y: Tensor) -> Tensor:
+        """Squared error of designs by the surrogate, mean over what is to be reached, `(n,)`.
+
+        Args:
+            x: designs `(n, x_dim)`, standardised.
+            y: targets `(n, y_dim)`, standardised.
+        """
+        wanted, given = split(self.problem, y)
+        return squared_error(self.surrogate(joined(x, given)), wanted)
 
     def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Mean squared error of the surrogate.
@@ -125,7 +121,7 @@ class CFMLM(CFM):
             y: their targets `(b, y_dim)`, standardised.
             progress: not used.
         """
-        return squared_error(self.surrogate(x), y).mean()
+        return self.error(x, y).mean()
 
     def phases(self) -> Iterator[Phase]:
         share = self.options.surrogate_share
@@ -133,14 +129,15 @@ class CFMLM(CFM):
         yield Phase("field", self.field, self.loss, share=1 - share)
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
-        pool = distinct_searches(self.options.searches, n, self.problem.x_dim, self.problem.y_dim)
+        to_reach = self.problem.y_dim - self.problem.condition_dim
+        pool = distinct_searches(self.options.searches, n, self.problem.x_dim, to_reach)
         targets = repeat_targets(y, pool)
         with self.stage("generation"):
             starts, drawn = self.draw(y, pool, generator)
         with self.stage("localisation"):
             x = self.improve(starts, targets)
         with torch.no_grad():
-            believed = squared_error(self.surrogate(x), targets)
+            believed = self.error(x, targets)
         x, believed = x.view(len(y), pool, -1), believed.view(len(y), pool)
         return Proposals(repeated(x, n), believed=repeated(believed, n), generated=drawn)
 
@@ -151,6 +148,14 @@ class CFMLM(CFM):
             x: designs `(n, x_dim)`, standardised.
             y: a target for each `(n, y_dim)`, standardised.
         """
-        linearised = linearise(lambda designs: self.surrogate(straight(self.problem, designs)))
-        bounds, steps = self.problem.bounds, self.options.steps
-        return nearest(self.problem, levenberg_marquardt(linearised, y, x, bounds, steps=steps, tolerance=TOLERANCE)[0])
+        problem, (wanted, given) = self.problem, split(self.problem, y)
+
+        def reached(z: Tensor) -> Tensor:
+            designs, conditions = parted(problem, z)
+            return self.surrogate(joined(straight(problem, designs), conditions))
+
+        limits, steps = box(problem, problem.bounds), self.options.steps
+        z, _ = levenberg_marquardt(
+            linearise(reached), wanted, joined(x, given), limits, steps=steps, tolerance=TOLERANCE
+        )
+        return nearest(problem, parted(problem, z)[0])

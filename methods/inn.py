@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from harness.settings import setting
 from methods.augmentation import Augmentation
+from methods.conditioned import joined, split
 from methods.flows import build_flow
 from methods.levels import blurred, loosened
 from methods.networks import REDRAWS, keep_inside, normal, repeat_targets, squared_error
@@ -64,6 +65,8 @@ class INNOptions(BijectionOptions):
 class Bijection(nn.Module):
     """x with its padding <-> [u, z]; u is y or its principal components, z takes all dimensions that u leaves.
 
+    Under conditions it is one such bijection for each; they are inputs of every coupling, and no part of u.
+
     Args:
         problem: dimensions of x and y.
         width: of the hidden layers of each coupling's network.
@@ -75,15 +78,16 @@ class Bijection(nn.Module):
 
     def __init__(self, problem: Problem, width: int, options: BijectionOptions) -> None:
         super().__init__()
-        self.x_dim, self.noise = problem.x_dim, options.padding_noise
-        self.u_dim = min(options.components or problem.x_dim, problem.y_dim)
-        self.code = Components(problem.y_dim, self.u_dim)
+        self.problem, self.x_dim, self.noise = problem, problem.x_dim, options.padding_noise
+        to_reach = problem.y_dim - problem.condition_dim
+        self.u_dim = min(options.components or problem.x_dim, to_reach)
+        self.code = Components(to_reach, self.u_dim)
         self.dim = max(problem.x_dim + options.padding, self.u_dim + 1, 2)
         self.z_dim = self.dim - self.u_dim
         self.flow = build_flow(
             options.coupling,
             self.dim,
-            0,
+            problem.condition_dim,
             blocks=options.blocks,
             width=width,
             depth=options.depth,
@@ -91,35 +95,61 @@ class Bijection(nn.Module):
             rotate=options.rotate,
         )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def targets(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """What is to be reached, u `(n, u_dim)`, and the conditions `(n, c)`.
+
+        Args:
+            y: targets `(n, y_dim)`, standardised.
+        """
+        wanted, given = split(self.problem, y)
+        return self.code(wanted), given
+
+    def forward(self, x: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """X `(n, x_dim)`, padded with noise, to u `(n, u_dim)`, z `(n, z_dim)` and log|det J| `(n,)`.
 
         Args:
             x: designs `(n, x_dim)`, standardised.
+            given: conditions `(n, c)`, standardised.
         """
         padding = self.noise * torch.randn(len(x), self.dim - self.x_dim, dtype=x.dtype, device=x.device)
-        out, log_det = self.flow(torch.cat([x, padding], 1))
+        out, log_det = self.flow(torch.cat([x, padding], 1), _condition(given))
         return out[:, : self.u_dim], out[:, self.u_dim :], log_det
 
-    def predict(self, x: Tensor) -> Tensor:
+    def predict(self, x: Tensor, given: Tensor) -> Tensor:
         """The forward model f_y: u `(n, u_dim)` at zero padding.
 
         Args:
             x: designs `(n, x_dim)`, standardised.
+            given: conditions `(n, c)`, standardised.
         """
         padding = x.new_zeros(len(x), self.dim - self.x_dim)
-        predicted: Tensor = self.flow(torch.cat([x, padding], 1))[0][:, : self.u_dim]
+        predicted: Tensor = self.flow(torch.cat([x, padding], 1), _condition(given))[0][:, : self.u_dim]
         return predicted
 
-    def inverse(self, u: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse(self, u: Tensor, z: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """[u, z] to x `(n, x_dim)` and its padding `(n, dim - x_dim)`.
 
         Args:
             u: y or its components `(n, u_dim)`, standardised.
             z: latents `(n, z_dim)`.
+            given: conditions `(n, c)`, standardised.
         """
-        out = self.flow.inverse(torch.cat([u, z], 1))
+        out = self.flow.inverse(torch.cat([u, z], 1), _condition(given))
         return out[:, : self.x_dim], out[:, self.x_dim :]
+
+    def error(self, x: Tensor, y: Tensor) -> Tensor:
+        """Squared error of f_y, mean over what is to be reached, `(n,)`.
+
+        Args:
+            x: designs `(n, x_dim)`, standardised.
+            y: targets `(n, y_dim)`, standardised.
+        """
+        wanted, given = split(self.problem, y)
+        return self.code.error(self.predict(x, given), wanted)
+
+
+def _condition(given: Tensor) -> Tensor | None:
+    return given if given.shape[-1] else None
 
 
 class Components(nn.Module):
@@ -199,6 +229,8 @@ def _mean_kernel(left: Tensor, right: Tensor) -> Tensor:
 def bidirectional_loss(network: Bijection, x: Tensor, y: Tensor, weights: tuple[float, float, float]) -> Tensor:
     """lambda_y |f_y(x) - y|^2 + lambda_z MMD([f_y, f_z], [y, z]) + lambda_x MMD(f^-1(y, z), x) (Ardizzone et al.).
 
+    Under conditions both discrepancies are of the joint distributions with them.
+
     Args:
         network: the bijection f.
         x: designs `(b, x_dim)`, standardised.
@@ -206,17 +238,18 @@ def bidirectional_loss(network: Bijection, x: Tensor, y: Tensor, weights: tuple[
         weights: lambda_y, lambda_z and lambda_x.
     """
     fit, latent, design = weights
-    code = network.code
-    y = code(y)
-    predicted, inferred, _ = network(x)
-    loss = fit * squared_error(code.weighted(predicted), code.weighted(y)).mean()
+    weighted = network.code.weighted
+    u, given = network.targets(y)
+    predicted, inferred, _ = network(x, given)
+    loss = fit * squared_error(weighted(predicted), weighted(u)).mean()
     z = torch.randn_like(inferred)
     if latent:
         # Detached: this term must shape z alone and not trade the fit of y for it.
-        loss = loss + latent * mmd(torch.cat([predicted.detach(), inferred], 1), torch.cat([y, z], 1))
+        loss = loss + latent * mmd(torch.cat([predicted.detach(), inferred, given], 1), torch.cat([u, z, given], 1))
     if design:
-        sampled, padding = network.inverse(y, z)
-        loss = loss + design * (mmd(sampled, x) + (padding.square().mean() if padding.shape[1] else 0.0))
+        sampled, padding = network.inverse(u, z, given)
+        apart = mmd(joined(sampled, given), joined(x, given))
+        loss = loss + design * (apart + (padding.square().mean() if padding.shape[1] else 0.0))
     return loss
 
 
@@ -232,6 +265,7 @@ class INN(Method):
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Ardizzone et al. 2019, arXiv:1808.04730", "Ren, Padilla, Malof 2020")
+    handles: ClassVar[frozenset[str]] = frozenset({"conditions"})
     finer: ClassVar[tuple[str, ...]] = ("blocks",)
     Options: ClassVar[type] = INNOptions
 
@@ -253,9 +287,10 @@ class INN(Method):
         x = blurred(x, self.step)
         if self.options.loss == "mmd":
             return bidirectional_loss(self.network, x, y, (self.options.fit_weight, 1.0, 1.0))
-        predicted, z, log_det = self.network(x)
+        u, given = self.network.targets(y)
+        predicted, z, log_det = self.network(x, given)
         log_sigma = self.network.log_sigma
-        white = (predicted - self.network.code(y)) / log_sigma.exp()
+        white = (predicted - u) / log_sigma.exp()
         log_likelihood = log_det - log_sigma.sum() - 0.5 * (white.square().sum(1) + z.square().sum(1))
         return -log_likelihood.mean()
 
@@ -267,7 +302,7 @@ class INN(Method):
             valid: pairs that are held back, likewise.
             run: trains a phase.
         """
-        self.network.code.fit(train.y)
+        self.network.code.fit(split(self.network.problem, train.y)[0])
         super().fit(train, valid, run)
 
     def phases(self) -> Iterator[Phase]:
@@ -277,11 +312,11 @@ class INN(Method):
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
-            targets = repeat_targets(self.network.code(y), n)
+            u, given = self.network.targets(repeat_targets(y, n))
 
             def draw(rows: Tensor | slice) -> Tensor:
-                z = normal(len(targets), self.network.z_dim, generator, y)[rows]
-                return self.network.inverse(targets[rows], z)[0]
+                z = normal(len(u), self.network.z_dim, generator, y)[rows]
+                return self.network.inverse(u[rows], z, given[rows])[0]
 
             x, drawn = keep_inside(draw(slice(None)), self.bounds, draw, rounds=REDRAWS * self.options.inside)
         return Proposals(x.reshape(len(y), n, -1), generated=drawn)

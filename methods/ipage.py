@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from harness.settings import setting
+from methods.conditioned import box, joined, parted, split
 from methods.inn import Bijection, BijectionOptions, bidirectional_loss
 from methods.latent import Sampling, latent_samples
 from methods.levels import nearest
@@ -99,6 +100,7 @@ class IPage(Method):
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Bi, Fung, Zhang 2023 (AAAI), arXiv:2212.01016",)
+    handles: ClassVar[frozenset[str]] = frozenset({"conditions"})
     finer: ClassVar[tuple[str, ...]] = ("blocks", "surrogate_depth")
     Options: ClassVar[type] = IPageOptions
     surrogate_error: Tensor
@@ -107,7 +109,9 @@ class IPage(Method):
         options = self.options
         self.problem, self.bounds = problem, problem.bounds
         self.network = Bijection(problem, width, options)
-        self.separate = mlp(problem.x_dim, problem.y_dim, width, options.surrogate_depth) if self._has_mlp else None
+        given = problem.condition_dim
+        inputs, outputs = problem.x_dim + given, problem.y_dim - given
+        self.separate = mlp(inputs, outputs, width, options.surrogate_depth) if self._has_mlp else None
         # A frozen copy: the state of the same network in which f_y validated best (Algorithm 1), not a second network.
         self.forward_model = None if self._has_mlp else Bijection(problem, width, options).requires_grad_(False)
         self.best_fit = math.inf
@@ -121,34 +125,42 @@ class IPage(Method):
     def forward_map(self) -> Forward:
         """The forward model that localisation goes through: to y, or to the weighted components of y.
 
-        It is given the designs that come out of x: discrete columns are searched straight through.
+        It takes designs with their conditions `(n, x_dim + c)`, and is given the designs that come out of them:
+        discrete columns are searched straight through.
         """
-        if (separate := self.separate) is not None:
-            return lambda x: separate(straight(self.problem, x))
-        network = self.forward_model
-        assert network is not None
-        return lambda x: network.code.weighted(network.predict(straight(self.problem, x)))
+        separate, network, problem = self.separate, self.forward_model, self.problem
+
+        def predicted(z: Tensor) -> Tensor:
+            x, given = parted(problem, z)
+            x = straight(problem, x)
+            if separate is not None:
+                return separate(joined(x, given))
+            assert network is not None
+            return network.code.weighted(network.predict(x, given))
+
+        return predicted
 
     def goal(self, y: Tensor) -> Tensor:
-        """What the forward model is to reach for y: `(n, y_dim)`, or the weighted components `(n, u_dim)`.
+        """What the forward model is to reach: y without its conditions, or the weighted components `(n, u_dim)`.
 
         Args:
             y: targets `(n, y_dim)`, standardised.
         """
-        code = self.network.code
-        return y if self.separate is not None else code.weighted(code(y))
+        wanted, code = split(self.problem, y)[0], self.network.code
+        return wanted if self.separate is not None else code.weighted(code(wanted))
 
     def error(self, x: Tensor, y: Tensor) -> Tensor:
-        """Squared error of designs by the forward model, mean over y, `(n,)`.
+        """Squared error of designs by the forward model, mean over what is to be reached, `(n,)`.
 
         Args:
             x: designs `(n, x_dim)`, standardised.
             y: targets `(n, y_dim)`, standardised.
         """
         if self.separate is not None:
-            return squared_error(self.separate(x), y)
+            wanted, given = split(self.problem, y)
+            return squared_error(self.separate(joined(x, given)), wanted)
         assert self.forward_model is not None
-        return self.forward_model.code.error(self.forward_model.predict(x), y)
+        return self.forward_model.error(x, y)
 
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
         """Find the components of y, then train; keep the validation error of the forward model.
@@ -158,7 +170,7 @@ class IPage(Method):
             valid: pairs that are held back, likewise.
             run: trains a phase and returns its best validation value.
         """
-        self.network.code.fit(train.y)
+        self.network.code.fit(split(self.problem, train.y)[0])
         found = [run(phase) for phase in self.phases()]
         if self.separate is not None:
             self.surrogate_error.fill_(found[0])
@@ -203,8 +215,7 @@ class IPage(Method):
             y: their targets `(b, y_dim)`, standardised.
             progress: not used.
         """
-        assert self.separate is not None
-        return squared_error(self.separate(x), y).mean()
+        return self.error(x, y).mean()
 
     def fit_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Squared error of f_y: the first half of the schedule, lambda = (1, 0, 0).
@@ -234,7 +245,7 @@ class IPage(Method):
             x: designs `(n, x_dim)`, standardised.
             y: their targets `(n, y_dim)`, standardised.
         """
-        return self.network.code.error(self.network.predict(x), y).mean()
+        return self.network.error(x, y).mean()
 
     def validate_fit(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Validation error of f_y; the best state so far becomes the forward model.
@@ -254,7 +265,8 @@ class IPage(Method):
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         lm = self.options.localise == "lm"
-        pool = distinct_searches(self.options.searches, n, len(self.bounds[0]), y.shape[1]) if lm else n
+        to_reach = self.problem.y_dim - self.problem.condition_dim
+        pool = distinct_searches(self.options.searches, n, self.problem.x_dim, to_reach) if lm else n
         targets = repeat_targets(y, pool)
         with self.stage("generation"):
             starts = self.posterior(y, pool, generator)
@@ -280,11 +292,13 @@ class IPage(Method):
         """
         drawn = n * self.options.screened
         z = latent_samples(self.options.sampling, len(y), drawn, self.network.z_dim, generator, y)
-        x = self.network.inverse(repeat_targets(self.network.code(y), drawn), z.flatten(0, 1))[0]
+        targets = repeat_targets(y, drawn)
+        u, given = self.network.targets(targets)
+        x = self.network.inverse(u, z.flatten(0, 1), given)[0]
         x = x.clamp(self.bounds[0], self.bounds[1])
         if drawn == n:
             return x
-        error = self.error(nearest(self.problem, x), repeat_targets(y, drawn)).view(len(y), drawn)
+        error = self.error(nearest(self.problem, x), targets).view(len(y), drawn)
         kept = error.topk(n, largest=False).indices.sort(1).values
         return x.view(len(y), drawn, -1).gather(1, kept[..., None].expand(-1, -1, x.shape[1])).flatten(0, 1)
 
@@ -296,29 +310,30 @@ class IPage(Method):
             starts: a design for each of them `(b * n, x_dim)`, standardised.
             generator: gives the fresh starts of Levenberg-Marquardt.
         """
-        options, bounds = self.options, self.bounds
-        codes, targets = self.network.code(targets), self.goal(targets)
+        options, problem = self.options, self.problem
+        (u, given), goal = self.network.targets(targets), self.goal(targets)
+        starts, limits = joined(starts, given), box(problem, self.bounds)
         if options.localise == "adam":
             weight = options.boundary_weight
-            x, _ = adam(
-                self.forward_map, targets, starts, bounds, steps=options.steps, rate=options.rate, boundary=weight
+            found, _ = adam(
+                self.forward_map, goal, starts, limits, steps=options.steps, rate=options.rate, boundary=weight
             )
-            return x, len(x)
+            return parted(problem, found)[0], len(found)
         linearised = linearise(self.forward_map)
-        tolerance = attainable(options.tolerance, float(self.surrogate_error), starts.shape[1], targets.shape[1])
+        tolerance = attainable(options.tolerance, float(self.surrogate_error), problem.x_dim, goal.shape[1])
 
         def solve(rows: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
             stop = options.tolerance * 1e-4
-            return levenberg_marquardt(linearised, rows, x, bounds, steps=options.steps, tolerance=stop)
+            return levenberg_marquardt(linearised, rows, x, limits, steps=options.steps, tolerance=stop)
 
         @torch.no_grad()
         def draw(rows: Tensor) -> Tensor:
-            z = normal(len(targets), self.network.z_dim, generator, targets)
-            return self.network.inverse(codes[rows], z[rows])[0]
+            z = normal(len(goal), self.network.z_dim, generator, goal)
+            return joined(self.network.inverse(u[rows], z[rows], given[rows])[0], given[rows])
 
-        x, error = solve(targets, starts)
-        x, _, searches = restart(solve, targets, x, error, draw, rounds=options.restarts, tolerance=tolerance)
-        return x, searches
+        found, error = solve(goal, starts)
+        found, _, searches = restart(solve, goal, found, error, draw, rounds=options.restarts, tolerance=tolerance)
+        return parted(problem, found)[0], searches
 
 
 class IPageLM(IPage):

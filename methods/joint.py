@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -17,6 +16,7 @@ from methods.localisation import ROWS_AT_ONCE, ROWS_ELSEWHERE
 from methods.masked_field import MaskedField
 from methods.masks import States, draw_states
 from methods.networks import REDRAWS, keep_inside, normal, repeat_targets
+from methods.path import travel
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Joint(Method):
         "Gloeckler et al. 2024, arXiv:2404.09636",
         "Lipman et al. 2023, arXiv:2210.02747",
     )
-    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "lone"})
+    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "lone", "conditions"})
     finer: ClassVar[tuple[str, ...]] = ("depth",)
     Options: ClassVar[type] = JointOptions
 
@@ -106,19 +106,11 @@ class Joint(Method):
         return torch.cat([self._carried(rows, States(given, latent)) for rows, given, latent in parts])
 
     def _carried(self, values: Tensor, states: States) -> Tensor:
-        """Midpoint rule; steps become shorter towards the end, where the paths bend most."""
-        steps = self.options.nfe // 2
-        left = [(1 - step / steps) ** 2 for step in range(steps + 1)]
 
-        def velocity(values: Tensor, left: float) -> Tensor:
-            clock = states.clock(values.new_full((1, 1), 1 - left))
-            return (self.field(values, clock) - values) / left * states.latent
+        def end(values: Tensor, time: Tensor) -> Tensor:
+            return torch.where(states.latent, self.field(values, states.clock(time)), values)
 
-        for now, then in pairwise(left):
-            half = (now + then) / 2
-            middle = values + (now - half) * velocity(values, now)
-            values = values + (now - then) * velocity(middle, half)
-        return values
+        return travel(values, end, self.options.nfe)
 
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from methods.path import fourier, usual_end
+
 BLOCKS = 16  # of y at most, entries side by side; each has the mean of its entries' times
 TIME_WAVES = 4
 
@@ -56,16 +58,5 @@ class MaskedField(nn.Module):
         h = silu(self.first(torch.cat([fourier(values, self.waves), times], 1)))
         for layer in self.hidden:
             h = h + silu(layer(h))
-        end: Tensor = self.last(h) + clock / (clock.square() + (1 - clock).square()) * values
+        end: Tensor = self.last(h) + usual_end(values, clock)
         return end
-
-
-def fourier(values: Tensor, count: int) -> Tensor:
-    """The values `(n, d)`, and their sines and cosines with 1, 2, 4, ... radians per unit: `(n, d * (1 + 2 * count))`.
-
-    Args:
-        values: `(n, d)`.
-        count: how many frequencies.
-    """
-    angles = [values * 2.0**k for k in range(count)]
-    return torch.cat([values, *(angle.sin() for angle in angles), *(angle.cos() for angle in angles)], 1)

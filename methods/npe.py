@@ -52,6 +52,7 @@ class NPE(Method):
     """
 
     groups: ClassVar[tuple[str, ...]] = ("modern",)
+    handles: ClassVar[frozenset[str]] = frozenset({"conditions"})
     references: ClassVar[tuple[str, ...]] = (
         "Papamakarios, Murray 2016, arXiv:1605.06376",
         "Greenberg et al. 2019, arXiv:1905.07488",

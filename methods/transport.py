@@ -35,6 +35,7 @@ class Transport(Method):
     """A sampler of p(x | y) that carries normal noise to designs; a subclass has `field_loss` and `carry`."""
 
     groups: ClassVar[tuple[str, ...]] = ("modern",)
+    handles: ClassVar[frozenset[str]] = frozenset({"conditions"})
     finer: ClassVar[tuple[str, ...]] = ("depth",)
     time_waves: ClassVar[int] = 0
     """Fourier features of the time."""

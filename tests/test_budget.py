@@ -30,8 +30,8 @@ from tests.plugins import install
 from tests.toys import Waves
 
 CHOSEN = [("methods", "mdn,prior"), ("tasks", "sinewave"), ("scenarios", "base"), ("protocols", "multi-target")]
-METHODS = ["mdn", "inn", "cinn", "cvae", "npe", "tandem", "na", "na-lm", "na-near", "ipage", "ipage-lm"]
-METHODS = ["mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "na-near", "ipage", "ipage-lm", "joint"]
+METHODS = ["mdn", "inn", "cinn", "cvae", "tandem", "na", "na-lm", "na-near", "ipage", "ipage-lm"]
+METHODS += ["cfm", "cfm-lm", "edm", "npe", "joint"]
 
 
 def problem(x_dim: int, y_dim: int) -> Problem:

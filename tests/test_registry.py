@@ -18,6 +18,9 @@ OWN_METHODS = {"mdn", "inn", "cinn", "cvae", "tandem", "na", "ipage", "na-lm", "
     "prior",
     "lookup",
     "kernel",
+    "cfm",
+    "cfm-lm",
+    "edm",
     "npe",
     "joint",
 }

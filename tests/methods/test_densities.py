@@ -64,7 +64,7 @@ def test_targets_of_few_dimensions_are_their_own_components(curves: Tensor) -> N
 def test_the_bijection_maps_to_as_many_components_as_asked_for(components: int, u_dim: int) -> None:
     network = Bijection(problem(3, 40), 8, INNOptions(components=components, padding=1))
     assert network.u_dim == u_dim and network.dim == max(4, u_dim + 1) and network.u_dim + network.z_dim == network.dim
-    u, z, _ = network(torch.randn(6, 3))
+    u, z, _ = network(torch.randn(6, 3), torch.empty(6, 0))
     assert u.shape == (6, u_dim) and z.shape == (6, network.z_dim)
     assert Bijection(problem(3, 2), 8, INNOptions()).u_dim == 2
 
@@ -173,7 +173,7 @@ def test_the_latent_of_the_inn_has_a_gradient() -> None:
     with seeded("inn latent"):
         network = Bijection(problem(2, 1), 8, INNOptions(blocks=2))
         x = torch.randn(32, 2)
-    _, z, _ = network(x)
+    _, z, _ = network(x, x[:, :0])
     z.square().sum().backward()
     gradients = [p.grad for p in network.parameters() if p.requires_grad and p.grad is not None]
     assert sum(float(g.abs().sum()) for g in gradients) > 1e-3
@@ -186,7 +186,7 @@ def test_the_bidirectional_loss_drops_the_terms_whose_weight_is_zero() -> None:
     with seeded("noise"):
         fit_only = bidirectional_loss(network, x, y, (2.0, 0.0, 0.0))
     with seeded("noise"):
-        predicted = network(x)[0]
+        predicted = network(x, x[:, :0])[0]
     assert fit_only.item() == pytest.approx(2 * (predicted - y).square().mean().item(), rel=1e-6)
     with seeded("noise"):
         everything = bidirectional_loss(network, x, y, (2.0, 1.0, 1.0))
@@ -271,10 +271,10 @@ def test_the_bijection_takes_x_to_y_and_z_and_back(x_dim: int, y_dim: int, paddi
     with seeded("bijection"):
         network = Bijection(problem(x_dim, y_dim), 8, options).double()
         x = torch.randn(20, x_dim).double()
-    y, z, _ = network(x)
+    y, z, _ = network(x, x[:, :0])
     assert y.shape == (20, y_dim)
     assert z.shape == (20, network.z_dim)
-    assert torch.equal(network.predict(x), y)
-    restored, pad = network.inverse(y, z)
+    assert torch.equal(network.predict(x, x[:, :0]), y)
+    restored, pad = network.inverse(y, z, x[:, :0])
     assert torch.allclose(restored, x, atol=1e-5)
     assert torch.allclose(pad, torch.zeros_like(pad), atol=1e-5)

@@ -79,14 +79,10 @@ def test_only_continuous_columns_can_leave_the_range() -> None:
         (INN, INNOptions(blocks=2)),
         (CFM, CFMOptions()),
         (EDM, EDMOptions()),
-    ],
-    ids=["mdn", "cinn", "cvae", "inn", "cfm", "edm"],
         (NPE, NPEOptions(transforms=2)),
-    ],
-    ids=["mdn", "cinn", "cvae", "inn", "npe"],
         (Joint, JointOptions()),
     ],
-    ids=["mdn", "cinn", "cvae", "inn", "joint"],
+    ids=["mdn", "cinn", "cvae", "inn", "cfm", "edm", "npe", "joint"],
 )
 def test_what_the_generative_methods_draw_is_valid(kind: type, options: object) -> None:
     with seeded("build"):

@@ -184,7 +184,9 @@ def test_the_forward_model_of_ipage_with_a_network_of_its_own_is_that_network() 
 def test_ipage_starts_its_search_at_the_inverse_of_latent_samples(name: str) -> None:
     made = trained(f"{name}[steps=0,restarts=0,sampling=srs,screened=1]", 3, 1)
     z = torch.randn(6, 5, made.method.network.z_dim, generator=Generator().manual_seed(0))
-    starts = made.method.network.inverse(made.targets.repeat_interleave(5, 0), z.flatten(0, 1))[0].detach()
+    starts = made.method.network.inverse(made.targets.repeat_interleave(5, 0), z.flatten(0, 1), z.flatten(0, 1)[:, :0])[
+        0
+    ].detach()
     starts = starts.clamp(*made.problem.bounds)
     assert torch.allclose(made.propose(5).x, starts.view(6, 5, 3), atol=1e-6)
 
@@ -194,7 +196,9 @@ def test_ipage_localises_the_latent_samples_that_its_forward_model_likes_best(na
     made = trained(f"{name}[steps=0,restarts=0,sampling=srs,screened=3]", 3, 1)
     z = torch.randn(6, 15, made.method.network.z_dim, generator=Generator().manual_seed(0))
     targets = made.targets.repeat_interleave(15, 0)
-    starts = made.method.network.inverse(targets, z.flatten(0, 1))[0].detach().clamp(*made.problem.bounds)
+    starts = (
+        made.method.network.inverse(targets, z.flatten(0, 1), targets[:, :0])[0].detach().clamp(*made.problem.bounds)
+    )
     error = made.method.error(starts, targets).view(6, 15)
     found = made.propose(5)
     assert torch.allclose(found.believed.sort(1).values, error.sort(1).values[:, :5], atol=1e-5)
@@ -253,5 +257,5 @@ def test_ipage_searches_on_the_state_that_it_was_told_to(state):
     assert all(torch.equal(last[name], kept[name]) for name in last) == (state == "last")
     model = made.method.forward_model
     with torch.no_grad():
-        error = model.code.error(model.predict(made.valid.x), made.valid.y).mean()
+        error = model.error(made.valid.x, made.valid.y).mean()
     assert float(made.method.surrogate_error) == pytest.approx(float(error), rel=1e-4)

@@ -17,7 +17,7 @@ from harness.contracts import Condition, Family, Task
 from harness.metrics import METRICS, errors
 from harness.plan import specification
 from harness.questions import Question
-from harness.registry import build_method, build_scenario, build_task
+from harness.registry import build_method, build_scenario, build_task, discover, get
 from harness.resimulation import resimulate
 from harness.scenarios.conditions import BEYOND, FIXED, HOLE, REGIONS, SEEN, Conditions
 from harness.selection import select
@@ -169,10 +169,16 @@ def test_a_task_without_conditions_and_a_hole_behind_the_end_are_refused_in_word
     assert Conditions().refusal(Lever()) is None
 
 
-HANDLING = ["cinn", "cvae", "kernel", "lookup", "mdn", "na", "na-lm", "na-near", "tandem"]
+HANDLING = sorted(name for name in discover("methods") if "conditions" in get("methods", name).load().handles)
+VARIANTS = ["inn[coupling=spline,padding=1]", "inn[loss=mmd]", "mdn[augment=surrogate]", "ipage[surrogate=mlp]"]
 
 
-@pytest.mark.parametrize("name", HANDLING)
+def test_all_methods_of_ours_handle_conditions():
+    ours = {name for name, plugin in discover("methods").items() if plugin.distribution == "inverse-harness"}
+    assert set(HANDLING) >= ours
+
+
+@pytest.mark.parametrize("name", [*(name for name in HANDLING if name != "prior"), *VARIANTS])
 def test_a_method_that_handles_conditions_heeds_them(name):
     scenario = build_scenario(spec("scenarios", "conditions[width=0,beyond=1]"))
     task = scenario.task(Lever())
