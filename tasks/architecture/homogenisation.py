@@ -84,6 +84,23 @@ def youngs_modulus(stiffness: Tensor) -> Tensor:
     return _condense(stiffness, 1)[:, 0, 0]
 
 
+def modulus_along(stiffness: Tensor, angle: Tensor) -> Tensor:
+    """Young's modulus `(n,)` along a direction, while all but the strain along it is free: 1 / (s . C^-1 s).
+
+    s = (cos^2, sin^2, cos sin) is the stress (xx, yy, xy) of a unit pull along the direction.
+
+    Args:
+        stiffness: C `(n, 3, 3)` for the strains (xx, yy, 2 xy).
+        angle: of the direction to x, in radians, `(n,)`.
+
+    >>> isotropic = torch.tensor([[[9.0, 3.0, 0.0], [3.0, 9.0, 0.0], [0.0, 0.0, 3.0]]], dtype=torch.float64) / 8
+    >>> round(modulus_along(isotropic, torch.tensor([0.7], dtype=torch.float64)).item(), 12)
+    1.0
+    """
+    stress = torch.stack([angle.cos().square(), angle.sin().square(), angle.cos() * angle.sin()], -1)
+    return 1 / (stress * torch.linalg.solve(stiffness, stress)).sum(-1)
+
+
 def _reduce(modulus: Tensor, assembly: Assembly, merges: Iterable[Merge]) -> Tensor:
     whole = _four_by_four(modulus).unflatten(0, (-1, len(assembly.parts))) @ assembly.parts
     blocks = _condense(whole.unflatten(1, (assembly.unknowns, assembly.unknowns)), assembly.kept)

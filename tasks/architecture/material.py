@@ -1,4 +1,4 @@
-"""From pixel values to the effective Young's modulus: the material law of a pixel and the forward model."""
+"""From pixel values to the effective stiffness and Young's modulus: the material law of a pixel, the forward model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,17 @@ def forward(x: Tensor, divisions: int = 1) -> Tensor:
         x: pixels `(n, 1024)`, [ix, iy] row by row.
         divisions: elements on a side of each pixel.
     """
+    return youngs_modulus(stiffness(x, divisions))[:, None]
+
+
+def stiffness(x: Tensor, divisions: int = 1) -> Tensor:
+    """C `(n, 3, 3)` of finite designs for the strains (xx, yy, 2 xy), float64, in quarters of the solid's modulus.
+
+    Args:
+        x: pixels `(n, 1024)`, [ix, iy] row by row.
+        divisions: elements on a side of each pixel.
+    """
     modulus = pixel_modulus(x.to(torch.float64)).reshape(len(x), PIXELS, PIXELS)
     for axis in (1, 2):
         modulus = modulus.repeat_interleave(divisions, axis)
-    return youngs_modulus(effective_stiffness(modulus))[:, None]
+    return effective_stiffness(modulus)

@@ -1,6 +1,7 @@
-"""Many designs and their y: simulated once, by parallel processes that are fed block by block, and kept.
+"""Many designs and their stiffness: simulated once, by parallel processes that are fed block by block, and kept.
 
-Each block is kept as soon as it is there, so that what is interrupted goes on where it was.
+One simulation gives the modulus along every direction. Each block is kept as soon as it is there, so that what is
+interrupted goes on where it was.
 """
 
 from __future__ import annotations
@@ -22,18 +23,30 @@ from tqdm import tqdm
 from harness import cache_folder
 from harness.cores import usable_cores
 from tasks.architecture.designs import BLOCK, block
-from tasks.architecture.material import PIXELS, forward
+from tasks.architecture.material import PIXELS, stiffness
 from tasks.workers import Failed, Workers
 
 SOURCES = ("designs.py", "homogenisation.py", "material.py")  # all that decides about the numbers
 WORKER = "tasks.architecture.pairs:simulated"
 DESIGN_NUMBERS = PIXELS**2 // 64  # float64 numbers with the bits of a design
+ENTRIES = 9  # of the stiffness, 3 x 3
+
+UNCACHED = 200  # pairs up to which reading them from a cache is not worth it: a second of one core
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
+def are_kept(n: int) -> bool:
+    """Whether so many pairs are kept in the cache, once they are made.
+
+    Args:
+        n: how many.
+    """
+    return n > UNCACHED
+
+
 def load(n: int, seed: int, compute: Callable[[int, int, Path], Arrays]) -> Arrays:
-    """The designs, bit-packed, and y of `compute(n, seed, blocks)`, from the cache where they are there.
+    """The designs, bit-packed, and the stiffness of `compute(n, seed, blocks)`, from the cache where they are there.
 
     Args:
         n: how many designs.
@@ -42,7 +55,7 @@ def load(n: int, seed: int, compute: Callable[[int, int, Path], Arrays]) -> Arra
             blocks.
 
     Returns:
-        Designs `(n, 128)`, uint8, eight pixels a byte, and their y `(n, 1)`, float64.
+        Designs `(n, 128)`, uint8, eight pixels a byte, and their stiffness `(n, 9)`, float64, row by row.
 
     Raises:
         UsageError: the cache cannot be written.
@@ -71,7 +84,7 @@ def key(n: int, seed: int) -> str:
 
 
 def generate(n: int, seed: int, blocks: Path | None = None, workers: int | None = None) -> Arrays:
-    """Designs `(n, 128)`, eight pixels a byte, and their y `(n, 1)`: the same whatever the number of workers.
+    """Designs `(n, 128)`, eight pixels a byte, and their stiffness `(n, 9)`: the same whatever the number of workers.
 
     Args:
         n: how many.
@@ -105,14 +118,14 @@ def generate(n: int, seed: int, blocks: Path | None = None, workers: int | None 
 
 
 def simulated(question: np.ndarray) -> np.ndarray:
-    """In a worker: the designs of a block, their bits as numbers, and their y: `(BLOCK, 17)`, float64.
+    """In a worker: the designs of a block, their bits as numbers, and their stiffness: `(BLOCK, 25)`, float64.
 
     Args:
         question: seed of the designs and number of the block `(2,)`.
     """
     x = block(*question.tolist())
-    y = forward(torch.from_numpy(x)).numpy()
-    return np.concatenate([np.packbits(x, axis=1).view(np.float64), y], 1)
+    found = stiffness(torch.from_numpy(x)).flatten(1).numpy()
+    return np.concatenate([np.packbits(x, axis=1).view(np.float64), found], 1)
 
 
 def _finished(blocks: Path) -> list[np.ndarray]:
@@ -121,7 +134,7 @@ def _finished(blocks: Path) -> list[np.ndarray]:
     with cache_folder.writable(blocks), blocks.open("a+b") as stream:
         stream.seek(end := 0)
         with suppress(EOFError, ValueError):
-            while (block := np.load(stream, allow_pickle=False)).shape == (BLOCK, DESIGN_NUMBERS + 1):
+            while (block := np.load(stream, allow_pickle=False)).shape == (BLOCK, DESIGN_NUMBERS + ENTRIES):
                 found.append(block)
                 end = stream.tell()
         stream.truncate(end)
@@ -137,21 +150,23 @@ def _read(path: Path) -> Arrays | None:
     """What the file holds; None where there is none or it is damaged."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            designs, y, digest = stored["designs"], stored["y"], str(stored["digest"])
+            designs, entries, digest = stored["designs"], stored["stiffness"], str(stored["digest"])
     except FileNotFoundError:
         return None
     except (BadZipFile, EOFError, KeyError, ValueError):
         digest = ""
-    if digest and digest == _digest(designs.tobytes(), y.tobytes()):
-        return designs, y
+    if digest and digest == _digest(designs.tobytes(), entries.tobytes()):
+        return designs, entries
     cache_folder.warn_damaged(path)
     return None
 
 
 def _write(path: Path, arrays: Arrays) -> None:
-    designs, y = arrays
+    designs, entries = arrays
     content = io.BytesIO()
-    np.savez(content, designs=designs, y=y, digest=np.array(_digest(designs.tobytes(), y.tobytes())))
+    np.savez(
+        content, designs=designs, stiffness=entries, digest=np.array(_digest(designs.tobytes(), entries.tobytes()))
+    )
     cache_folder.write(path, content.getvalue())
 
 

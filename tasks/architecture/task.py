@@ -13,10 +13,11 @@ from torch import Generator, Tensor
 
 from harness.contracts import Kind, Pairs, Task
 from tasks.architecture.designs import draw
+from tasks.architecture.directions import Directions
+from tasks.architecture.homogenisation import youngs_modulus
 from tasks.architecture.material import PIXELS, forward
-from tasks.architecture.pairs import Arrays, generate, load
+from tasks.architecture.pairs import are_kept, generate, load
 
-UNCACHED = 200  # pairs up to which reading them from a cache is not worth it: a second of one core
 ROUNDING = 1e-5  # of a standardised float32 pixel: not a design that has left the box
 
 
@@ -67,18 +68,29 @@ class Architecture(Task):
             n: how many.
             generator: its next number is the seed of the designs.
         """
-        if n <= UNCACHED:
+        if not are_kept(n):
             return self.draw(n, generator)
-        designs, y = self._cached(n, generator)
-        x = torch.from_numpy(np.unpackbits(designs, axis=1))
-        return Pairs(x.to(generator.device, torch.float64), torch.from_numpy(y).to(generator.device))
+        x, stiffness = self.solved(n, generator)
+        return Pairs(x, youngs_modulus(stiffness)[:, None])
 
     def prepare(self, n: int, generator: Generator) -> None:
-        if n > UNCACHED:
-            self._cached(n, generator)
+        if are_kept(n):
+            load(n, _seed(generator), generate)
 
-    def _cached(self, n: int, generator: Generator) -> Arrays:
-        return load(n, _seed(generator), generate)
+    def solved(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """The designs of `pairs` `(n, 1024)` and their stiffness `(n, 3, 3)`, from the cache.
+
+        Args:
+            n: how many.
+            generator: its next number is the seed of the designs.
+        """
+        designs, entries = load(n, _seed(generator), generate)
+        x = torch.from_numpy(np.unpackbits(designs, axis=1)).to(generator.device, torch.float64)
+        return x, torch.from_numpy(entries).to(generator.device).unflatten(1, (3, 3))
+
+    @property
+    def family(self) -> Directions:
+        return Directions(self)
 
     def simulate(self, x: Tensor) -> Tensor:
         return self._simulate(x)

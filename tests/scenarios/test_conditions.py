@@ -22,6 +22,7 @@ from harness.resimulation import resimulate
 from harness.scenarios.conditions import BEYOND, FIXED, HOLE, REGIONS, SEEN, Conditions
 from harness.selection import select
 from harness.settings import DataSettings, Schedule
+from tasks.architecture import Architecture
 from tasks.ballistics import MASS, Ballistics, BallisticsOptions
 from tasks.robotic_arm import RoboticArm, RoboticArmOptions
 from tasks.shell import SILICA, Shell, permittivities, scattering_efficiency
@@ -39,6 +40,7 @@ FAMILIES = {
     "ballistics by the grid": Ballistics(BallisticsOptions(simulator="grid")),
     "robotic_arm": RoboticArm(),
     "shell": Shell(),
+    "architecture": Architecture(),
     "robotic_arm of Kruse": RoboticArm(RoboticArmOptions(convention="kruse")),
 }
 
@@ -56,7 +58,7 @@ def test_with_the_fixed_values_a_family_is_the_task(task):
     assert family.fixed_target == (*task.fixed_target, *fixed[0].tolist())
     assert torch.equal(family.sample_prior(7, Generator().manual_seed(1)), designs_of(task))
     low, high = family.conditions
-    assert bool(((low < fixed) & (fixed < high)).all())
+    assert bool(((low <= fixed) & (fixed <= high)).all())
 
 
 def designs_of(task: Task):

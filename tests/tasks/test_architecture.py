@@ -14,9 +14,14 @@ from torch import Generator
 
 from harness.cache_folder import VARIABLE
 from harness.errors import UsageError
-from tasks.architecture import Architecture, pairs, task
+from tasks.architecture import Architecture, directions, pairs, task
 from tasks.architecture.designs import BLOCK, GROUPS, block, draw, smooth_fields, symmetrised, thresholded
-from tasks.architecture.homogenisation import effective_stiffness, element_stiffness, youngs_modulus
+from tasks.architecture.homogenisation import (
+    effective_stiffness,
+    element_stiffness,
+    modulus_along,
+    youngs_modulus,
+)
 from tasks.architecture.material import SOLID, VOID, pixel_modulus
 from tasks.workers import Workers
 
@@ -328,7 +333,7 @@ def test_few_pairs_are_prior_draws_and_touch_no_cache(store):
 
 def _many_pairs(connection, folder):
     os.environ[VARIABLE] = folder  # the server that forks may have started with another environment
-    task.UNCACHED = 0
+    pairs.UNCACHED = 0
     connection.send(TASK.pairs(130, Generator().manual_seed(4)).y.tolist())
 
 
@@ -344,7 +349,7 @@ def test_many_pairs_are_the_same_from_workers_of_a_daemonic_process_from_the_cac
     process.join()
     assert [path.suffix for path in sorted(store.iterdir())] in ([".npz"], [".lock", ".npz"])
 
-    monkeypatch.setattr(task, "UNCACHED", 0)
+    monkeypatch.setattr(pairs, "UNCACHED", 0)
     monkeypatch.setattr(task, "generate", None)
     found = TASK.pairs(130, Generator().manual_seed(4))
     assert found.x.dtype == found.y.dtype == torch.float64 and found.y.tolist() == y
@@ -353,13 +358,14 @@ def test_many_pairs_are_the_same_from_workers_of_a_daemonic_process_from_the_cac
 
     seed = int(torch.randint(2**62, (), generator=Generator().manual_seed(4)))
     alone = pairs.generate(130, seed, workers=1)
-    assert np.array_equal(np.unpackbits(alone[0], axis=1), found.x) and np.array_equal(alone[1], found.y)
+    assert np.array_equal(np.unpackbits(alone[0], axis=1), found.x)
+    assert np.array_equal(youngs_modulus(torch.from_numpy(alone[1]).reshape(-1, 3, 3)), found.y[:, 0])
 
 
 def test_what_is_prepared_is_what_the_cells_find(store, monkeypatch):
     TASK.prepare(5, Generator().manual_seed(4))
     assert not store.exists()
-    monkeypatch.setattr(task, "UNCACHED", 0)
+    monkeypatch.setattr(pairs, "UNCACHED", 0)
     TASK.prepare(70, Generator().manual_seed(4))
     monkeypatch.setattr(task, "generate", None)
     assert torch.equal(TASK.pairs(70, Generator().manual_seed(4)).x, designs(70, seed=4))
@@ -392,7 +398,7 @@ def test_a_worker_that_ends_is_an_error(monkeypatch):
 
 def computed(n, seed, blocks=None):
     random = np.random.default_rng(seed)
-    return random.integers(256, size=(n, 128), dtype=np.uint8), random.random((n, 1))
+    return random.integers(256, size=(n, 128), dtype=np.uint8), random.random((n, 9))
 
 
 def test_the_cache_computes_once_and_gives_back_what_it_was_given(store):
@@ -441,7 +447,7 @@ def test_what_fails_leaves_nothing_behind(store):
     with pytest.raises(KeyboardInterrupt):
         pairs.load(4, 1, fails)
     assert not list(store.glob("*.npz")) and not list(store.glob("*.part"))
-    assert pairs.load(4, 1, computed)[1].shape == (4, 1)
+    assert pairs.load(4, 1, computed)[1].shape == (4, 9)
 
 
 def test_a_folder_that_cannot_be_written_names_the_way_out(tmp_path, monkeypatch):
@@ -458,6 +464,45 @@ def test_the_key_depends_on_number_seed_source_and_libraries(monkeypatch):
     monkeypatch.setattr(torch, "__version__", "0")
     keys.add(pairs.key(4, 1))
     assert len(keys) == 5
+
+
+def test_the_modulus_along_a_direction_is_that_of_the_rotated_cell():
+    x = designs(20)
+    found = stiffness(x)
+    directions = torch.tensor([[0.0], [90.0]], dtype=torch.float64).expand(2, 20)
+    along, across = (modulus_along(found, angle.deg2rad()) for angle in directions)
+    torch.testing.assert_close(along, youngs_modulus(found), rtol=1e-12, atol=0)
+    turned = x.reshape(-1, 32, 32).rot90(1, (1, 2)).reshape(len(x), -1)
+    torch.testing.assert_close(across, TASK.simulate(turned)[:, 0], rtol=1e-10, atol=0)
+    laminate = torch.zeros(1, 32, 32, dtype=torch.float64)
+    laminate[:, :, ::2] = 1  # layers along x
+    angle = 0.6
+    compliance = torch.linalg.inv(stiffness(laminate.reshape(1, -1)))[0]
+    c, s = math.cos(angle), math.sin(angle)
+    turn = torch.tensor([[c * c, s * s, c * s], [s * s, c * c, -c * s], [-2 * c * s, 2 * c * s, c * c - s * s]])
+    expected = 1 / (turn.double() @ compliance @ turn.double().T)[0, 0]
+    found = modulus_along(stiffness(laminate.reshape(1, -1)), torch.tensor([angle], dtype=torch.float64))
+    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_pairs_of_other_directions_are_not_simulated_again(store, monkeypatch):
+    monkeypatch.setattr(pairs, "UNCACHED", 0)
+    family = TASK.family
+    family.prepare(70, Generator().manual_seed(4))
+    monkeypatch.setattr(task, "generate", None)
+    found = family.pairs(70, Generator().manual_seed(4))
+    assert torch.equal(found.x, designs(70, seed=4)) and float(found.y[:, 1].std()) > 20
+    direction = torch.full((70, 1), 37.0, dtype=torch.float64)
+    expected = TASK.family.simulate(found.x, direction)
+    monkeypatch.setattr(directions, "stiffness", None)
+    torch.testing.assert_close(family.simulate(found.x, direction), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(family.simulate(found.x, found.y[:, 1:]), found.y[:, :1], rtol=1e-12, atol=0)
+    monkeypatch.undo()
+    mixed = torch.cat([designs(2, seed=9), found.x[:1], grey(1), torch.full((1, 1024), math.nan, dtype=torch.float64)])
+    torch.testing.assert_close(
+        family.simulate(mixed, direction[:5]), TASK.family.simulate(mixed, direction[:5]), equal_nan=True
+    )
+    assert family.simulate(mixed, direction[:5])[:, 0].isnan().tolist() == [False, False, False, False, True]
 
 
 def test_a_sketch_has_x_to_the_right():
