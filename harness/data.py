@@ -182,20 +182,21 @@ def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -
     held = held_back(len(pairs.x))
     train, valid = Pairs(pairs.x[held:], pairs.y[held:]), Pairs(pairs.x[:held], pairs.y[:held])
     if settings.targets_from == "validation":
-        y = valid.y[: settings.targets]
+        asked = Pairs(valid.x[: settings.targets], valid.y[: settings.targets])
     else:
-        y = task.draw(settings.targets, _stream("targets", settings)).y
+        asked = task.draw(settings.targets, _stream("targets", settings))
     fixed = torch.tensor([task.fixed_target], dtype=torch.float64)
 
-    def ask(name: str, y: Tensor) -> Targets:
-        return scenario.ask(task, train, Targets(_scored(task, y), y), _stream(f"scenario {name}", settings))
+    def ask(name: str, y: Tensor, designs: Tensor | None) -> Targets:
+        targets = Targets(_scored(task, y), y, designs=designs)
+        return scenario.ask(task, train, targets, _stream(f"scenario {name}", settings))
 
     seen_train, seen_valid = scenario.data(task, train, valid, _stream("scenario", settings))
     return Dataset(
         train=seen_train,
         valid=seen_valid,
-        targets=ask("targets", y),
-        fixed=ask("fixed", fixed),
+        targets=ask("targets", asked.y, asked.x),
+        fixed=ask("fixed", fixed, None),
         x_scale=Standardisation.of(seen_train.x).only(kinds.scaled(task.kinds, task.x_dim)),
         y_scale=Standardisation.of(seen_train.y),
         known_y=train.y,

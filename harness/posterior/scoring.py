@@ -92,21 +92,9 @@ def refusal(task: Task, data: Dataset) -> str:
 
 def _posing(task: Task, data: Dataset, tolerance: float, effort: Effort) -> Posing:
     targets = torch.cat([data.fixed.y, data.targets.y[: effort.targets]])
-    designs = None if bool(discrete(task.kinds, task.x_dim).any()) else behind(task, data)
-    known = None if designs is None else designs[: effort.targets]
+    designs = data.targets.designs
+    known = None if designs is None or bool(discrete(task.kinds, task.x_dim).any()) else designs[: effort.targets]
     return Posing(task, Likelihood(targets, data.y_variance, tolerance), known, Generator(), effort)
-
-
-def behind(task: Task, data: Dataset) -> Tensor | None:
-    """The designs behind the targets `(targets, x_dim)`, drawn as `harness.data` does; None where these are others."""
-    settings, y = data.settings, data.targets.y
-    if settings.targets_from == "validation":
-        pairs = data.valid
-    else:
-        seed = derive("data", "targets", settings.data_seed)
-        pairs = task.draw(settings.targets, Generator().manual_seed(seed))
-    same = len(pairs.y) >= len(y) and torch.equal(pairs.y[: len(y)], y)
-    return pairs.x[: len(y)] if same else None
 
 
 def _compared(
@@ -176,7 +164,7 @@ def _calibrated(task: Task, data: Dataset, proposals: Proposals, seed: int) -> t
         return None, "proposals are ranked, so that they are no draws"
     if not bool(continuous.any()):
         return None, "no coordinate of x is continuous"
-    designs = behind(task, data)
+    designs = data.targets.designs
     if designs is None:
         return None, "the designs behind the targets are not known"
     if int(proposals.targets.isfinite().all(-1).any(1).sum()) < FEWEST:

@@ -23,6 +23,7 @@ from harness.reporting.numbers import deviation, number, printed, share
 from harness.reporting.published import Published, find
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
+from harness.scenarios.contract import Targets
 from harness.settings import Sizes, setting
 
 TRIALS = (25, 50, 100, 200)
@@ -39,7 +40,9 @@ class Reference:
     """Which reference is meant."""
 
     tolerance: float = setting(
-        0.02, help="tau: how far y may be off in each entry, in its standard deviations", above=0
+        0.02,
+        help="tau: how far y may be off in each entry, in its standard deviations; of noisy targets it is the noise",
+        above=0,
     )
     targets: int = setting(50, help="targets besides y*; fewer where simulations take long", least=1)
 
@@ -81,7 +84,8 @@ class Posterior(Protocol):
             targets=targets.answer.x,
             exchangeable=not (targets.answer.ranked or targets.answer.pooled),
         )
-        settings = Settings(options.tolerance, options.targets, options.repeats, options.trials)
+        tolerance = likelihood_of(material, options)
+        settings = Settings(tolerance, options.targets, options.repeats, options.trials)
         return scores(material.task, material.data, proposals, settings)
 
     def refusal(self, sizes: Sizes | None = None) -> str | None:
@@ -105,17 +109,28 @@ class Posterior(Protocol):
         return {"coverage": Shown(_coverage, place=72)}
 
 
+def likelihood_of(material: Material, options: Reference) -> float:
+    """Deviation of the normal likelihood, in that of each y: of the noise on the targets, or the tolerance without any.
+
+    Args:
+        material: whose targets may be noisy.
+        options: the tolerance.
+    """
+    return material.data.targets.noise or options.tolerance
+
+
 def asks_otherwise(*answers: Answered) -> bool:
-    """Whether a scenario asks something else, such as noisy targets, whose posterior is another one.
+    """Whether a scenario asks something whose posterior is not known, such as targets that cannot be reached.
 
     Args:
         *answers: to the questions of this protocol.
     """
-    return any(bool(each.targets.views) or not _as_they_are(each) for each in answers)
+    targets = [each.targets for each in answers]
+    return any(not each.noise and (bool(each.views) or not _as_they_are(each)) for each in targets)
 
 
-def _as_they_are(answered: Answered) -> bool:
-    y, shown = answered.targets.y, answered.targets.shown
+def _as_they_are(targets: Targets) -> bool:
+    y, shown = targets.y, targets.shown
     return bool(((y == shown) | (y.isnan() & shown.isnan())).all())
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from harness.posterior.results import Picture, Scores
 from harness.protocols.contract import Material, Protocol, Question, Shown
-from harness.protocols.posterior import Posterior, Reference, asks_otherwise
+from harness.protocols.posterior import Posterior, Reference, asks_otherwise, likelihood_of
 from harness.protocols.shared import in_repeats, many, single
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings, unit_of
 from harness.reporting.groups import Group
@@ -34,12 +34,12 @@ class PosteriorFigures(Protocol):
         from harness.posterior.scoring import reference_of, refusal
 
         task, data, options = material.task, material.data, self.options
-        fixed, many = material.answers["fixed"], material.answers["targets"]
-        if refusal(task, data) or asks_otherwise(many, fixed):
+        fixed, targets = material.answers["fixed"], material.answers["targets"]
+        if refusal(task, data) or asks_otherwise(targets, fixed):
             return None
         (x,) = in_repeats(fixed.answer.x, fixed, 1, material.seed)
-        counts = len(x), many.answer.x.shape[1]
-        reference, _ = reference_of(task, data, counts, options.tolerance, options.targets)
+        counts = len(x), targets.answer.x.shape[1]
+        reference, _ = reference_of(task, data, counts, likelihood_of(material, options), options.targets)
         return picture(task, data, reference, x)
 
     def figures(self) -> dict[str, Shown[Figure]]:

@@ -42,6 +42,12 @@ class Targets:
     """What a method is given `(m, y_dim)`; an entry that is NaN is not known, and only for methods that handle gaps."""
     views: Mapping[str, View] = field(default_factory=dict)
     """Further ways to score, by name: the scenario's own table shows each."""
+    designs: Tensor | None = None
+    """The designs behind them `(m, x_dim)`, as they were drawn from the prior; None where they are not known or not
+    such draws. Only the harness sees them, to tell whether proposals are calibrated."""
+    noise: float = 0.0
+    """The deviation of normal noise on each y, in that of the y over the known pairs: the posterior is then that of
+    noisy y."""
 
 
 class Scenario:

@@ -39,7 +39,8 @@ class Noise(Scenario):
         noise = self._noise(targets.y, known.y.std(0), generator)
         level = self.options.sd**2
         views = {"noisy y": View(targets.y + noise, level=level), "true y": View(targets.y)}
-        return Targets(targets.y + noise, targets.shown + noise.nan_to_num(), views)
+        shown = targets.shown + noise.nan_to_num()
+        return Targets(targets.y + noise, shown, views, targets.designs, self.options.sd)
 
     def _noisy(self, pairs: Pairs, scale: Tensor, generator: Generator) -> Pairs:
         if self.options.sd == 0:

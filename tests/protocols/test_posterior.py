@@ -12,15 +12,15 @@ from torch import Generator
 
 from harness import data
 from harness.cache_folder import VARIABLE
-from harness.contracts import Proposals
+from harness.contracts import Proposals, Task
 from harness.posterior.results import Scores
-from harness.posterior.scoring import behind
 from harness.protocols.contract import Material
 from harness.protocols.posterior import ITSELF, PRIOR, Posterior
 from harness.protocols.posterior_figures import PosteriorFigures
 from harness.reporting import drawn, grouped, render
 from harness.reporting.report import page
 from harness.scenarios.noise import Noise
+from harness.scenarios.shift import Shift
 from harness.settings import DataSettings, Sizes
 from tasks.sinewave import Sinewave
 from tests import results
@@ -123,12 +123,14 @@ def test_invalid_proposals_are_left_out_and_where_few_are_left_there_is_no_numbe
     assert none.valid == 0 and none.own.mmd is None and none.own.recall[-1] is None and none.own.modes is None
 
 
-def test_the_designs_behind_the_targets_are_found_again(toy):
-    assert torch.equal(toy.task.simulate(behind(toy.task, toy.data)), toy.data.targets.y)
+def test_the_designs_behind_the_targets_are_kept(toy):
+    assert torch.equal(toy.task.simulate(toy.data.targets.designs), toy.data.targets.y)
     held = replace(SETTINGS, targets_from="validation")
     validation = data.draw(toy.task, held)
-    assert torch.equal(behind(toy.task, validation), validation.valid.x[:30])
-    assert behind(toy.task, replace(toy.data, targets=toy.data.fixed)) is None
+    assert torch.equal(validation.targets.designs, validation.valid.x[:30]) and toy.data.fixed.designs is None
+    other = Toy(toy.task, SETTINGS)
+    other.data = replace(toy.data, targets=replace(toy.data.targets, designs=None))
+    assert "not known" in score(other, toy.task.solutions).uncalibrated
 
 
 def test_the_score_does_not_depend_on_what_was_kept(toy, of_exact, tmp_path, monkeypatch):
@@ -155,10 +157,48 @@ def test_small_sizes_are_scored_as_far_as_they_go():
 
 
 def test_a_scenario_that_asks_something_else_has_no_scores(toy):
-    noisy = data.draw(toy.task, SETTINGS, Noise())
     other = Toy(toy.task, SETTINGS)
-    other.data = noisy
-    assert score(other, toy.task.solutions) is None
+    other.data = data.draw(toy.task, SETTINGS, Shift())
+    assert score(other, exactly(other)) is None
+
+
+class Even(Task):
+    """y = x, evenly spread between 0 and 1."""
+
+    x_dim, y_dim, fixed_target = 1, 1, (0.5,)
+    bounds = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+
+    def sample_prior(self, n, generator):
+        return torch.rand(n, 1, generator=generator, dtype=torch.float64)
+
+    def simulate(self, x):
+        return x.clone()
+
+    def in_support(self, x):
+        return ((x >= 0) & (x <= 1)).all(-1)
+
+
+@pytest.mark.parametrize("width", [0.2, 1.0, 3.0])
+def test_the_posterior_of_noisy_targets_is_as_wide_as_their_noise(width):
+    """With y = x it is normal about the noisy y, cut off where the prior is."""
+    settings = replace(SETTINGS, targets=1000)
+    noisy = Toy(Even(), settings)
+    noisy.data = data.draw(noisy.task, settings, Noise(Noise.Options(sd=0.3)))
+    deviation = width * 0.3 * float(noisy.data.known_y.std())
+
+    def solutions(y, n, generator):
+        low, high = (torch.special.ndtr((limit - y) / deviation) for limit in (0.0, 1.0))
+        share = low + (high - low) * torch.rand(len(y), n, generator=generator, dtype=torch.float64)
+        return (y + deviation * torch.special.ndtri(share)).clamp(0, 1)[..., None]
+
+    found = score(noisy, solutions)
+    assert found.reference.tolerance == 0.3 and not found.uncalibrated
+    if width == 1:
+        assert found.own.mmd < 2 * found.floor.mmd and found.own.c2st_targets == pytest.approx(0.5, abs=0.06)
+        assert found.calibration.ks < 1.3 * found.calibration.ks_chance and found.calibration.error < 0.02
+    else:
+        assert found.own.mmd > 2 * found.floor.mmd and found.own.c2st_targets > 0.6
+        assert found.calibration.ks > 1.3 * found.calibration.ks_chance and found.calibration.error > 0.03
 
 
 def test_a_task_with_conditions_says_why_it_has_none():
