@@ -94,7 +94,8 @@ def chosen(pairs: Pairs, phase: Phase, part: str) -> Pairs:
         ValueError: there are none.
     """
     known = {name: ~rows.isnan().any(1) for name, rows in (("x", pairs.x), ("y", pairs.y))}
-    wanted = {"pairs": ("x", "y"), "x": ("x",), "y": ("y",), "any": ()}[phase.rows]
+    known["some of y"] = ~pairs.y.isnan().all(1)
+    wanted = {"pairs": ("x", "y"), "partial": ("x", "some of y"), "x": ("x",), "y": ("y",), "any": ()}[phase.rows]
     rows = torch.ones(len(pairs.x), dtype=torch.bool, device=pairs.x.device)
     for name in wanted:
         rows &= known[name]

@@ -17,7 +17,7 @@ class _Stored(Method):
     """A baseline that keeps the training pairs and learns nothing."""
 
     groups: ClassVar[tuple[str, ...]] = ("baselines",)
-    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "conditions"})
+    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "partial", "conditions"})
     trainable: ClassVar[bool] = False
 
     def build(self, problem: Problem, width: int) -> None:
@@ -40,7 +40,7 @@ class Prior(_Stored):
 class Lookup(_Stored):
     """Look the answer up: the training designs whose y is nearest to the target, nearest first.
 
-    Where entries of a target are not known, nearest in the others.
+    Where entries of a target or of a training y are not known, nearest in the others, mean over them.
     """
 
     dtype: ClassVar[torch.dtype] = torch.float64  # single precision cannot tell y apart that are closer than 1e-7
@@ -68,14 +68,23 @@ class Lookup(_Stored):
             targets, others = y[:, known], self.y[:, known]
         values, rows = y.new_empty(len(y), 0), torch.empty(len(y), 0, dtype=torch.int64, device=y.device)
         for number, some in enumerate(others.split(PAIRS)):
-            # The fast form of cdist loses the small distances that tell the nearest from its neighbours.
-            distance = torch.cdist(targets, some, compute_mode="donot_use_mm_for_euclid_dist")
-            found = (distance.square() / max(1, targets.shape[1])).topk(min(n, len(some)), largest=False)
+            found = _distance(targets, some).topk(min(n, len(some)), largest=False)
             together = torch.cat([values, found.values], 1), torch.cat([rows, found.indices + number * PAIRS], 1)
             values, kept = together[0].topk(min(n, together[0].shape[1]), largest=False)
             rows = together[1].gather(1, kept)
         copies = -(-n // rows.shape[1])
         return values.repeat_interleave(copies, 1)[:, :n], rows.repeat_interleave(copies, 1)[:, :n]
+
+
+def _distance(y: Tensor, others: Tensor) -> Tensor:
+    """Squared distances `(b, n)` of known y `(b, d)` to others `(n, d)`, mean over the entries that these know too."""
+    there = ~others.isnan()
+    if bool(there.all()):
+        # The fast form of cdist loses the small distances that tell the nearest from its neighbours.
+        return torch.cdist(y, others, compute_mode="donot_use_mm_for_euclid_dist").square() / max(1, y.shape[1])
+    values = others.nan_to_num()
+    squares = torch.stack([((row - values).square() * there).sum(1) for row in y])
+    return (squares / there.sum(1)).nan_to_num(nan=torch.inf)
 
 
 def _patterns(y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

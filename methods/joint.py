@@ -53,7 +53,7 @@ class Joint(Method):
         "Gloeckler et al. 2024, arXiv:2404.09636",
         "Lipman et al. 2023, arXiv:2210.02747",
     )
-    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "lone", "conditions"})
+    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "partial", "lone", "conditions"})
     finer: ClassVar[tuple[str, ...]] = ("depth",)
     Options: ClassVar[type] = JointOptions
 

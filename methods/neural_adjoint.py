@@ -14,7 +14,7 @@ from harness.settings import setting
 from methods.conditioned import box, joined, parted, split
 from methods.levels import nearest
 from methods.localisation import adam, attainable, distinct_searches, levenberg_marquardt, linearise, repeated, restart
-from methods.networks import known_error, mlp, repeat_targets, squared_error
+from methods.networks import known_error, mlp, repeat_targets
 from methods.straight_through import straight
 
 
@@ -62,7 +62,7 @@ class NeuralAdjoint(Method):
 
     groups: ClassVar[tuple[str, ...]] = ("paper",)
     references: ClassVar[tuple[str, ...]] = ("Ren, Padilla, Malof 2020, arXiv:2009.12919",)
-    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "conditions"})
+    handles: ClassVar[frozenset[str]] = frozenset({"gaps", "partial", "conditions"})
     finer: ClassVar[tuple[str, ...]] = ("depth",)
     Options: ClassVar[type] = NeuralAdjointOptions
     surrogate_error: Tensor
@@ -85,7 +85,7 @@ class NeuralAdjoint(Method):
             self.surrogate_error.fill_(run(phase))
 
     def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Mean squared error of the forward model.
+        """Mean squared error of the forward model, over the entries of y that are known.
 
         Args:
             x: designs `(b, x_dim)`, standardised.
@@ -93,10 +93,10 @@ class NeuralAdjoint(Method):
             progress: not used.
         """
         wanted, given = split(self.problem, y)
-        return squared_error(self.surrogate(joined(x, given)), wanted).mean()
+        return known_error(self.surrogate(joined(x, given)), wanted).mean()
 
     def phases(self) -> Iterator[Phase]:
-        yield Phase("surrogate", self.surrogate, self.surrogate_loss, forward=True)
+        yield Phase("surrogate", self.surrogate, self.surrogate_loss, forward=True, rows="partial")
 
     def candidates(self, n: int) -> int:
         return max(n, self.options.candidates) if self.options.rank else n

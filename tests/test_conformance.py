@@ -526,7 +526,7 @@ BROKEN_METHODS = [
     (altered(believed=lambda found: found.believed.flip(1)), "answers", "best first"),
     (altered(believed=lambda found: -found.believed.flip(1), ranked=lambda _: False), "answers", "negative"),
     (ClaimsGaps, "gaps", "only 50% of the proposals are finite where an entry of y is NaN"),
-    (ClaimsMore, "declaration", "handles names everything; allowed are conditions, gaps, lone"),
+    (ClaimsMore, "declaration", "handles names everything; allowed are conditions, gaps, lone, partial"),
     (altered(rows=lambda found: torch.zeros_like(found.believed).long()), "answers", "x = train.x[rows]"),
 ]
 

@@ -20,7 +20,7 @@ from harness.seeds import seeded
 FINITE = 0.9  # least share of finite designs after a short training
 SAME_ROWS = 0.95  # of the proposals for unchanged targets: a batched search may stop some rows differently
 SAME_DESIGN = 1e-3  # largest difference, in standardised x, that counts as the same proposal
-HANDLED = frozenset({"gaps", "lone", "conditions"})
+HANDLED = frozenset({"gaps", "partial", "lone", "conditions"})
 EXACT = 1e-5  # of a restored method: the same numbers up to the memory layout of its tensors
 
 

@@ -79,8 +79,9 @@ class Phase:
     """False where the loss itself depends on progress; the learning rate is then not halved on plateau."""
     forward: bool = False
     """True where the validation value is the error of a forward model, mean over standardised y."""
-    rows: Literal["pairs", "x", "y", "any"] = "pairs"
-    """Which rows it learns from: those with x and y complete, those with x, those with y, or all."""
+    rows: Literal["pairs", "partial", "x", "y", "any"] = "pairs"
+    """Which rows it learns from: those with x and y complete; those with x and at least one entry of y; those with x;
+    those with y; or all."""
 
 
 class Method(nn.Module):
@@ -96,8 +97,9 @@ class Method(nn.Module):
     dtype: ClassVar[torch.dtype] = torch.float32
     """The precision in which the method is given data and returns designs."""
     handles: ClassVar[frozenset[str]] = frozenset()
-    """What it can use beyond complete pairs: `gaps` (NaN in the y that it is asked for), `lone` (rows of x or y
-    alone), `conditions`. A scenario that needs what a method does not handle leaves it out."""
+    """What it can use beyond complete pairs: `gaps` (NaN in the y that it is asked for), `partial` (NaN in the y that
+    it learns from), `lone` (rows of x or y alone), `conditions`. A scenario that needs what a method does not handle
+    leaves it out."""
     trainable: ClassVar[bool] = True
     """False exempts a method without trainable parameters from the parameter budget."""
     restorable: ClassVar[bool] = True

@@ -66,8 +66,8 @@ class Scenario:
 
     @property
     def needs(self) -> frozenset[str]:
-        """What a method must handle (`Method.handles`): `gaps`, `lone` or `conditions`; a method that does not cannot
-        take part.
+        """What a method must handle (`Method.handles`): `gaps`, `partial`, `lone` or `conditions`; a method that does
+        not cannot take part.
         """
         return frozenset()
 

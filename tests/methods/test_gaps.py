@@ -9,7 +9,10 @@ import torch
 from torch import Generator, Tensor
 from toys import trained
 
-from harness.registry import discover
+from harness.contracts import Problem
+from harness.plan import specification
+from harness.registry import build_method, discover
+from harness.selection import select
 from methods.localisation import adam, levenberg_marquardt, linearise
 from methods.networks import known_error, mlp
 
@@ -27,6 +30,30 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 
 def test_these_methods_say_that_they_handle_gaps() -> None:
     assert GAPS == ["joint", "kernel", "lookup", "na", "na-lm", "na-near", "prior"]
+
+
+@pytest.mark.parametrize("name", ["na", "na-lm", "na-near"])
+def test_a_surrogate_learns_from_the_entries_of_y_that_are_known(name: str) -> None:
+    """With the same half of y hidden in all pairs it learns what it does from the other half alone."""
+    made = trained(name, 3, 2)
+    x, y = made.train.x, made.train.y.clone()
+    y[:, 1] = math.nan
+    with torch.no_grad():
+        whole = made.method.surrogate_loss(x, made.train.y, 0.0)
+        half = made.method.surrogate_loss(x, y, 0.0)
+        expected = (made.method.surrogate(x)[:, 0] - y[:, 0]).square().mean()
+    assert float(half) == pytest.approx(float(expected), rel=1e-6) and float(half) != pytest.approx(float(whole))
+
+
+def test_lookup_finds_the_nearest_in_the_entries_that_both_know() -> None:
+    method = build_method(specification(select("methods", "lookup")[0]))
+    method.build(Problem(1, 3, torch.tensor([[0.0], [1.0]]), lambda n, generator: torch.rand(n, 1)), 1)
+    nan = math.nan
+    y = torch.tensor([[0.0, 0.0, nan], [0.3, nan, 0.3], [nan, nan, 5.0], [0.1, 9.0, 0.1]], dtype=torch.float64)
+    method.x, method.y = torch.arange(4.0, dtype=torch.float64)[:, None], y
+    found = method.propose(torch.tensor([[0.2, 0.2, 0.2], [0.0, nan, 4.0]], dtype=torch.float64), 2, Generator())
+    assert found.rows.tolist() == [[1, 0], [0, 2]]
+    assert found.believed[0].tolist() == pytest.approx([0.01, 0.04])
 
 
 @pytest.mark.parametrize("name", GAPS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from harness.registry import build_scenario, build_task
 from harness.reporting import render
 from harness.resimulation import resimulate
 from harness.scenarios.contract import Scenario
-from harness.scenarios.gaps import Gaps
+from harness.scenarios.gaps import Gaps, filled
 from harness.scenarios.noise import Noise
 from harness.scenarios.pairs import FewerPairs
 from harness.scenarios.shift import Shift
@@ -31,11 +32,11 @@ from harness.settings import DataSettings, Schedule
 from harness.store import Store
 from tests import results
 
-NEUTRAL = ("noise[sd=0]", "gaps[window=0]", "gaps[window=0,fill=native]", "shift[tail=1,beyond=0]", "pairs[n=100000]")
+NEUTRAL = ("noise[sd=0]", "gaps[share=0]", "gaps[share=0,fill=native]", "shift[tail=1,beyond=0]", "pairs[n=100000]")
 CHANGING = {
     "noise": Noise(Noise.Options(sd=0.1)),
-    "gaps": Gaps(Gaps.Options(window=0.5)),
-    "native gaps": Gaps(Gaps.Options(window=0.5, fill="native")),
+    "gaps": Gaps(Gaps.Options(share=0.5)),
+    "native gaps": Gaps(Gaps.Options(share=0.5, fill="native")),
     "shift": Shift(Shift.Options(tail=0.2)),
 }
 SETTINGS = DataSettings(n_train=100, targets=20, data_seed=1)
@@ -99,7 +100,7 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 @pytest.mark.parametrize("name", NEUTRAL)
 def test_neutral_options_give_the_data_of_the_base_to_the_last_bit(name):
     (cell,) = results.cells("prior", "robotic_arm", name)
-    if "window" in name and cell.refusal:
+    if "gaps" in name and cell.refusal:
         cell = replace(cell, refusal="")
     task = build_task(cell.task)
     base, neutral = data.draw(task, cell.data), data.draw(task, cell.data, build_scenario(cell.scenario))
@@ -149,9 +150,10 @@ class Otherwise(Sums):
         return replace(pairs, y=pairs.y.where(~self.hidden, pairs.y + 100.0))
 
 
-@pytest.mark.parametrize("fill", ["nearest", "native"])
-def test_hidden_entries_reach_a_method_in_no_call(fill):
-    scenario = Gaps(Gaps.Options(window=0.5, fill=fill))
+@pytest.mark.parametrize("hide", ["window", "random"])
+@pytest.mark.parametrize("fill", ["nearest", "mean", "native"])
+def test_hidden_entries_reach_a_method_in_no_call(fill, hide):
+    scenario = Gaps(Gaps.Options(share=0.5, fill=fill, hide=hide))
     task = Otherwise()
     dataset = data.draw(task, SETTINGS, scenario)
     task.hidden = dataset.targets.y.isnan()
@@ -177,6 +179,45 @@ def test_gaps_are_side_by_side_of_the_size_that_is_asked_and_all_else_is_shown()
     assert torch.equal(dataset.targets.shown[~hidden], base.targets.y[~hidden])
     assert len(hidden.unique(dim=0)) == 3, "at random places"
     assert base.hashes()["split"] == dataset.hashes()["split"], "the training pairs are complete"
+
+
+def test_random_gaps_are_anywhere_and_those_of_a_saturated_detector_where_y_is_large():
+    many = replace(SETTINGS, targets=300, n_train=2000)
+    base = data.draw(Sums(), many)
+    scattered = data.draw(Sums(), many, Gaps(Gaps.Options(share=0.5, hide="random", fill="native"))).targets.shown
+    assert (scattered.isnan().sum(1) == 2).all() and len(scattered.isnan().unique(dim=0)) == 6
+    limit = base.train.y.quantile(0.8, 0)
+    seen = data.draw(Sums(), many, Gaps(Gaps.Options(share=0.2, hide="saturated", fill="native"))).targets.shown
+    above = base.targets.y > limit
+    assert (seen.isnan() <= above).all() and seen.isfinite().any(1).all()
+    all_above = above.all(1)
+    assert torch.equal(seen.isnan()[~all_above], above[~all_above]) and all_above.any()
+    assert (seen[all_above].isfinite().sum(1) == 1).all(), "the one that is least above the limit stays"
+
+
+@pytest.mark.parametrize("hide", ["window", "random", "saturated"])
+def test_with_gaps_in_training_a_method_sees_no_hidden_entry_of_the_pairs(hide):
+    settings = replace(SETTINGS, n_train=400)
+    options = {"share": 0.5, "hide": hide, "training": True}
+    base = data.draw(Sums(), settings)
+    native = data.draw(Sums(), settings, Gaps(Gaps.Options(**options, fill="native")))
+    hidden = native.train.y.isnan()
+    assert hidden.any(0).all() and not hidden.all(1).any() and native.valid.y.isnan().any()
+    assert torch.equal(native.train.y[~hidden], base.train.y[~hidden]) and torch.equal(native.known_y, base.known_y)
+    for fill in ("nearest", "mean"):
+        seen = data.draw(Sums(), settings, Gaps(Gaps.Options(**options, fill=fill)))
+        assert seen.train.y.isfinite().all() and seen.valid.y.isfinite().all() and seen.targets.shown.isfinite().all()
+        assert torch.equal(seen.train.y[~hidden], base.train.y[~hidden])
+        assert not torch.isin(base.train.y[hidden], seen.train.y).any(), "neither in the pairs"
+        assert not torch.isin(base.train.y[hidden], seen.targets.shown).any(), "nor in what targets are filled with"
+    assert torch.allclose(seen.train.y[hidden], native.train.y.nanmean(0).expand_as(hidden)[hidden]), "the mean"
+
+
+def test_of_incomplete_rows_the_nearest_that_has_an_entry_fills_it():
+    nan = math.nan
+    known = torch.tensor([[1.0, nan, 3.0], [1.2, 2.0, nan], [9.0, 8.0, 7.0], [nan, 9.0, 7.0]], dtype=torch.float64)
+    found = filled(torch.tensor([[1.0, nan, nan]], dtype=torch.float64), known)
+    assert found.tolist() == [[1.0, 2.0, 3.0]]
 
 
 def test_a_fill_is_the_rest_of_the_training_y_that_is_nearest_in_what_is_observed():
