@@ -42,7 +42,7 @@ class Reference:
     tolerance: float = setting(
         0.02,
         help="tau: how far y may be off in each entry, in its standard deviations; of noisy targets it is the noise",
-        above=0,
+        least=1e-6,  # a few times less, and matrices of its inverse square are singular in double precision
     )
     targets: int = setting(50, help="targets besides y*; fewer where simulations take long", least=1)
 

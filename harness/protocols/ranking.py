@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,12 +14,16 @@ from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
 from harness.reporting.apart import Apart, by_targets, of_row
 from harness.reporting.build import table
+from harness.reporting.figure import Axis, Field, Figure, Panel, headings
 from harness.reporting.groups import Group, with_scenarios
 from harness.reporting.numbers import number
 from harness.reporting.rows import Row, order
 from harness.reporting.table import Column, Raw, Table
 
 BASE = "base"
+TITLE = "What changes the ranking"
+STRONG = 100.0
+"""The ratio from which on a field of the figure has the full colour."""
 MEANING = (
     "(in parentheses): the place among the methods of the column; ratio: of the error to that without the scenario. A "
     "scenario may ask for other targets and score them otherwise: see its own table, scenario"
@@ -51,17 +56,57 @@ class Ranking(Protocol):
 
     name: ClassVar[str] = "ranking"
 
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {"ranking": Shown(_draw, place=12, metrics=("nmse", "mse", "sse"), reads=(MultiTarget.name,))}
+
     def tables(self) -> dict[str, Shown[Table]]:
         return {"ranking": Shown(_build, place=12, metrics=("nmse", "mse", "sse"), reads=(MultiTarget.name,))}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
-    found = []
+    return [_table(views) for views in _views(groups, str(metric))]
+
+
+def _views(groups: Sequence[Group], metric: str) -> Iterator[list[View]]:
+    """Of every task that was run in scenarios: itself without one, and each of them."""
     for base, others in with_scenarios(groups):
-        scored = [View(other.first.label.scenario, other, str(metric)) for other in others if other.scored(MultiTarget)]
+        scored = [View(other.first.label.scenario, other, metric) for other in others if other.scored(MultiTarget)]
         if scored and base.scored(MultiTarget):
-            found.append(_table([View(BASE, base, str(metric)), *scored]))
-    return found
+            yield [View(BASE, base, metric), *scored]
+
+
+def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """The ratio of every method's error in each scenario to that without one, one panel a task."""
+    every = [*_views(groups, str(metric))]
+    titles = headings([views[0].group for views in every])
+    found = [_panel(views, title) for views, title in zip(every, titles, strict=True)]
+    panels = tuple(panel for panel in found if not panel.empty)
+    said = (
+        f"mean {METRICS[str(metric)].words.partition(' ')[0]} of one proposal in a scenario, over that without it; "
+        f"bold colours: {STRONG:g} times more (orange) or less (blue), and beyond; empty: takes no part",
+    )
+    return [Figure("ranking", TITLE, panels, said, legend=False, beside="ranking")] if panels else []
+
+
+def _panel(views: Sequence[View], title: str) -> Panel:
+    base, *scenarios = views
+    methods = [row.label for row in sorted(base.group.rows, key=order) if row.label in base.drawn]
+    fields = [
+        Field(label, x, y, _shade(ratio), number(ratio, 2))
+        for y, label in enumerate(methods)
+        for x, view in enumerate(scenarios)
+        if label in view.drawn and base.drawn[label].mean > 0
+        for ratio in [view.drawn[label].mean / base.drawn[label].mean]
+    ]
+    across, up = Axis("", names=tuple(view.name for view in scenarios)), Axis("", names=tuple(methods))
+    return Panel(title, across, up, fields=tuple(fields))
+
+
+def _shade(ratio: float) -> float:
+    """Of a field: the ratio in powers of ten, as a share of the strongest."""
+    if ratio <= 0:
+        return -1.0
+    return max(-1.0, min(1.0, math.log10(ratio) / math.log10(STRONG)))
 
 
 def _table(views: Sequence[View]) -> Table:
@@ -72,7 +117,7 @@ def _table(views: Sequence[View]) -> Table:
     said = [f"{METRICS[base.metric].words}; of one proposal for each target", MEANING]
     said.append(f"Targets: {', '.join(f'{view.name} {_targets(view)}' for view in views)}")
     said += [sentence for view in scenarios for sentence in _changes(base, view)]
-    return table("ranking", "What changes the ranking", base.group, columns, raws, said, base.metric)
+    return table("ranking", TITLE, base.group, columns, raws, said, base.metric)
 
 
 def _raw(row: Row, views: Sequence[View]) -> dict[str, Any]:

@@ -12,11 +12,12 @@ import numpy as np
 from harness.metrics import METRICS
 from harness.metrics import errors as least
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
-from harness.protocols.shared import many
+from harness.protocols.multi_target import MultiTarget
+from harness.protocols.shared import ErrorScores, many
 from harness.reporting import notes
 from harness.reporting.apart import by_targets
 from harness.reporting.build import base, table
-from harness.reporting.groups import Group
+from harness.reporting.groups import Group, with_scenarios
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
@@ -27,6 +28,10 @@ from harness.statistics import Array
 BELOW = (
     "(in parentheses): a mean below the level of the scenario's noise in this view, where a smaller error is "
     "over-fitting"
+)
+WITHOUT = (
+    "{} / without: the mean mse over that of the same method that has learned the task without the scenario, from as "
+    "many pairs; the targets are others of the same kind"
 )
 EXCESS = (
     "excess: nmse above that of the best design that the harness knows for each target; below 0, in parentheses, the "
@@ -45,6 +50,8 @@ class Seen:
     """Whether it is the excess over the least that is known to be possible."""
     level: float
     """The nmse below which a smaller one is no merit; 0 for none."""
+    like_base: float | None = None
+    """The mean mse where the targets are drawn as those of the task without the scenario."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,8 @@ class Views(Protocol):
         scored = np.isfinite(errors)
         errors = errors[scored]
         mean, median = float(errors.mean()), float(np.median(errors))
-        return Seen(int(scored.sum()), mean, median, view.best_known is not None, view.level)
+        like_base = float(np.nanmean(_errors(answered, view, "mse"))) if view.like_base else None
+        return Seen(int(scored.sum()), mean, median, view.best_known is not None, view.level, like_base)
 
     def by_target(self, material: Material) -> Mapping[str, Array]:
         """The error of each target's first proposal by view; NaN where a view leaves the target out."""
@@ -88,20 +96,21 @@ class Views(Protocol):
             yield from (("nmse", f"{name}_{statistic}", getattr(seen, statistic)) for statistic in ("mean", "median"))
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"scenario": Shown(_build, place=15, metrics=("nmse",))}
+        return {"scenario": Shown(_build, place=15, metrics=("nmse",), reads=(MultiTarget.name,))}
 
 
-def _errors(answered: Answered, view: View) -> Array:
-    """The nmse of first proposals, or its excess over the best that is known; NaN where the view leaves one out."""
-    errors = answered.counted("nmse", view.y)[:, 0]
+def _errors(answered: Answered, view: View, metric: str = "nmse") -> Array:
+    """The errors of first proposals, or the excess over the best that is known; NaN where the view leaves one out."""
+    errors = answered.counted(metric, view.y)[:, 0]
     if view.best_known is not None:
-        best = least(METRICS["nmse"], view.best_known, view.y, answered.data.y_variance)
+        best = least(METRICS[metric], view.best_known, view.y, answered.data.y_variance)
         errors = errors - best.numpy()
     return np.where(view.y.isfinite().any(1).numpy(), errors, np.nan)
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
-    return [_table(group, views) for group in groups if (views := _views(group))]
+    bases = {id(scenario): base for base, scenarios in with_scenarios(groups) for scenario in scenarios}
+    return [_table(group, views, bases.get(id(group))) for group in groups if (views := _views(group))]
 
 
 def _views(group: Group) -> dict[str, Seen]:
@@ -109,7 +118,7 @@ def _views(group: Group) -> dict[str, Seen]:
     return first.views if first else {}
 
 
-def _table(group: Group, views: dict[str, Seen]) -> Table:
+def _table(group: Group, views: dict[str, Seen], without: Group | None) -> Table:
     columns = [
         Column(
             f"{name}, {statistic}{' excess' if seen.excess else ''}",
@@ -122,27 +131,45 @@ def _table(group: Group, views: dict[str, Seen]) -> Table:
         for name, seen in views.items()
         for statistic in ("mean", "median")
     ]
+    compared = [name for name, seen in views.items() if seen.like_base is not None and without is not None]
+    columns += [Column(f"{name} / without", partial(_text, key=f"{name}.ratio")) for name in compared]
     columns.append(Column("valid", lambda raw: share(raw["valid"])))
     extra = [METRICS["nmse"].words + "; of one proposal for each target", notes.INVALID]
     extra += [BELOW] * any(seen.level for seen in views.values()) + [EXCESS] * any(
         seen.excess for seen in views.values()
     )
     counts = ", ".join(f"{name} {seen.targets}" for name, seen in views.items())
+    extra += [WITHOUT.format(", ".join(compared))] * bool(compared)
     rows = [_raw(row, list(views)) for row in group.rows]
+    if without is not None:
+        _compare(rows, without, compared)
     return table("scenario", "The scenario's own errors", group, columns, rows, [*extra, f"Targets: {counts}"], "nmse")
+
+
+def _compare(raws: Sequence[dict[str, Any]], without: Group, names: Sequence[str]) -> None:
+    """Adds to each row the ratio of its error in some views to that of the same method without the scenario."""
+    own = {row.label: row.mean(_of_base, MultiTarget) for row in without.rows}
+    for raw in raws:
+        for name in names:
+            found, base_error = raw[f"{name}.like_base"], own.get(raw["method"])
+            raw[f"{name}.ratio"] = found / base_error if found is not None and base_error else None
+
+
+def _of_base(scores: ErrorScores) -> float:
+    return scores.errors["mse"].mean
 
 
 def _raw(row: Row, names: Sequence[str]) -> dict[str, Any]:
     raw = {**base(row), "valid": row.mean("valid", Views)}
     for name in names:
-        for statistic in ("mean", "median"):
+        for statistic in ("mean", "median", "like_base"):
             read = partial(_read, name=name, statistic=statistic)
             raw[f"{name}.{statistic}"] = row.mean(read, Views)
     return raw
 
 
-def _read(scores: Scores, name: str, statistic: str) -> float:
-    found: float = getattr(scores.views[name], statistic)
+def _read(scores: Scores, name: str, statistic: str) -> float | None:
+    found: float | None = getattr(scores.views[name], statistic)
     return found
 
 

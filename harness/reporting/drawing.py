@@ -14,20 +14,23 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from harness.durable import write_whole
-from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, marked
+from harness.reporting.figure import Axis, Field, Figure, Guide, Panel, Series, marked
 from harness.reporting.looks import Look, looks
 from harness.reporting.placing import placed
 
 FORMATS = ("pdf", "svg", "png")
+WORSE, BETTER = "#d55e00", "#0072b2"  # of fields; two of the colours of `looks`
 COLUMN, PAGE = 3.4, 7.0  # inches: the width of one column and of both
 HIGHEST = 9.0  # inches: of a page
 PANEL_HEIGHT, ALONE = 1.75, 2.4  # inches: among others, and in a column of its own
 SAMPLE, LETTER = 0.4, 0.05
 """Inches of an entry of the legend: before its name, and for each letter of it."""
 LEGEND_LINE = 0.16  # inches
+FIELD = 0.125  # inches: the height of a field
 ACROSS, SQUARES = 4, 5  # panels beside each other
 NARROW = 30  # from the least to the greatest value: more ticks than one for each power of ten
 PLACES = 6  # decimals of where a panel stands, in shares of the figure
@@ -112,6 +115,9 @@ def grid(figure: Figure) -> tuple[int, int]:
 
 
 def _row_height(figure: Figure, across: int) -> float:
+    if figure.panels[0].fields:
+        longest = max(len(name) for panel in figure.panels for name in panel.x.names)
+        return FIELD * max(len(panel.y.names) for panel in figure.panels) + 0.04 * longest + 0.3
     if across == 1:
         return ALONE
     return PAGE / across if figure.panels[0].square and across > 3 else PANEL_HEIGHT
@@ -137,7 +143,7 @@ def _draw(figure: Figure) -> Canvas:
     axes = above.subplots(down, across, squeeze=False)
     alike = [len({axis.title for axis in each}) == 1 for each in zip(*((p.x, p.y) for p in figure.panels), strict=True)]
     for own, panel in zip_longest(axes.flat, figure.panels):
-        if panel is None or not panel.series:
+        if panel is None or panel.empty:
             own.set_axis_off()
             continue
         _draw_panel(own, panel, look)
@@ -206,10 +212,24 @@ def _draw_panel(axes: Any, panel: Panel, look: dict[str, Look]) -> None:
         _draw_series(axes, series, panel, look[series.label], place / len(panel.series))
     _scale(axes.xaxis, axes.set_xscale, axes.set_xlim, panel.x)
     _scale(axes.yaxis, axes.set_yscale, axes.set_ylim, panel.y)
+    if panel.fields:
+        axes.set_xlim(-0.5, len(panel.x.names) - 0.5)
+        axes.tick_params(axis="x", rotation=35)
+        for name in axes.get_xticklabels():
+            name.set(ha="right", rotation_mode="anchor")
+        axes.grid(visible=False)
+    for field in panel.fields:
+        _draw_field(axes, field)
     for guide in panel.guides:
         _draw_guide(axes, guide)
     if panel.square:
         axes.set_box_aspect(1)
+
+
+def _draw_field(axes: Any, field: Field) -> None:
+    colour = WORSE if field.shade > 0 else BETTER
+    axes.add_patch(Rectangle((field.x - 0.5, field.y - 0.5), 1, 1, color=colour, alpha=abs(field.shade), linewidth=0))
+    axes.text(field.x, field.y, field.text, ha="center", va="center", fontsize=STYLE["ytick.labelsize"] - 0.5)
 
 
 def _draw_guide(axes: Any, guide: Guide) -> None:

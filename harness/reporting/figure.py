@@ -63,16 +63,35 @@ class Guide:
 
 
 @dataclass(frozen=True)
+class Field:
+    """A coloured field of a table of methods and other things, which axes with names have."""
+
+    label: str
+    """The method, whose row it is in."""
+    x: int
+    y: int
+    shade: float
+    """From -1, much better, over 0, the same, to 1, much worse."""
+    text: str
+
+
+@dataclass(frozen=True)
 class Panel:
-    """One pair of axes; without a series, a place that stays empty."""
+    """One pair of axes; without a series and a field, a place that stays empty."""
 
     title: str
     x: Axis
     y: Axis
-    series: tuple[Series, ...]
+    series: tuple[Series, ...] = ()
     guides: tuple[Guide, ...] = ()
     square: bool = False
     """Whether both axes have the same length, as in a map."""
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not self.series and not self.fields
 
     @property
     def named(self) -> tuple[Series, ...]:

@@ -40,10 +40,14 @@ class Scale:
         return list(_log_ticks(self.low, self.high) if self.log else _linear_ticks(self.low, self.high))
 
 
-def scale_of(axis: Axis, values: Iterable[float]) -> Scale:
-    """The scale that shows all values that an axis can show; of the axis' own limits where it has them."""
+def scale_of(axis: Axis, values: Iterable[float], downwards: bool = False) -> Scale:
+    """The scale that shows all values that an axis can show; of the axis' own limits where it has them.
+
+    Names are in order from the left, or from the top, which is downwards.
+    """
     if axis.names:
-        return Scale(len(axis.names) - 0.5, -0.5, False)
+        first, last = -0.5, len(axis.names) - 0.5
+        return Scale(last, first, False) if downwards else Scale(first, last, False)
     shown = [value for value in values if math.isfinite(value) and (value > 0 or not axis.log)]
     low = axis.low if axis.low is not None else min(shown, default=0.1 if axis.log else 0.0)
     high = axis.high if axis.high is not None else max(shown, default=1.0)
@@ -65,7 +69,7 @@ def scales(panel: Panel) -> tuple[Scale, Scale]:
     up += [guide.value for guide in lines if guide.kind == "y"]
     across += [x for guide in lines for x, _ in guide.points]
     up += [y for guide in lines for _, y in guide.points]
-    return scale_of(panel.x, across), scale_of(panel.y, up)
+    return scale_of(panel.x, across), scale_of(panel.y, up, downwards=True)
 
 
 def spaced(places: Sequence[float], widths: Sequence[float]) -> range:

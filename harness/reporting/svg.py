@@ -39,6 +39,8 @@ LETTER, LINE, RADIUS = 6.2, 13.0, 3.6
 """Of a name beside a point: the width of a letter, the height, and the radius of the marker."""
 NAME = 11
 """Characters of a name beside an axis."""
+ROW, SLANT = 16.0, 0.6
+"""The height of a field, and of a name under an axis, as a share of its length."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Place:
     width: int
     height: int
     left: int = LEFT
+    bottom: int = BOTTOM
 
     @property
     def right(self) -> int:
@@ -59,7 +62,7 @@ class Place:
     @property
     def foot(self) -> int:
         """The height of the horizontal axis."""
-        return self.height - BOTTOM
+        return self.height - self.bottom
 
     def x(self, value: float) -> float:
         """Where a value stands on the horizontal axis; NaN where the axis cannot show it."""
@@ -78,6 +81,9 @@ def _place(panel: Panel) -> Place:
     left = max(LEFT, *(round(LETTER * min(len(name), NAME)) + 10 for name in panel.y.names), 0)
     if panel.square:
         return Place(*scales(panel), SIDE, SIDE - LEFT - RIGHT + TOP + BOTTOM)
+    if panel.fields:
+        bottom = round(SLANT * LETTER * max(map(len, panel.x.names))) + 12
+        return Place(*scales(panel), WIDTH, round(ROW * len(panel.y.names)) + TOP + bottom, left, bottom)
     return Place(*scales(panel), WIDTH, max(HEIGHT, round(LINE * len(panel.y.names)) + TOP + BOTTOM + 8), left)
 
 
@@ -92,7 +98,7 @@ def panels(figure: Figure) -> list[str]:
     ]
     name = f"{figure.name}-{figure.apart}-".replace(" ", "-")
     return [
-        "".join(_panel(panel, place, _once(name, behind, number), look, numbers)) if panel.series else "<span></span>"
+        "<span></span>" if panel.empty else "".join(_panel(panel, place, _once(name, behind, number), look, numbers))
         for number, (panel, place) in enumerate(zip(figure.panels, drawn, strict=True))
     ]
 
@@ -113,12 +119,14 @@ def thinned(panel: Panel, series: Series) -> Sequence[int]:
 
 
 def _panel(panel: Panel, place: Place, behind: str, look: dict[str, Look], numbers: dict[str, int]) -> Iterator[str]:
-    title = escape(f"{panel.title}: {panel.y.title or 'methods'} against {panel.x.title}")
+    across = panel.x.title or ", ".join(panel.x.names)
+    title = escape(f"{panel.title}: {panel.y.title or 'methods'} against {across}")
     size, kind = f"0 0 {place.width} {place.height}", "panel square" if panel.square else "panel"
     yield f'<svg class="{kind}" viewBox="{size}" role="img" tabindex="0" aria-label="{title}">'
     middle = place.width / 2 if panel.square else (place.left + place.right) / 2
     yield f'<text class="title" x="{middle:g}" y="14">{escape(panel.title)}</text>'
     yield from _axes(panel, place)
+    yield from _fields(panel, place, numbers)
     yield behind
     for number, series in enumerate(panel.series):
         yield f'<g class="series m{numbers[series.label]} {kind_of(look[series.label])}">'
@@ -131,7 +139,7 @@ def _panel(panel: Panel, place: Place, behind: str, look: dict[str, Look], numbe
 
 def _axes(panel: Panel, place: Place) -> Iterator[str]:
     left, right, foot = place.left, place.right, place.foot
-    under = [(place.x(tick), read(tick, place.across.log)) for tick in place.across.ticks]
+    under = [] if panel.x.names else [(place.x(tick), read(tick, place.across.log)) for tick in place.across.ticks]
     roomy = spaced([x for x, _ in under], [DIGIT * (len(text) + 1) for _, text in under])
     below = [under[number] for number in roomy]
     beside = _names(panel.y) or [(tick, read(tick, place.up.log)) for tick in place.up.ticks]
@@ -144,10 +152,31 @@ def _axes(panel: Panel, place: Place) -> Iterator[str]:
     yield from (f'<text x="{left - 4}" y="{y + 4:g}">{escape(text)}</text>' for y, text in aside)
     yield "</g>"
     yield f'<path class="axis" d="M{left} {TOP}V{foot}H{right}"/>'
-    yield f'<text class="label" x="{(left + right) / 2:g}" y="{place.height - 7}">{escape(panel.x.title)}</text>'
+    if panel.x.names:
+        yield '<g class="tick side slanted">'
+        for number, name in enumerate(panel.x.names):
+            yield f'<text transform="translate({place.x(number) + 4:g} {foot + 10})rotate(-35)">{escape(name)}</text>'
+        yield "</g>"
+    else:
+        yield f'<text class="label" x="{(left + right) / 2:g}" y="{place.height - 7}">{escape(panel.x.title)}</text>'
     if panel.y.title:
         middle = (TOP + foot) / 2
         yield f'<text class="label" transform="translate(11 {middle:g})rotate(-90)">{escape(panel.y.title)}</text>'
+
+
+def _fields(panel: Panel, place: Place, numbers: dict[str, int]) -> Iterator[str]:
+    """The fields of each method, which its switch hides."""
+    wide, high = abs(place.x(1) - place.x(0)), abs(place.y(1) - place.y(0))
+    for label in dict.fromkeys(field.label for field in panel.fields):
+        yield f'<g class="series field m{numbers[label]}">'
+        for field in (field for field in panel.fields if field.label == label):
+            x, y, kind = place.x(field.x), place.y(field.y), "worse" if field.shade > 0 else "better"
+            yield (
+                f'<rect class="{kind}" x="{x - wide / 2:.1f}" y="{y - high / 2:.1f}" width="{wide:.1f}" '
+                f'height="{high:.1f}" fill-opacity="{abs(field.shade):.2f}"/>'
+                f'<text x="{x:g}" y="{y + 4:g}">{escape(field.text)}</text>'
+            )
+        yield "</g>"
 
 
 def _labels(panel: Panel, look: dict[str, Look], numbers: dict[str, int], place: Place) -> Iterator[str]:

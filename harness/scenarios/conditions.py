@@ -85,7 +85,11 @@ class Conditions(Scenario):
         y = shown.clone()
         y[:, -_count(task) :] = math.nan
         rows = {region: (regions == number)[:, None] for number, region in enumerate(REGIONS)}
-        views = {region: View(y.where(own, math.nan)) for region, own in rows.items() if bool(own.any())}
+        views = {
+            region: View(y.where(own, math.nan), like_base=region == FIXED and isinstance(task, Family))
+            for region, own in rows.items()
+            if bool(own.any())
+        }
         return Targets(y, shown, views)
 
     def _regions(self, task: Task, conditions: Tensor) -> Tensor:

@@ -30,6 +30,8 @@ class View:
     the error over that design's is scored."""
     level: float = 0.0
     """The nmse of noise in this view: a mean error below it is over-fitting. 0 where there is none."""
+    like_base: bool = False
+    """Whether these targets are drawn as those of the task without the scenario: the ratio of the errors is shown."""
 
 
 @dataclass(frozen=True)

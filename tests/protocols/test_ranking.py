@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from statistics import fmean
 
 import pytest
@@ -10,11 +12,16 @@ import pytest
 from harness import by_target
 from harness.errors import UsageError
 from harness.protocols.ranking import BASE
-from harness.reporting import render
+from harness.protocols.views import Views
+from harness.reporting import drawn, render
+from harness.reporting.drawing import FORMATS, write
+from harness.reporting.numbers import number
+from harness.reporting.rows import scores_of
+from harness.reporting.svg import panels
 from harness.store import Store
 from tests import results
 
-SCENARIOS = ("noise[sd=0.3]", "shift", "gaps[fill=native]")
+SCENARIOS = ("noise[sd=0.3]", "shift", "gaps[fill=native,share=0.5]", "conditions")
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +74,55 @@ def rows_of(table, name):
     return [row for row in table["rows"] if row[name] is not None]
 
 
+def test_the_figure_has_a_field_for_each_ratio_of_the_table(root, table, tmp_path):
+    (figure,) = drawn(["ranking"], root)
+    (panel,) = figure.panels
+    assert panel.title == "robotic_arm" and panel.x.names == tuple(sorted(SCENARIOS))
+    rows = {row["method"]: row for row in table["rows"]}
+    expected = {
+        (label, name): rows[label][f"{name}.ratio"]
+        for label in panel.y.names
+        for name in panel.x.names
+        if rows[label][f"{name}.ratio"] is not None
+    }
+    found = {(field.label, panel.x.names[field.x]): field for field in panel.fields}
+    assert found.keys() == expected.keys() and ("mdn", "gaps[fill=native,share=0.5]") not in found
+    for key, field in found.items():
+        assert field.text == number(expected[key], 2) and panel.y.names[field.y] == field.label
+        assert field.shade == pytest.approx(max(-1, min(1, math.log10(expected[key]) / 2)))
+    (drawing,) = panels(figure)
+    assert drawing.count("<rect") == len(found) and all(f">{name}</text>" in drawing for name in panel.x.names)
+    rows_of_methods = re.findall(r'class="series field m(\d+)"', drawing)
+    assert [figure.labels[int(number)] for number in rows_of_methods] == list(panel.y.names), "a switch hides a row"
+    for kind in FORMATS:
+        write(figure, tmp_path / f"ranking.{kind}")
+        assert (tmp_path / f"ranking.{kind}").stat().st_size > 1000
+
+
+def test_a_model_for_all_conditions_is_compared_with_one_of_the_task_alone(root):
+    (own,) = (found for found in json.loads(render("scenario", root, format="json")) if "conditions" in found["task"])
+    for row in own["rows"]:
+        (record,) = (
+            record
+            for record in Store(root).records()
+            if (record.label.method, record.label.scenario) == (row["method"], "conditions")
+        )
+        there = scores_of(record, Views).views["fixed"].like_base
+        assert row["fixed.ratio"] == pytest.approx(there / float(mse(root, row["method"]).mean()))
+
+
+def mse(root, method):
+    (own,) = (
+        record
+        for record in Store(root).records()
+        if (record.label.method, record.label.scenario) == (method, BASE) and record.status == "ok"
+    )
+    return by_target.read(Store(root).folder(own), "multi-target", "mse")["mse"]
+
+
 def test_what_cannot_take_part_says_so_and_has_no_place(table):
     (mdn,) = (row for row in table["rows"] if row["method"] == "mdn")
-    assert mdn["gaps[fill=native].status"] == "cannot" and mdn["gaps[fill=native].place"] is None
+    assert mdn["gaps[fill=native,share=0.5].status"] == "cannot" and mdn["gaps[fill=native,share=0.5].place"] is None
 
 
 def test_without_scenarios_there_is_no_such_table(ran):

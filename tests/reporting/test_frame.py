@@ -40,7 +40,7 @@ def test_it_holds_the_numbers_of_every_protocol_as_the_protocol_gives_them(ran):
                 continue
             scores = msgspec.convert(record.scores[name].values, protocol.score_type)
             wanted = [(statistic, value) for _, statistic, value, *_ in protocol.numbers(scores)]
-            found = table.loc[(record.key, name)] if wanted else table[:0]
+            found = table.loc[[(record.key, name)]] if wanted else table[:0]
             assert list(found["statistic"]) == [statistic for statistic, _ in wanted]
             assert [None if value != value else value for value in found["value"]] == [value for _, value in wanted]
 

@@ -202,7 +202,8 @@ addEventListener("load", () => {
   for (const each of document.querySelectorAll("details")) each.open = true;
   out.wide = document.documentElement.scrollWidth - innerWidth;
   for (const svg of document.querySelectorAll("svg.panel")) {
-    const boxes = [...svg.querySelectorAll("text")].map(t => [t.textContent, t.getBoundingClientRect()]);
+    const straight = [...svg.querySelectorAll("text")].filter(t => !t.closest(".slanted")); // of others corners meet
+    const boxes = straight.map(t => [t.textContent, t.getBoundingClientRect()]);
     boxes.forEach(([a, p], i) => boxes.slice(i + 1).forEach(([b, q]) => {
       if (p.left < q.right - 1 && q.left < p.right - 1 && p.top < q.bottom - 1 && q.top < p.bottom - 1) {
         out.overlaps.push(svg.getAttribute("aria-label") + ": " + a + " | " + b);
