@@ -124,3 +124,9 @@ def test_links_within_a_page_lead_to_a_heading(page: str) -> None:
     titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     headings = {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
     assert set(re.findall(r"\]\(#([\w-]+)\)", text)) <= headings
+
+
+def test_every_scenario_has_its_section():
+    page = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    for name in set(discover("scenarios")) - {"base"}:
+        assert f"\n## {name}\n" in page and f"| `{name}` |" in page

@@ -37,8 +37,8 @@ DIGIT = 6.4
 """The width of a digit of a tick."""
 LETTER, LINE, RADIUS = 6.2, 13.0, 3.6
 """Of a name beside a point: the width of a letter, the height, and the radius of the marker."""
-NAME = 11
-"""Characters of a name beside an axis."""
+NAME, UNDER, TITLE = 11, 22, 38
+"""Characters of a name beside an axis, and under one, and of a title in full size."""
 ROW, SLANT = 16.0, 0.6
 """The height of a field, and of a name under an axis, as a share of its length."""
 
@@ -82,7 +82,7 @@ def _place(panel: Panel) -> Place:
     if panel.square:
         return Place(*scales(panel), SIDE, SIDE - LEFT - RIGHT + TOP + BOTTOM)
     if panel.fields:
-        bottom = round(SLANT * LETTER * max(map(len, panel.x.names))) + 12
+        bottom = round(SLANT * LETTER * min(UNDER, max(map(len, panel.x.names)))) + 12
         return Place(*scales(panel), WIDTH, round(ROW * len(panel.y.names)) + TOP + bottom, left, bottom)
     return Place(*scales(panel), WIDTH, max(HEIGHT, round(LINE * len(panel.y.names)) + TOP + BOTTOM + 8), left)
 
@@ -124,7 +124,8 @@ def _panel(panel: Panel, place: Place, behind: str, look: dict[str, Look], numbe
     size, kind = f"0 0 {place.width} {place.height}", "panel square" if panel.square else "panel"
     yield f'<svg class="{kind}" viewBox="{size}" role="img" tabindex="0" aria-label="{title}">'
     middle = place.width / 2 if panel.square else (place.left + place.right) / 2
-    yield f'<text class="title" x="{middle:g}" y="14">{escape(panel.title)}</text>'
+    small = f' style="font-size:{12 * TITLE / len(panel.title):.1f}px"' if len(panel.title) > TITLE else ""
+    yield f'<text class="title" x="{middle:g}" y="14"{small}>{escape(panel.title)}</text>'
     yield from _axes(panel, place)
     yield from _fields(panel, place, numbers)
     yield behind
@@ -145,7 +146,8 @@ def _axes(panel: Panel, place: Place) -> Iterator[str]:
     beside = _names(panel.y) or [(tick, read(tick, place.up.log)) for tick in place.up.ticks]
     rows = [(place.y(tick), text) for tick, text in beside]
     aside = rows if panel.y.names else [rows[number] for number in spaced([y for y, _ in rows], [LINE] * len(rows))]
-    lines = [f"M{x:g} {TOP}V{foot}" for x, _ in below] + [f"M{left} {y:g}H{right}" for y, _ in aside]
+    lines = [f"M{x:g} {TOP}V{foot}" for x, _ in below]
+    lines += [f"M{left} {y:g}H{right}" for y, _ in aside if not panel.fields]
     yield f'<path class="grid" d="{"".join(lines)}"/><g class="tick">'
     yield from (f'<text x="{x:g}" y="{foot + 17}">{text}</text>' for x, text in below)
     yield '</g><g class="tick side">'
@@ -154,7 +156,7 @@ def _axes(panel: Panel, place: Place) -> Iterator[str]:
     yield f'<path class="axis" d="M{left} {TOP}V{foot}H{right}"/>'
     if panel.x.names:
         yield '<g class="tick side slanted">'
-        for number, name in enumerate(panel.x.names):
+        for number, name in _names(panel.x, UNDER):
             yield f'<text transform="translate({place.x(number) + 4:g} {foot + 10})rotate(-35)">{escape(name)}</text>'
         yield "</g>"
     else:
@@ -193,8 +195,8 @@ def _labels(panel: Panel, look: dict[str, Look], numbers: dict[str, int], place:
             yield f'<text class="name" x="{spot.x:.1f}" y="{spot.y + LINE / 4:.1f}">{escape(one.label)}</text></g>'
 
 
-def _names(axis: Axis) -> list[tuple[float, str]]:
-    short = (name if len(name) <= NAME else f"{name[: NAME - 1]}…" for name in axis.names)
+def _names(axis: Axis, most: int = NAME) -> list[tuple[float, str]]:
+    short = (name if len(name) <= most else f"{name[: most - 1]}…" for name in axis.names)
     return [(float(number), name) for number, name in enumerate(short)]
 
 

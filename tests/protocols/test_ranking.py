@@ -91,7 +91,7 @@ def test_the_figure_has_a_field_for_each_ratio_of_the_table(root, table, tmp_pat
         assert field.text == number(expected[key], 2) and panel.y.names[field.y] == field.label
         assert field.shade == pytest.approx(max(-1, min(1, math.log10(expected[key]) / 2)))
     (drawing,) = panels(figure)
-    assert drawing.count("<rect") == len(found) and all(f">{name}</text>" in drawing for name in panel.x.names)
+    assert drawing.count("<rect") == len(found) and all(name[:20] in drawing for name in panel.x.names)
     rows_of_methods = re.findall(r'class="series field m(\d+)"', drawing)
     assert [figure.labels[int(number)] for number in rows_of_methods] == list(panel.y.names), "a switch hides a row"
     for kind in FORMATS:
