@@ -158,8 +158,8 @@ class Task(ABC):
         """
         xs, ys, found = [], [], 0
         for round in range(1, ATTEMPTS + 1):
-            x = self.sample_prior(n, generator)
-            y = forward(self, x, _drawn_conditions(self, n, generator))
+            x, conditions = self.draw_inputs(n, generator)
+            y = forward(self, x, conditions)
             valid = torch.isfinite(y).all(1)
             xs.append(x[valid])
             ys.append(y[valid])
@@ -170,6 +170,20 @@ class Task(ABC):
             if found < least - CERTAIN * math.sqrt(least):
                 break
         raise ValueError(f"Only {found} of {round * n} prior draws of {type(self).__name__} could be simulated.")
+
+    def draw_inputs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor | None]:
+        """Designs `(n, x_dim)` and the conditions of each `(n, c)`, None without any: draws of the prior, and uniform
+        draws in the range of the conditions, unless a task knows better.
+
+        Args:
+            n: how many.
+            generator: all randomness comes from it.
+        """
+        x = self.sample_prior(n, generator)
+        if self.conditions is None:
+            return x, None
+        low, high = self.conditions
+        return x, low + (high - low) * torch.rand(n, len(low), generator=generator, dtype=torch.float64)
 
     @property
     def conditions(self) -> Tensor | None:
@@ -247,10 +261,3 @@ def forward(task: Task, x: Tensor, conditions: Tensor | None) -> Tensor:
         return task.simulate(x)
     simulate: Callable[[Tensor, Tensor], Tensor] = task.simulate  # type: ignore[assignment]
     return torch.cat([simulate(x, conditions), conditions], -1)
-
-
-def _drawn_conditions(task: Task, n: int, generator: Generator) -> Tensor | None:
-    if task.conditions is None:
-        return None
-    low, high = task.conditions
-    return low + (high - low) * torch.rand(n, len(low), generator=generator, dtype=torch.float64)

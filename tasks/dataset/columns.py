@@ -9,14 +9,59 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from harness import kinds
 from harness.contracts import Kind
 from harness.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from tasks.dataset.options import DatasetOptions
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names of the columns that a task uses."""
+
+    x: list[str]
+    y: list[str]
+    given: list[str]
+    """Of the conditions."""
+
+    @property
+    def inputs(self) -> list[str]:
+        """Those that the forward model takes: the designs and their conditions."""
+        return [*self.x, *self.given]
+
+    @classmethod
+    def of(cls, options: DatasetOptions, names: Sequence[str], path: Path) -> Columns:
+        """The columns that the options of a task name.
+
+        Args:
+            options: with `x`, `y` and `given`.
+            names: of all columns, in the order of the file.
+            path: the file, which an error names.
+
+        Raises:
+            UsageError: no such columns, or some that are given and of x or y.
+        """
+        x, y = choose(options.x, names, "x"), choose(options.y, names, "y")
+        given = choose(options.given, names, "given") if options.given else []
+        for option, others in (("x", x), ("y", y)):
+            both = [name for name in given if name in others]
+            if both:
+                raise UsageError(
+                    f"The column {both[0]!r} of {path} would be in given and in {option}. Leave it out of one of them, "
+                    f"such as by {option}=NAME+NAME."
+                )
+        return cls(x, y, given)
+
 
 POINTS = 10  # columns from which on numbered ones are taken for a curve rather than for single targets
 NUMBERED = re.compile(r"(.*?)([-+]?\d+(?:\.\d+)?)")

@@ -34,6 +34,8 @@ class DatasetOptions:
     """Columns of the design."""
     y: str = "y*"
     """Columns of the target."""
+    given: str | None = None
+    """Columns that are given with each target and not designed, such as a temperature: the conditions."""
     prior: Literal["hull", "density", "box"] = "hull"
     """What designs are drawn from: between neighbouring rows, from a density fitted to them, or from their box."""
     kinds: str = "auto"
@@ -74,6 +76,8 @@ class DatasetOptions:
 
 def fixed_target(text: str | None, y: Tensor, rows: Rows) -> tuple[float, ...]:
     """The numbers of y*: as written, of a row of the file's y `(n, y_dim)`, or of a row in the middle of the data.
+
+    Conditions count among y here, as its last entries.
 
     Args:
         text: numbers joined by `+`, `row:17`, or None for the middle.

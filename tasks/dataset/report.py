@@ -9,6 +9,7 @@ import torch
 
 from harness import kinds
 from harness.contracts import Kind
+from tasks.dataset.columns import Columns
 from tasks.dataset.options import DatasetOptions
 from tasks.dataset.rows import Rows
 
@@ -30,9 +31,9 @@ class Description:
     rows: Rows
     own: int
     """Rows that methods learn from."""
-    x: Sequence[str]
-    y: Sequence[str]
+    columns: Columns
     kinds: Sequence[Kind]
+    """Of the designs with their conditions."""
     target: Sequence[float]
     options: DatasetOptions
     left_out: int = 0
@@ -40,8 +41,10 @@ class Description:
 
     def lines(self) -> Iterator[str]:
         """Lines on rows, repeated designs, kinds of columns, masses of y, the split, the prior and y*."""
-        rows, y = self.rows, self.y
-        yield f"Data: {self.file}, {len(rows) + rows.repeated} rows, x = {_listed(self.x)}, y = {_listed(y)}."
+        rows, y = self.rows, self.columns.y
+        named = f"x = {_listed(self.columns.x)}, y = {_listed(y)}"
+        named += f", given = {_listed(self.columns.given)}" if self.columns.given else ""
+        yield f"Data: {self.file}, {len(rows) + rows.repeated} rows, {named}."
         if self.left_out:
             more = f"{self.left_out} more row{'s' * (self.left_out > 1)}"
             yield f"Left out are {more} without a number in a cell of x or y (missing=drop)."
@@ -64,7 +67,8 @@ class Description:
 
     def _kinds(self) -> Iterator[str]:
         """Lines on columns of whole numbers, on choices, and on other columns of few values."""
-        x, discrete = self.x, kinds.discrete(self.kinds, len(self.x))
+        x = self.columns.inputs
+        discrete = kinds.discrete(self.kinds, len(x))
         whole = [name for name, one in zip(x, discrete & kinds.scaled(self.kinds, len(x)), strict=True) if one]
         found = [f"whole numbers in {_listed(whole)}"] if whole else []
         found += [f"one choice among {_listed(x[start:stop])}" for start, stop in kinds.groups(self.kinds, len(x))]
@@ -81,7 +85,7 @@ class Description:
 
     def _hardly(self) -> Iterator[str]:
         """Warnings of columns that are the same in almost all rows, whichever part of the data the others are in."""
-        names, values = [*self.x, *self.y], torch.cat([self.rows.x, self.rows.y], 1)
+        names, values = [*self.columns.inputs, *self.columns.y], torch.cat([self.rows.x, self.rows.y], 1)
         often = values.median(0).values
         others = (values != often).sum(0)
         found = [place for place, count in enumerate(others.tolist()) if count < RARE]
@@ -102,9 +106,11 @@ class Description:
 
     def _target(self) -> Iterator[str]:
         """Lines on y*, with a warning where no row comes near it."""
-        more = ", ..." if len(self.y) > LISTED else ""
+        names = [*self.columns.y, *self.columns.given]
+        more = ", ..." if len(names) > LISTED else ""
         yield f"y* = {', '.join(f'{value:.6g}' for value in self.target[:LISTED])}{more}"
-        columns = zip(self.y, self.target, self.rows.y.T, strict=True)
+        given = self.rows.x[:, len(self.columns.x) :]
+        columns = zip(names, self.target, torch.cat([self.rows.y, given], 1).T, strict=True)
         outside = [item for item in columns if not item[2].min() <= item[1] <= item[2].max()]
         for name, value, column in outside[:LISTED]:
             yield (

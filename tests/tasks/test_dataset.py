@@ -963,3 +963,67 @@ def test_the_same_contents_elsewhere_are_the_same_task(tmp_path, program):
 def test_cost_is_what_the_user_says(tmp_path):
     path = written(tmp_path, table())
     assert build(path).cost == DatasetTask.cost and build(path, cost=12.0).cost == 12
+
+
+def warm(n=400, seed=0):
+    """A gap that closes with the temperature; designs were only measured at temperatures near them."""
+    random = np.random.default_rng(seed)
+    a, b = random.uniform(0, 1, (2, n))
+    temperature = 300 + 100 * (a + 0.1 * random.uniform(-1, 1, n))
+    return pd.DataFrame({"a": a, "b": b, "temperature": temperature, "gap": a * temperature / 300 + b})
+
+
+@pytest.fixture(scope="module")
+def heated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("heated")
+    return build(written(folder, warm()), x="a+b", given="temperature")
+
+
+def test_a_given_column_is_a_condition_that_goes_with_the_target(heated):
+    frame = warm()
+    assert (heated.x_labels, heated.y_labels) == (("a", "b"), ("gap", "temperature"))
+    assert (heated.x_dim, heated.y_dim, heated.bounds.shape) == (2, 2, (2, 2))
+    assert heated.conditions[:, 0].tolist() == [frame.temperature.min(), frame.temperature.max()]
+    rows = {tuple(row) for row in frame[["a", "b", "gap", "temperature"]].to_numpy().tolist()}
+    pairs = heated.pairs(50, Generator().manual_seed(1))
+    assert {tuple(row) for row in torch.cat([pairs.x, pairs.y], 1).tolist()} <= rows
+    assert any(heated.fixed_target == row[2:] for row in rows), "y* is a row of the file, with its temperature"
+    assert "given = temperature." in heated.report[0]
+
+
+def test_the_forward_model_takes_the_condition(heated):
+    frame = warm(200, seed=1)
+    x, given = (torch.tensor(frame[names].to_numpy()) for names in (["a", "b"], ["temperature"]))
+    y = heated.simulate(x, given)[:, 0]
+    inside = torch.isfinite(y)
+    assert inside.double().mean() > 0.9 and (y - torch.from_numpy(frame.gap.to_numpy()))[inside].abs().mean() < 0.03
+    assert heated.floor["mse"] < 1e-3
+    assert heated.simulate(x[:1], torch.tensor([[900.0]])).isnan().all(), "nobody has measured there"
+
+
+def test_designs_are_drawn_with_temperatures_at_which_such_were_measured(heated):
+    x, given = heated.draw_inputs(500, Generator().manual_seed(3))
+    assert float(((given[:, 0] - 300) / 100 - x[:, 0]).abs().max()) < 0.15
+    drawn = heated.draw(100, Generator().manual_seed(4))
+    assert drawn.y.shape == (100, 2) and float(((drawn.y[:, 1] - 300) / 100 - drawn.x[:, 0]).abs().max()) < 0.15
+
+
+def test_the_target_names_the_condition_too_and_a_column_has_one_role(tmp_path):
+    path = written(tmp_path, warm())
+    assert build(path, x="a+b", given="temperature", target="0.5+320").fixed_target == (0.5, 320.0)
+    assert build(path, x="a+b", given="temperature", target="row:7").fixed_target[1] == warm().temperature[6]
+    with pytest.raises(UsageError, match="2 finite numbers"):
+        build(path, x="a+b", given="temperature", target="0.5")
+    for option, columns in (("x", {"x": "a+b+temperature"}), ("y", {"x": "a+b", "y": "gap+temperature"})):
+        with pytest.raises(UsageError, match=f"'temperature' of .* would be in given and in {option}"):
+            build(path, given="temperature", **columns)
+    with pytest.raises(UsageError, match="column for given 'pressure'"):
+        build(path, x="a+b", given="pressure")
+
+
+def test_a_simulator_is_asked_with_the_given_columns(tmp_path, monkeypatch):
+    (tmp_path / "heater.py").write_text("def gap(x):\n    return x[:, :1] * x[:, 2:] / 300 + x[:, 1:2]\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    task = build(written(tmp_path, warm()), x="a+b", given="temperature", simulator="heater:gap")
+    found = task.simulate(torch.tensor([[0.5, 0.25]], dtype=torch.float64), torch.tensor([[900.0]]))
+    assert found.tolist() == [[1.75]], "it knows more than was measured"
