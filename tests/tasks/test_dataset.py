@@ -996,7 +996,7 @@ def test_the_forward_model_takes_the_condition(heated):
     x, given = (torch.tensor(frame[names].to_numpy()) for names in (["a", "b"], ["temperature"]))
     y = heated.simulate(x, given)[:, 0]
     inside = torch.isfinite(y)
-    assert inside.double().mean() > 0.9 and (y - torch.from_numpy(frame.gap.to_numpy()))[inside].abs().mean() < 0.03
+    assert inside.double().mean() > 0.9 and (y - torch.tensor(frame.gap.to_numpy()))[inside].abs().mean() < 0.03
     assert heated.floor["mse"] < 1e-3
     assert heated.simulate(x[:1], torch.tensor([[900.0]])).isnan().all(), "nobody has measured there"
 
