@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
 import pytest
@@ -492,6 +492,35 @@ class ClaimsGaps(Spread):
     handles = frozenset({"gaps"})
 
 
+class ClaimsPartial(Spread):
+    handles = frozenset({"partial"})
+
+    def build(self, problem, width):
+        super().build(problem, width)
+        self.register_buffer("middle", torch.zeros(()))
+
+    def fit(self, train, valid, run):
+        super().fit(train, valid, run)
+        self.middle = train.y.mean()
+
+    def propose(self, y, n, generator):
+        found = super().propose(y, n, generator)
+        return replace(found, x=found.x + 0 * self.middle)
+
+
+class ClaimsConditions(Spread):
+    handles = frozenset({"conditions"})
+
+    def build(self, problem, width):
+        super().build(problem, width)
+        self.given = problem.condition_dim
+
+    def propose(self, y, n, generator):
+        known = y.clone()
+        known[:, y.shape[1] - self.given :] = 0
+        return super().propose(known, n, generator)
+
+
 class ClaimsMore(Spread):
     handles = frozenset({"everything"})
 
@@ -526,6 +555,8 @@ BROKEN_METHODS = [
     (altered(believed=lambda found: found.believed.flip(1)), "answers", "best first"),
     (altered(believed=lambda found: -found.believed.flip(1), ranked=lambda _: False), "answers", "negative"),
     (ClaimsGaps, "gaps", "only 50% of the proposals are finite where an entry of y is NaN"),
+    (ClaimsPartial, "incomplete", "only 0% of the proposals are finite after training"),
+    (ClaimsConditions, "conditions", "the same under another one"),
     (ClaimsMore, "declaration", "handles names everything; allowed are conditions, gaps, lone, partial"),
     (altered(rows=lambda found: torch.zeros_like(found.believed).long()), "answers", "x = train.x[rows]"),
 ]

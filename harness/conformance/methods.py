@@ -11,8 +11,17 @@ from torch import Tensor, nn
 
 from harness.budget import stored_numbers
 from harness.conformance.findings import Finding, ViolationError, examine, require, require_options
-from harness.conformance.trial import PROPOSALS, TARGETS, Fold, Trial, Valley, difference, trainable_tensors
-from harness.contracts import Method
+from harness.conformance.trial import (
+    PROPOSALS,
+    TARGETS,
+    Fold,
+    Slope,
+    Trial,
+    Valley,
+    difference,
+    trainable_tensors,
+)
+from harness.contracts import Method, Pairs
 from harness.errors import ContractError
 from harness.fitting import restore
 from harness.seeds import seeded
@@ -31,7 +40,7 @@ def check_method(create: Callable[[], Method]) -> list[Finding]:
         create: the method class, or what returns a fresh method.
 
     Properties: declaration, budget, training, answers, devices; then honest count, finite, same seed, other targets,
-    state, arguments, gaps.
+    state, arguments, gaps, incomplete, conditions; the last three are of methods whose `handles` name them.
     """
     findings = [examine("declaration", _declaration, [create])]
     if not findings[0].ok:
@@ -50,8 +59,10 @@ def check_method(create: Callable[[], Method]) -> list[Finding]:
         "state": _state,
         "arguments": _arguments,
         "gaps": _gaps,
+        "incomplete": _incomplete,
     }
-    return findings + [examine(name, _located(holds), trials) for name, holds in later.items()]
+    findings += [examine(name, _located(holds), trials) for name, holds in later.items()]
+    return [*findings, examine("conditions", _located(_conditions), [Trial(create, Slope())])]
 
 
 def _located(holds: Callable[[Trial], None]) -> Callable[[Trial], None]:
@@ -196,6 +207,55 @@ def _arguments(trial: Trial) -> None:
     if difference(trial.problem.bounds, trial.bounds):
         trial.changed.add("problem.bounds")
     require(not trial.changed, f"the method changes its arguments {', '.join(sorted(trial.changed))}; work on copies.")
+
+
+def _incomplete(trial: Trial) -> None:
+    """Rows of which a part is not known, for methods that say that they learn from such."""
+    x, y = trial.train.x.clone(), trial.train.y.clone()
+    handled = trial.method.handles & {"partial", "lone"}
+    if "partial" in handled and y.shape[1] > 1:
+        y[::2, -1] = math.nan
+    if "lone" in handled:
+        x[1::4], y[3::4] = math.nan, math.nan
+    if not bool(x.isnan().any() | y.isnan().any()):
+        return
+    method = trial.fit(trial.fresh(0), Pairs(x, y))
+    share = float(trial.propose(method, trial.targets, PROPOSALS).x.isfinite().all(-1).double().mean())
+    require(
+        share >= FINITE,
+        f"handles names {' and '.join(sorted(handled))}, but only {share:.0%} of the proposals are finite after "
+        "training on rows with NaN, not known; leave such entries out of every loss, or do not name it.",
+    )
+
+
+def _conditions(trial: Trial) -> None:
+    """A target under another condition is another target."""
+    if "conditions" not in trial.create().handles:
+        return
+    trial.build()
+    trial.fit()
+    y, other = trial.targets[:TARGETS], trial.targets[:TARGETS].clone()
+    other[:, -1] = other[:, -1].roll(1)
+    found, swapped = (trial.propose(trial.method, targets, PROPOSALS) for targets in (y, other))
+    trial.check(found, TARGETS, PROPOSALS)
+    share = float(found.x.isfinite().all(-1).double().mean())
+    require(
+        share >= FINITE,
+        f"handles names conditions, but only {share:.0%} of the proposals are finite with one; the last "
+        "`problem.condition_dim` entries of y are given and not to be reached.",
+    )
+    ignored = difference(found.x, swapped.x) == 0 and not _indifferent(trial)
+    require(
+        not ignored,
+        "handles names conditions, but the proposals are the same under another one; give the last "
+        "`problem.condition_dim` entries of y to whatever answers the rest, or do not name it.",
+    )
+
+
+def _indifferent(trial: Trial) -> bool:
+    """Whether a method does not look at its targets at all, as a baseline may."""
+    y = trial.targets
+    return difference(*(trial.propose(trial.method, part, PROPOSALS).x for part in (y[:TARGETS], y[-TARGETS:]))) == 0
 
 
 def _gaps(trial: Trial) -> None:

@@ -59,6 +59,25 @@ class Fold(Task):
         return torch.stack([first + second.square(), first * second], -1)
 
 
+class Slope(Task):
+    """y = c x0 + x1 with x ~ U[0, 1]^2 under a condition c from -2 to 2."""
+
+    x_dim = 2
+    y_dim = 2
+    fixed_target = (0.5, 1.0)
+    conditions = torch.tensor([[-2.0], [2.0]], dtype=torch.float64)
+
+    @property
+    def bounds(self) -> Tensor:
+        return torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+
+    def sample_prior(self, n: int, generator: Generator) -> Tensor:
+        return torch.rand(n, 2, generator=generator, dtype=torch.float64)
+
+    def simulate(self, x: Tensor, conditions: Tensor) -> Tensor:  # type: ignore[override]
+        return x[:, :1] * conditions + x[:, 1:]
+
+
 class Trial:
     """A method on one of the problems; `build`, then `fit`, then `propose`."""
 
@@ -71,6 +90,8 @@ class Trial:
         self.bounds = self.problem.bounds.clone()
         self.targets = dataset.y_scale.apply(dataset.targets.shown).to(device, create().dtype)
         self.where = f"with x_dim={task.x_dim} and y_dim={task.y_dim}"
+        if task.conditions is not None:
+            self.where += ", whose last entry is a condition"
         self.width = 1
         self.method: Method
         self.counted: list[nn.Parameter] = []
@@ -97,20 +118,24 @@ class Trial:
             method.build(self.problem, self.width)
         return method.to(method.dtype).to(self.given.device)
 
-    def fit(self, method: Method | None = None) -> Method:
+    def fit(self, method: Method | None = None, train: Pairs | None = None) -> Method:
         """Train the method on clones of the data, as a cell does; returns it ready to propose.
+
+        Args:
+            method: fresh; the one that was built where omitted.
+            train: other pairs than those of the problem.
 
         Raises:
             BudgetMissed: training changes or has added more parameters than the budget allows.
         """
-        method = method or self.method
-        pairs, valid = copies(self.train), copies(self.valid)
+        method, train = method or self.method, train or self.train
+        pairs, valid = copies(train), copies(self.valid)
 
         def after(phase: Phase, _: PhaseLog) -> None:
             self.trained += [parameter for parameter in phase.module.parameters() if parameter.requires_grad]
 
         fitting.fit(self.given, method, pairs=(pairs, valid), after=after)
-        for name, given, original in (("train", pairs, self.train), ("valid", valid, self.valid)):
+        for name, given, original in (("train", pairs, train), ("valid", valid, self.valid)):
             if difference(given.x, original.x) or difference(given.y, original.y):
                 self.changed.add(name)
         return method
