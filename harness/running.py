@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, redirect_stderr
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryFile
 
-from harness import config, submitting
+from harness import cache_folder, config, submitting
 from harness.cores import usable_cores
 from harness.durable import storage_errors, sweep_files, write_whole
 from harness.plan import Cell, misfits
@@ -25,7 +26,11 @@ SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
 
 def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config.Settings) -> int:
-    """Do the work of the cells; 0, or the exit code of an interrupted run. Failures are found in the records."""
+    """Do the work of the cells; 0, or the exit code of an interrupted run. Failures are found in the records.
+
+    Raises:
+        UsageError: the cache folder cannot be written.
+    """
     refused = {cell: ("cannot", "Cannot", cell.refusal) for cell in todo if cell.refusal}
     trained = [cell for cell, work in todo.items() if work.train and cell not in refused]
     refused |= {cell: ("failed", "harness.budget.BudgetMissed", why) for cell, why in misfits(trained).items()}
@@ -40,6 +45,8 @@ def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config
     from harness import estimate
     from harness.execution import run_cells
 
+    if settings.engine == "local":
+        require_cache()
     works = {cell: works[cell] for cell in slow_first(list(works))}
     engine = submitting.engine(works, store, settings) if settings.engine == "slurm" else None
     prepare(list(works), quiet=settings.quiet)
@@ -54,6 +61,19 @@ def execute(todo: Mapping[Cell, Work], store: Store, jobs: int, settings: config
         costs=estimate.estimated(works, store),
     )
     return 128 + summary.signal if summary.signal is not None else 0
+
+
+def require_cache() -> None:
+    """Refuse a cache folder that cannot be used before anything is trained, and not when a score looks for it.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    trial = cache_folder.root() / "trial"
+    with cache_folder.writable(trial):
+        trial.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=trial.parent):
+            pass
 
 
 def refuse(cell: Cell, store: Store, status: str, error: Mapping[str, str]) -> None:

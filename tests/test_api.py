@@ -446,3 +446,11 @@ def test_masked_entries_are_not_known_and_tensors_lose_their_gradient():
     assert torch.isnan(found[0, 1]) and found[1].tolist() == [2.0, 3.0]
     x = torch.arange(20.0, requires_grad=True)
     assert harness.pairs(x, x.detach()).x[:, 0].tolist() == list(range(20))
+
+
+def test_a_cache_folder_that_cannot_be_used_is_refused_before_anything_is_trained(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("INVERSE_HARNESS_CACHE", str(tmp_path / "file" / "cache"))
+    arguments = ["--preset", "smoke", "--methods", "lookup", "--tasks", "sinewave", "--out", str(tmp_path / "out")]
+    assert main(["run", *arguments]) == 2
+    assert "INVERSE_HARNESS_CACHE" in capsys.readouterr().err and not (tmp_path / "out").exists()
