@@ -171,7 +171,9 @@ def _add_run(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> 
 
 
 def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
-    each["list"].add_argument("what", nargs="?", help=f"one of {', '.join(verbs.LISTS)} (default: all but results)")
+    each["list"].add_argument(
+        "what", nargs="?", help=f"one of {', '.join(verbs.LISTS)} (default: all but the last two)"
+    )
     each["show"].add_argument("what", help="a key or its beginning, the path of a record, or TASK/METHOD")
     each["show-task"].add_argument("task", help="a task, with options as in robotic_arm[convention=kruse]")
     each["show-task"].add_argument("--picture", metavar="FILE", help="PNG file to draw (default: NAME.png)")

@@ -143,6 +143,26 @@ def results(root: Path) -> str:
     return "\n".join(lines if len(lines) > 1 else [*lines, f"  none below {root}"]) + "\n"
 
 
+def statistics(root: Path) -> str:
+    """The statistics of the records below a folder, as claims and ablations refer to them, a line for each protocol.
+
+    Raises:
+        UsageError: there are no records.
+    """
+    from harness.reporting.frame import frame
+
+    table = frame(root).dropna(subset=["value"])
+    lines = ["Statistics, as claims and ablations name them: PROTOCOL/METRIC/STATISTIC, or PROTOCOL/STATISTIC"]
+    for protocol, rows in table.groupby("protocol", sort=False):
+        lines.append(f"  {protocol}")
+        metrics = dict.fromkeys(metric for metric in rows["metric"].fillna(""))
+        for metric in metrics:
+            own = rows[rows["metric"].fillna("") == metric]
+            start = f"{protocol}/{metric}/" if metric else f"{protocol}/"
+            lines += folded(start + ", ".join(dict.fromkeys(own["statistic"])))
+    return "\n".join(lines) + "\n"
+
+
 LISTINGS: dict[str, Callable[[], str]] = {
     "methods": lambda: plugins("methods"),
     "tasks": lambda: plugins("tasks"),

@@ -30,7 +30,9 @@ from harness.texts import meant
 DEFAULT_OUT = Path("results") / "quick"
 NEW = ("task", "method")
 ELSEWHERE = "Free space, mend the permissions or name another folder with --folder."
-LISTS = ("methods", "tasks", "scenarios", "protocols", "presets", "results")
+LISTS = ("methods", "tasks", "scenarios", "protocols", "presets", "results", "statistics")
+OF_FOLDER = 2
+"""The last so many of them, which a folder has: they are listed when they are named."""
 
 
 def run(arguments: Namespace) -> int:
@@ -42,11 +44,13 @@ def run(arguments: Namespace) -> int:
 
 
 def list_(arguments: Namespace) -> int:
-    """List methods, tasks, presets or results."""
+    """List methods, tasks, presets, results, or the statistics of results."""
     if arguments.what is not None and arguments.what not in LISTS:
         raise unknown("list", arguments.what, LISTS)
-    for what in [arguments.what] if arguments.what else LISTS[:-1]:
-        print(listing.results(Path(arguments.out)) if what == "results" else listing.LISTINGS[what]())
+    root = Path(arguments.out)
+    of_folder = {"results": listing.results, "statistics": listing.statistics}
+    for what in [arguments.what] if arguments.what else LISTS[:-OF_FOLDER]:
+        print(of_folder[what](root) if what in of_folder else listing.LISTINGS[what]())
     return 0
 
 

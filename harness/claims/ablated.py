@@ -28,7 +28,7 @@ FEWER = ("seconds", "std")
 
 
 def tables_of(groups: Sequence[Group], ablation: Ablation) -> list[Table]:
-    """A table for each task and preset in which two of the settings of one method or more were run."""
+    """A table for each task and preset in which two settings were run, of one method where the ablation has such."""
     return [_table(group, ablation, rows) for group, rows in _shown(groups, ablation)]
 
 
@@ -58,11 +58,16 @@ def figures_of(groups: Sequence[Group], ablation: Ablation, build: Any) -> list[
 
 def _shown(groups: Sequence[Group], ablation: Ablation) -> Iterator[tuple[Group, dict[str, Row]]]:
     """The groups of the tasks, each with the rows of the settings that were run there."""
+    of_several = len({label.partition("[")[0] for label in ablation.settings}) == len(ablation.settings)
     for _, tasks in by_task(groups):
         for group in (tasks[task] for task in ablation.tasks if task in tasks):
             found = {label: find(group, label) for label in ablation.settings}
             rows = {label: row for label, row in found.items() if row is not None}
-            if len({row.first.declared.method.name for row in rows.values()}) < len(rows):
+            # Usual options of two methods are in every folder; they are an ablation only where it is one of methods.
+            if (
+                len({row.first.declared.method.name for row in rows.values()}) < len(rows) + of_several
+                and len(rows) > 1
+            ):
                 yield group, rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import combinations
 from typing import Final, Literal, TypeAlias
 
@@ -12,9 +13,10 @@ import numpy as np
 
 from harness.claims.claim import Check
 from harness.claims.rows import find
-from harness.claims.statistic import Side, Statistic, side, statistic
+from harness.claims.statistic import Side, Statistic, others_of, side, statistic
 from harness.comparing import SEEDS
 from harness.reporting.groups import Group
+from harness.reporting.rows import Row
 from harness.statistics import Array
 
 Says = Literal["yes", "no", "not told apart", "not tested"]
@@ -24,6 +26,8 @@ YES: Final = "yes"
 NO: Final = "no"
 OPEN: Final = "not told apart"
 MISSING: Final = "not tested"
+NEAR = 3
+"""Statistics that are named beside one that is not there."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,17 @@ def sides(group: Group, labels: Sequence[str], wanted: Statistic) -> tuple[dict[
         if one is not None:
             found[label] = one
         else:
-            lacking.append(f"{wanted} of {label}" if row else label)
+            lacking.append(_lacks(row, wanted, label) if row else label)
     return found, lacking
+
+
+def _lacks(row: Row, wanted: Statistic, label: str) -> str:
+    """A statistic of a method that its records do not have, with those that they have of the same protocol."""
+    others = others_of(row, wanted)
+    if not others:
+        return f"{wanted} of {label}"
+    near = get_close_matches(str(wanted), others, n=NEAR) or others[:NEAR]
+    return f"{wanted} of {label}, which has {', '.join(near)}{', ...' * (len(others) > len(near))}"
 
 
 def _each(check: Check, task: str, own: Mapping[str, Side], others: Mapping[str, Side]) -> Finding:

@@ -142,6 +142,17 @@ def values_of(row: Row, wanted: Statistic) -> list[float]:
     return [known[key] for known in _of_row(row, wanted.protocol) if key in known]
 
 
+def others_of(row: Row, wanted: Statistic) -> list[str]:
+    """The statistics that a row has of the same protocol, as references; none where it was not scored for that.
+
+    Args:
+        row: that lacks the statistic.
+        wanted: the one that it lacks.
+    """
+    keys = dict.fromkeys(key[:2] for known in _of_row(row, wanted.protocol) for key in known)
+    return [str(Statistic(wanted.protocol, metric, name)) for metric, name in keys]
+
+
 @lru_cache(maxsize=512)  # several checks ask for the same
 def _of_row(row: Row, protocol: str) -> Sequence[Mapping[tuple[str | None, str, int | None], float]]:
     """The finite numbers of each seed with scores, by metric, statistic and T, and without T."""

@@ -79,7 +79,7 @@ def test_without_published_values_there_are_no_claims():
 def test_a_run_would_make_just_what_is_missing():
     (_, tasks), *_ = by_task(grouped(REFERENCE))
     settings, preset, store = Settings(), presets.load("quick"), Store(REFERENCE)
-    for name in ("ren-boundary-helps-na", "ipage-few-steps", "ren-na-lowest-r200"):
+    for name in ("ren-boundary-helps-na", "kruse-invertible-best", "ren-na-lowest-r200"):
         one = claim.delivered()[name]
         cells = together(one.needs(), settings, preset).cells
         absent = [f"{cell.method.label} on {cell.task.label}" for cell in cells if store.read(cell) is None]
@@ -183,3 +183,28 @@ def test_a_report_switches_methods_and_not_the_settings_of_ablations(tmp_path):
     switched = re.findall(r"data-method=.*?<span>(.*?)</span></label>", text)
     assert switched == ["na", "na[steps=7]"]
     assert "na[boundary_loss=off]" in text, "in the table of the ablation"
+
+
+def test_a_statistic_that_nobody_has_is_named_with_those_that_are_there(two, tmp_path, capsys):
+    (tmp_path / "mine.toml").write_text(OWN.replace("r_T/mse/r_200", "r_T/mse/r_201"), encoding="utf-8")
+    assert main(["claims", "mine", "--from", str(tmp_path / "mine.toml"), "--out", str(two), "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)[0]["rows"]
+    assert row["verdict"] == "not tested" and "r_T/mse/r_201 of one, which has r_T/mse/r_20" in row["missing"][0]
+
+
+def test_all_statistics_of_a_folder_are_listed_as_claims_name_them(two, capsys):
+    assert main(["list", "statistics", "--out", str(two)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^    r_T/mse/r_1, .*r_20\b", printed, re.MULTILINE) and "r_T/nmse/" in printed
+
+
+def test_an_ablation_of_two_methods_has_its_table_when_it_is_named_and_one_of_settings_needs_two_of_them(two):
+    several = ablation.Ablation(
+        "pair", "Which of the two?", "nobody", ("r_T/mse/r_200",), (TASK,), ("one", "other"), "one"
+    )
+    (table,) = ablated.tables_of(grouped(two), several)
+    assert [row["method"] for row in table.rows] == ["one", "other"]
+    settings = ablation.Ablation(
+        "steps", "How many?", "nobody", ("r_T/mse/r_200",), (TASK,), ("one", "one[steps=70]", "other"), "one"
+    )
+    assert ablated.tables_of(grouped(two), settings) == []
