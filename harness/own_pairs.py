@@ -35,26 +35,33 @@ class OwnPairs(Task):
     Args:
         x: designs `(n, x_dim)`, physical and float64.
         y: what they reach `(n, y_dim)`; NaN where it is not known.
-        names: of the columns of x, and of those of y.
+        given: the conditions under which they do `(n, c)`; None for none.
+        names: of the columns of x, and of those of y, conditions last.
         columns: what the columns of x are.
-        simulate: the forward model, from designs `(m, x_dim)` to y `(m, y_dim)`, numpy arrays; None for none.
+        simulate: the forward model, from designs `(m, x_dim)`, with their conditions as further columns, to y
+            `(m, y_dim)`, numpy arrays; None for none.
     """
 
     def __init__(
         self,
         x: Tensor,
         y: Tensor,
+        given: Tensor | None,
         names: tuple[tuple[str, ...], tuple[str, ...]],
         columns: Sequence[Kind],
         simulate: Callable[[Any], Any] | None,
     ) -> None:
         super().__init__()
-        self.x, self.y, self.forward_model = x, y, simulate
-        self.x_dim, self.y_dim, self.n_train = x.shape[1], y.shape[1], len(x)
+        self.x, self.given, self.forward_model = x, given, simulate
+        self.y = y if given is None else torch.cat([y, given], 1)
+        self.x_dim, self.y_dim, self.n_train = x.shape[1], self.y.shape[1], len(x)
+        self.reached = y.shape[1]
+        """Entries of y that are reached, and not given."""
         self.x_labels, self.y_labels = names
         self.kinds = tuple(columns)
-        self.fixed_target = tuple(y.nanmedian(0).values.tolist())
-        self.draw_design = prior("density", x, self.kinds)
+        self.fixed_target = tuple(self.y.nanmedian(0).values.tolist())
+        inputs = x if given is None else torch.cat([x, given], 1)
+        self.draw_rows = prior("density", inputs, kinds.merged([*columns, *kinds.detect(inputs[:, x.shape[1] :])]))
 
     @property
     def bounds(self) -> Tensor:
@@ -67,7 +74,21 @@ class OwnPairs(Task):
             n: how many.
             generator: all randomness comes from it.
         """
-        return self.draw_design(n, generator)
+        return self.draw_inputs(n, generator)[0]
+
+    def draw_inputs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor | None]:
+        """Draws of designs `(n, x_dim)` with conditions `(n, c)` such as occur together.
+
+        Args:
+            n: how many.
+            generator: all randomness comes from it.
+        """
+        drawn = self.draw_rows(n, generator)
+        return drawn[:, : self.x_dim], None if self.given is None else drawn[:, self.x_dim :]
+
+    @property
+    def conditions(self) -> Tensor | None:
+        return None if self.given is None else torch.stack([self.given.min(0).values, self.given.max(0).values])
 
     def pairs(self, n: int, generator: Generator) -> Pairs:
         """At most n of the pairs, in random order.
@@ -79,24 +100,26 @@ class OwnPairs(Task):
         chosen = torch.randperm(len(self.x), generator=generator)[:n]
         return Pairs(self.x[chosen], self.y[chosen])
 
-    def simulate(self, x: Tensor) -> Tensor:
-        """What the given forward model says `(n, y_dim)`, NaN where there is none.
+    def simulate(self, x: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """What the given forward model says of y, without conditions; NaN where there is none.
 
         Args:
             x: designs `(n, x_dim)`, physical and float64.
+            conditions: of each `(n, c)`, where some are given.
 
         Raises:
             UsageError: it gives an array of another shape.
         """
         if self.forward_model is None:
-            return x.new_full((len(x), self.y_dim), math.nan)
-        y = real("what simulate gave", self.forward_model(x.numpy().copy()))
-        if y.shape == (len(x),) and self.y_dim == 1:
+            return x.new_full((len(x), self.reached), math.nan)
+        inputs = x if conditions is None else torch.cat([x, conditions], 1)
+        y = real("what simulate gave", self.forward_model(inputs.numpy().copy()))
+        if y.shape == (len(x),) and self.reached == 1:
             y = y[:, None]
-        if y.shape != (len(x), self.y_dim):
+        if y.shape != (len(x), self.reached):
             raise UsageError(
-                f"simulate gave an array of shape {y.shape} for {len(x)} designs. Return {(len(x), self.y_dim)}, a row "
-                "for each design, NaN where it cannot be simulated."
+                f"simulate gave an array of shape {y.shape} for {len(x)} designs. Return {(len(x), self.reached)}, a "
+                "row for each design, NaN where it cannot be simulated."
             )
         return torch.from_numpy(y)
 
@@ -105,6 +128,7 @@ def pairs(
     x: ArrayLike | pandas.DataFrame,
     y: ArrayLike | pandas.DataFrame,
     *,
+    given: ArrayLike | pandas.DataFrame | None = None,
     names: tuple[Sequence[str], Sequence[str]] | None = None,
     kinds: Sequence[Kind] | None = None,
     simulate: Callable[[Any], Any] | None = None,
@@ -114,10 +138,12 @@ def pairs(
     Args:
         x: designs `(n, x_dim)`, or `(n,)` where a design is one number, in physical units: an array or a data frame.
         y: what they reach `(n, y_dim)`, or `(n,)`; NaN where it is not known.
+        given: conditions under which they reach it, such as a temperature, `(n, c)` or `(n,)`: inputs that nobody
+            designs. They are the last entries of each target.
         names: of the columns of x and of those of y; those of the data frames, or x1, x2 and y1, y2, where omitted.
         kinds: what the columns of x are, such as `(Kind("integer"), Kind("categorical", 3))`; guessed where omitted.
-        simulate: your forward model, from designs `(m, x_dim)` to what they reach `(m, y_dim)`, numpy arrays; with it
-            proposals are simulated again.
+        simulate: your forward model, from designs `(m, x_dim)`, conditions as further columns, to what they reach
+            `(m, y_dim)`, numpy arrays; with it proposals are simulated again.
 
     Raises:
         UsageError: values that are no numbers, shapes that do not belong together, or fewer than ten pairs.
@@ -141,21 +167,41 @@ def pairs(
     if bool(reached.isinf().any()) or bool(reached.isnan().all(0).any()):
         raise UsageError("y has infinite values, or a column without any. Give numbers, and NaN where y is not known.")
     own = names or (_labels("x", x, designs), _labels("y", y, reached))
-    if len(own) != 2 or any(isinstance(given, str) for given in own):
+    if len(own) != 2 or any(isinstance(part, str) for part in own):
         raise UsageError(f"names = {names!r} is not allowed. Give a pair, names of x and names of y: (['a'], ['b']).")
-    for given, of, rows in zip(own, ("x", "y"), (designs, reached), strict=True):
-        if len(set(given)) != rows.shape[1]:
-            raise UsageError(f"{of} has {rows.shape[1]} columns, and its names are {list(given)}. Give one name each.")
+    for part, of, rows in zip(own, ("x", "y"), (designs, reached), strict=True):
+        if len(set(part)) != rows.shape[1]:
+            raise UsageError(f"{of} has {rows.shape[1]} columns, and its names are {list(part)}. Give one name each.")
+    conditions = None if given is None else _conditions(given, len(designs))
+    of_conditions = [] if conditions is None else _labels("given", given, conditions)
     made = OwnPairs(
         designs,
         reached,
-        (tuple(own[0]), tuple(own[1])),
+        conditions,
+        (tuple(own[0]), (*own[1], *of_conditions)),
         _checked(kinds, designs) if kinds else _detect(designs),
         simulate,
     )
     if simulate is not None:
         _compare(made)
     return made
+
+
+def _conditions(values: Any, rows: int) -> Tensor:
+    """The conditions `(n, c)`.
+
+    Raises:
+        UsageError: not so many rows, values that are not finite, or a column that never changes.
+    """
+    found = _matrix("given", values)
+    if len(found) != rows:
+        raise UsageError(f"x has {rows} rows and given has {len(found)}. Give the conditions of each design.")
+    if not bool(found.isfinite().all()):
+        row = int((~found.isfinite()).any(1).nonzero()[0, 0])
+        raise UsageError(f"given has a value that is not finite, first in row {row}. Leave such rows out.")
+    if bool((found == found[0]).all(0).any()):
+        raise UsageError("A column of given is the same in all rows, so that nothing is learned of it. Leave it out.")
+    return found
 
 
 def _compare(task: OwnPairs) -> None:
@@ -165,8 +211,9 @@ def _compare(task: OwnPairs) -> None:
         SimulatorDiffers: by more than rounding, or it answers none of them.
     """
     chosen = torch.linspace(0, len(task.x) - 1, min(TRIED, len(task.x))).long()
-    squares = (task.simulate(task.x[chosen]) - task.y[chosen]).square()
-    deviation = (task.y - task.y.nanmean(0)).square().nanmean(0)
+    conditions, y = None if task.given is None else task.given[chosen], task.y[:, : task.reached]
+    squares = (task.simulate(task.x[chosen], conditions) - y[chosen]).square()
+    deviation = (y - y.nanmean(0)).square().nanmean(0)
     error = float((squares / torch.where(deviation > 0, deviation, 1.0)).nanmean())
     if math.isnan(error):
         text = (

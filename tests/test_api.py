@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import re
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -454,3 +455,59 @@ def test_a_cache_folder_that_cannot_be_used_is_refused_before_anything_is_traine
     arguments = ["--preset", "smoke", "--methods", "lookup", "--tasks", "sinewave", "--out", str(tmp_path / "out")]
     assert main(["run", *arguments]) == 2
     assert "INVERSE_HARNESS_CACHE" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+HEATED = np.random.default_rng(4)
+WIDTHS, TEMPERATURES = HEATED.uniform(size=(500, 2)), HEATED.uniform(300, 400, 500)
+
+
+def warm(inputs):
+    return inputs[:, 0] * inputs[:, 2] / 300 + inputs[:, 1]
+
+
+def heated(**options):
+    y = warm(np.column_stack([WIDTHS, TEMPERATURES]))
+    return harness.pairs(WIDTHS, y, given=pandas.Series(TEMPERATURES, name="temperature"), simulate=warm, **options)
+
+
+def test_own_pairs_may_have_conditions_which_are_the_end_of_a_target():
+    solver = harness.fit("kernel", heated(), preset="smoke")
+    assert solver.y_names == ["y1", "temperature"] and solver.conditions == 1
+    found = solver.propose([[0.9, 310.0], [0.9, 390.0]], n=2)
+    reached = warm(np.column_stack([found[["x1", "x2"]].to_numpy(), [310.0, 310.0, 390.0, 390.0]]))
+    assert found["y1 reached"].to_numpy() == pytest.approx(reached) and found["nmse"].max() < 0.01
+    assert found["y1 reached"].to_numpy() == pytest.approx(0.9, abs=0.1)
+    with pytest.raises(UsageError, match="NaN in temperature, which is given with a target"):
+        solver.propose([[0.9, math.nan]])
+    with pytest.raises(UsageError, match=r"2 numbers \(y1, temperature\)"):
+        solver.propose(0.9)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (TEMPERATURES[:9], "x has 500 rows and given has 9"),
+        (np.where(np.arange(500) == 7, np.nan, TEMPERATURES), "not finite, first in row 7"),
+        (np.full(500, 300.0), "the same in all rows"),
+    ],
+)
+def test_conditions_that_do_not_go_with_the_pairs_are_refused(given, said):
+    with pytest.raises(UsageError, match=said):
+        harness.pairs(WIDTHS, WIDTHS[:, 0], given=given)
+
+
+def test_the_examples_of_gaps_and_conditions_run_and_reach_their_targets(capsys):
+    text = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
+    known: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text.partition("## My data have gaps")[2], re.DOTALL):
+        exec(block, known)
+        solver, x = known["solver"], known["x"]
+        wanted = [[1.0, 0.2]] if "nan" in block else [[0.9, 310.0], [0.9, 390.0]]
+        found = solver.propose(wanted, n=3).to_numpy()[:, 1:3].astype(float)
+        if "nan" in block:
+            assert np.stack([found.sum(1), found.prod(1)], 1) == pytest.approx(np.tile(wanted, (3, 1)), abs=0.05)
+        else:
+            temperature = np.repeat([310.0, 390.0], 3)
+            assert found[:, 0] * temperature / 300 + found[:, 1] == pytest.approx(0.9, abs=0.05)
+        assert x.shape == (600, 2)
+    assert capsys.readouterr().out.count("target") == 2
