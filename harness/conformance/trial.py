@@ -75,6 +75,12 @@ class Slope(Task):
         return torch.rand(n, 2, generator=generator, dtype=torch.float64)
 
     def simulate(self, x: Tensor, conditions: Tensor) -> Tensor:  # type: ignore[override]
+        """Y `(n, 1)`, without the condition.
+
+        Args:
+            x: designs `(n, 2)`.
+            conditions: c of each `(n, 1)`.
+        """
         return x[:, :1] * conditions + x[:, 1:]
 
 
