@@ -63,15 +63,11 @@ def described(plugin: Plugin, shown: dict[type, Plugin]) -> list[str]:
     texts = list(options(loaded, values, names))
     if len(names) < len(values):
         texts.append(f"{'all other' if names else 'all'} options as those of {first.name}")
-    handled = ", ".join(sorted(getattr(loaded, "handles", ())))
-    head += f"  handles: {handled}" * bool(handled)
     fits = len(INDENT) + len(head + groups) <= columns()
-    above = [groups.strip()] if groups and not fits else []
-    above += [meaning_of(loaded)] if meaning_of(loaded) else []
-    return [
-        head + groups * fits,
-        *(line for text in (*above, *texts, *map(str, loaded.references)) for line in folded(text)),
-    ]
+    handled = ", ".join(sorted(getattr(loaded, "handles", ())))
+    above = [groups.strip() * (not fits), f"handles: {handled}" * bool(handled), meaning_of(loaded)]
+    told = [*filter(None, above), *texts, *map(str, loaded.references)]
+    return [head + groups * fits, *(line for text in told for line in folded(text))]
 
 
 def meaning_of(loaded: type) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -128,8 +129,11 @@ def test_what_judges_and_what_is_left_free_is_said(capsys) -> None:
     assert main(["propose", "results/smoke/dataset/mdn", "--target", "0.8,nan"]) == 2
     assert "which mdn does not handle" in capsys.readouterr().err
     assert main(["list", "methods"]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if "handles: gaps" in line]
-    assert {"na", "kernel", "lookup"} <= {line.split()[0] for line in lines}
+    name, handling = "", set()
+    for line in capsys.readouterr().out.splitlines():
+        name = line.split()[0] if re.match(r"  \S", line) else name
+        handling |= {name} if re.match(r" +handles: .*\bgaps\b", line) else set()
+    assert {"na", "kernel", "lookup", "joint"} <= handling and "mdn" not in handling
 
 
 @pytest.mark.usefixtures("place")
