@@ -92,8 +92,9 @@ def test_a_variant_shows_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("COLUMNS", "120")
     _, _, text = listing.plugins("methods").partition("  na-lm  ")
     lines = [line.strip() for line in text.partition("  na-near  ")[0].splitlines()[1:]]
-    assert [line.partition(" = ")[0] for line in lines[1:4]] == ["rank", "solver", "steps"]
-    assert lines[4] == "all other options as those of na"
+    assert lines[0] == "handles: conditions, gaps, partial"
+    assert [line.partition(" = ")[0] for line in lines[2:5]] == ["rank", "solver", "steps"]
+    assert lines[5] == "all other options as those of na"
 
 
 STRANGER = '''
