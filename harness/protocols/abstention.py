@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -69,7 +69,7 @@ class Abstention(Protocol):
         return {"targets": many(sizes)}
 
     def score(self, material: Material) -> Scores:
-        answered = material.answers["targets"]
+        answered = first(material.answers["targets"])
         missed, believed = excess(answered), answered.answer.believed
         own = None if believed is None else told(believed[:, 0].double().numpy(), missed)
         return Scores(len(missed), float((missed > ACCURATE).mean()), own, told(distance(answered), missed))
@@ -83,6 +83,17 @@ class Abstention(Protocol):
 
     def tables(self) -> dict[str, Shown[Table]]:
         return {"abstention": Shown(_build, place=61, metrics=("nmse",), reads=())}
+
+
+def first(answered: Answered) -> Answered:
+    """The same with the first proposals alone, so that no other is simulated for them.
+
+    Args:
+        answered: the answer for the targets.
+    """
+    answer = answered.answer
+    believed = None if answer.believed is None else answer.believed[:, :1]
+    return replace(answered, answer=replace(answer, x=answer.x[:, :1], believed=believed))
 
 
 def excess(answered: Answered) -> Array:
