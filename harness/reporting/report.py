@@ -70,7 +70,7 @@ def page(root: Path) -> str:
         failures=failures(records),
         provenance=provenance(records),
         style=Markup((folder / "page.css").read_text(encoding="utf-8")),
-        reading=Markup(json.dumps({"leading": f"^{LEADING.pattern}", "units": UNITS})),
+        reading=Markup(json.dumps({"leading": f"^{LEADING.pattern}", "units": UNITS, "labels": labels})),
         script=Markup((folder / "page.js").read_text(encoding="utf-8")),
     )
 

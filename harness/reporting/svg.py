@@ -7,9 +7,11 @@ variables `--c0` to `--c6`. Whoever cannot see the marks reads the table beside 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, marked
 from harness.reporting.looks import Look, looks
@@ -228,28 +230,32 @@ def _series(panel: Panel, series: Series, look: Look, place: Place, start: float
     every = [(number, x, y) for number, x, y in _located(known, place) if not math.isnan(x + y)]
     drawn = set(thinned(panel, series))
     points = [point for point in every if point[0] in drawn]
-    yield f"<title>{escape(series.label)}</title>"
     if not points:
         return
     if series.low:
         yield f'<path class="band" d="{_band(series, points, place)}"/>'
     if series.joined:
         yield f'<path class="line" d="{_line(_bends([(x, y) for _, x, y in points]))}"{dash(look)}/>'
-    mark = f'<use href="#{mark_id(look.marker)}"'
     if series.joined and len(series.x) > SMALL:
         chosen = set(marked(series, start))
-        yield from (f'{mark} x="{x:.0f}" y="{y:.0f}"/>' for number, x, y in every if number in chosen)
+        yield _marks(look, [point for point in every if point[0] in chosen])
     elif len(series.x) > FEW and not series.joined:
         if len(panel.series) == 1:
             yield f'<path class="dots" d="{"".join(f"M{x:g} {y:g}h0" for _, x, y in points)}"/>'
         else:
-            yield from (f'{mark} x="{x:.0f}" y="{y:.0f}"/>' for _, x, y in points)
+            yield _marks(look, points)
     else:
-        # The script makes a text of each: a title for every marker would be a tenth of the page.
-        values = " ".join(f"{number_of(series.x[each], 3)},{number_of(series.y[each], 3)}" for each, _, _ in points)
-        yield f'<g data-at="{values}">'
-        yield from (f'{mark} x="{x:g}" y="{y:g}"/>' for _, x, y in points)
-        yield "</g>"
+        values = (f"{number_of(series.x[each], 3)},{number_of(series.y[each], 3)}" for each, _, _ in points)
+        yield _marks(look, points, " ".join(values))
+
+
+def _marks(look: Look, points: Sequence[tuple[int, float, float]], values: str = "") -> str:
+    """Where markers stand, and perhaps what they stand for; the script draws them, as so many elements would be a third
+    of the page.
+    """
+    places = " ".join(f"{x:.0f} {y:.0f}" for _, x, y in points)
+    told = f' data-at="{values}"' if values else ""
+    return f'<g data-marks="{mark_id(look.marker)} {places}"{told}></g>'
 
 
 def _located(points: Iterable[tuple[float, float]], place: Place) -> Iterator[tuple[int, float, float]]:
@@ -257,7 +263,13 @@ def _located(points: Iterable[tuple[float, float]], place: Place) -> Iterator[tu
 
 
 def _line(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
+    """A path through points, each as the step from the one before, which is shorter to write."""
+    if not points:
+        return ""
+    steps = (right[axis] - left[axis] for left, right in pairwise(points) for axis in (0, 1))
+    text = " ".join(f"{step:.1f}" for step in steps)
+    short = re.sub(r"(?<!\d)0(?=\.)", "", re.sub(r"-?\b0\.0\b", "0", text).replace(".0", "")).replace(" -", "-")
+    return f"M{points[0][0]:g} {points[0][1]:g}" + f"l{short}" * bool(short)
 
 
 def _bends(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -279,7 +291,7 @@ def _band(series: Series, points: Sequence[tuple[int, float, float]], place: Pla
     """Around the interval; what lies below a logarithmic axis ends at its foot."""
     tops = [(x, place.at(_within(place.up(series.high[number])))) for number, x, _ in points]
     feet = [(x, place.at(_within(place.up(series.low[number])))) for number, x, _ in reversed(points)]
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in (*tops, *feet)) + "Z"
+    return _line([*tops, *feet]) + "Z"
 
 
 def _within(share: float) -> float:

@@ -1,5 +1,5 @@
 "use strict";
-const { leading: pattern, units } = JSON.parse(document.getElementById("reading").textContent), leading = new RegExp(pattern);
+const { leading: pattern, units, labels } = JSON.parse(document.getElementById("reading").textContent), leading = new RegExp(pattern);
 // Methods are switched in all figures and tables at once.
 function show(method, on) {
   for (const element of document.querySelectorAll(".m" + method)) element.classList.toggle("hidden", !on);
@@ -43,14 +43,24 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.addEventListener("click", () => sort(table, column, header));
   });
 }
-// The text of each marker: its method and its values.
-for (const group of document.querySelectorAll("g[data-at]")) {
-  const named = group.parentNode.querySelector("title"), label = named.textContent;
-  group.dataset.at.split(" ").forEach((values, place) => {
-    const title = named.cloneNode();
-    title.textContent = `${label}: ${values.replace(",", ", ")}`;
-    group.children[place].append(title);
-  });
+// Markers, each with its text: its method and its values.
+const drawn = (name, attributes = {}) => {
+  const element = document.createElementNS(document.querySelector("svg").namespaceURI, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+};
+const named = text => { const title = drawn("title"); title.textContent = text; return title; };
+for (const series of document.querySelectorAll("g.series")) {
+  const label = labels[/\bm(\d+)/.exec(series.getAttribute("class"))[1]];
+  series.prepend(named(label));
+  for (const group of series.querySelectorAll("g[data-marks]")) {
+    const [mark, ...places] = group.dataset.marks.split(" "), values = (group.dataset.at || "").split(" ");
+    for (let place = 0; 2 * place < places.length; place += 1) {
+      const use = drawn("use", { href: "#" + mark, x: places[2 * place], y: places[2 * place + 1] });
+      if (values[place]) use.append(named(`${label}: ${values[place].replace(",", ", ")}`));
+      group.append(use);
+    }
+  }
 }
 // What is folded away is printed too.
 addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("details")) each.open = true; });
