@@ -157,11 +157,12 @@ def test_a_point_of_the_gap_is_a_target(ran):
     assert figure.shown == ("na",), "lookup has no surrogate: it promises exactly what it reaches"
 
 
-def test_thirteen_methods_look_different_in_two_ways():
-    found = looks([str(number) for number in range(13)])
+def test_eighteen_methods_look_different_in_two_ways():
+    found = looks([str(number) for number in range(18)])
     assert len({look.colour for look in found.values()}) == len(COLOURS)
     assert len({look.marker for look in found.values()}) == 13
-    assert len({(look.colour, look.dash) for look in found.values()}) == 13
+    assert len({(look.colour, look.dash) for look in found.values()}) == 18
+    assert len({(look.colour, look.marker) for look in found.values()}) == 18
 
 
 def test_a_method_looks_the_same_whatever_else_a_folder_holds():
