@@ -56,7 +56,7 @@ class Gaps(Scenario):
 
     def refusal(self, task: Task) -> str | None:
         y_dim = task.y_dim
-        hidden = self._count(y_dim)
+        hidden = 1 if self.options.hide == "saturated" else self._count(y_dim)
         if self.options.share == 0 or 0 < hidden < y_dim:
             return None
         return f"y has {y_dim} entr{'y' if y_dim == 1 else 'ies'}, of which {hidden} would be hidden"

@@ -18,6 +18,7 @@ from harness.answers import Asker
 from harness.contracts import Method, Proposals, Task
 from harness.fitting import Lesson
 from harness.metrics import METRICS, errors
+from harness.plan import specification
 from harness.protocols.contract import Question
 from harness.records import plain
 from harness.registry import build_scenario, build_task
@@ -28,6 +29,7 @@ from harness.scenarios.gaps import Gaps, filled
 from harness.scenarios.noise import Noise
 from harness.scenarios.pairs import FewerPairs
 from harness.scenarios.shift import Shift
+from harness.selection import select
 from harness.settings import DataSettings, Schedule
 from harness.store import Store
 from tests import results
@@ -193,6 +195,13 @@ def test_random_gaps_are_anywhere_and_those_of_a_saturated_detector_where_y_is_l
     all_above = above.all(1)
     assert torch.equal(seen.isnan()[~all_above], above[~all_above]) and all_above.any()
     assert (seen[all_above].isfinite().sum(1) == 1).all(), "the one that is least above the limit stays"
+
+
+def test_what_would_hide_all_of_y_is_refused():
+    for hide, refused in (("window", True), ("random", True), ("saturated", False)):
+        scenario = Gaps(Gaps.Options(share=0.95, hide=hide))
+        assert (scenario.refusal(Sums()) is not None) == refused
+        assert "y has 1 entry" in scenario.refusal(build_task(specification(select("tasks", "sinewave")[0])))
 
 
 @pytest.mark.parametrize("hide", ["window", "random", "saturated"])
