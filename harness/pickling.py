@@ -55,7 +55,8 @@ def _parts_of(task: Task) -> object:
     """Own pairs as what they were made from: their prior is a local function."""
     if not isinstance(task, OwnPairs):
         return task
-    return task.x, task.y, (task.x_labels, task.y_labels), task.kinds, task.forward_model
+    reached = task.y[:, : task.reached]
+    return task.x, reached, task.given, (task.x_labels, task.y_labels), task.kinds, task.forward_model
 
 
 def _draw(task: Task, scale: Standardisation, n: int, generator: Generator) -> Tensor:

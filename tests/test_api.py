@@ -477,6 +477,8 @@ def test_own_pairs_may_have_conditions_which_are_the_end_of_a_target():
     reached = warm(np.column_stack([found[["x1", "x2"]].to_numpy(), [310.0, 310.0, 390.0, 390.0]]))
     assert found["y1 reached"].to_numpy() == pytest.approx(reached) and found["nmse"].max() < 0.01
     assert found["y1 reached"].to_numpy() == pytest.approx(0.9, abs=0.1)
+    again = pickle.loads(pickle.dumps(solver))
+    assert again.propose([[0.9, 310.0], [0.9, 390.0]], n=2).equals(found)
     with pytest.raises(UsageError, match="NaN in temperature, which is given with a target"):
         solver.propose([[0.9, math.nan]])
     with pytest.raises(UsageError, match=r"2 numbers \(y1, temperature\)"):

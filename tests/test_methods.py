@@ -42,7 +42,7 @@ NEEDS = {
     # After a moment's training the search ends in a corner of the box, from whatever start.
     **{
         f"cfm-lm.{option}": "steps=0"
-        for option in ("waves", "draws", "inside", "nfe", "floor", "searches", "surrogate_share")
+        for option in ("depth", "waves", "draws", "inside", "nfe", "floor", "searches", "surrogate_share")
     },
     "embedding": "embedding=0",
 }
@@ -72,8 +72,8 @@ OTHER = {
 """A value other than the default, where neither half nor less than it will do."""
 
 
-SAME = {"covariance": "full", "univariate": "spline"}
-"""Values that the default comes to by itself for designs of few dimensions."""
+SAME = {"covariance": "full", "univariate": "spline", "forward_state": "last"}
+"""Values that the default comes to by itself for designs of few dimensions, or in so short a training."""
 
 
 def cases() -> list[tuple[str, str, str]]:
