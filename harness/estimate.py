@@ -74,6 +74,8 @@ def memory(store: Store) -> int:
 
 def verb(work: Work) -> str:
     """The first of what is done for a cell."""
+    if work.lender:
+        return f"ask the model of {work.lender.label}"
     return "train" if work.train else "ask" if work.ask else "score"
 
 

@@ -21,9 +21,8 @@ from harness.registry import PluginSpec, build_method, build_protocol
 from harness.seeds import derive, seeded
 from harness.timing import Stopwatch
 from harness.training import PhaseLog, Report
-from harness.work import MODEL, answer_name
+from harness.work import LOG, MODEL, answer_name
 
-LOG = "log.txt"
 COMPARED = 4  # targets whose designs the stored model has to propose again
 SAME_DESIGN = 1e-3  # in standardised x
 SAME_DESIGNS = 0.5  # share: rounding may lead a search elsewhere

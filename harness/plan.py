@@ -108,6 +108,13 @@ class Cell:
         return (self.scenario.label,) if self.scenario else ()
 
     @cached_property
+    def learner(self) -> Cell:
+        """The cell that learns the same: the one without the scenario where that changes no pair, or else itself."""
+        if self.scenario is None or build_scenario(self.scenario).learns:
+            return self
+        return replace(self, scenario=None)
+
+    @cached_property
     def sources(self) -> dict[str, str]:
         """Digests of the sources that the numbers come from, by what they are the source of."""
         if self.made is not None:
@@ -124,6 +131,8 @@ class Cell:
             return dict(self.made.digests)
         declared = self.declared()
         data = content_key([declared.task, declared.scenario, declared.data, self._sources("task", "scenario", "data")])
+        if self.learner is not self:
+            return {"data": data, "model": self.learner.digests["model"]}
         rest = [declared.method, declared.budget, declared.schedule, declared.seed, declared.device]
         return {"data": data, "model": content_key([data, rest, self._sources("method", "training")])}
 
@@ -135,7 +144,9 @@ class Cell:
     def answer_digest(self, question: Question) -> str:
         """What determines the answer to a question: the model, the question, and how it is put."""
         asked = [question.of, question.n, question.repeats]
-        return content_key([self.digests["model"], asked, self._sources("asking")])
+        # Where the base is the learner, the model's digest says nothing of the targets of the scenario.
+        shown = [] if self.learner is self else [self.digests["data"]]
+        return content_key([self.digests["model"], *shown, asked, self._sources("asking")])
 
     def score_digest(self, protocol: PluginSpec) -> str:
         """What determines a protocol's score: the answers, or the model that it measures, its options, its source."""

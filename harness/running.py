@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from harness import cache_folder, config, submitting
+from harness import cache_folder, config, lending, submitting
 from harness.cores import usable_cores
 from harness.durable import storage_errors, sweep_files, write_whole
 from harness.plan import Cell, misfits
@@ -129,6 +129,7 @@ def pending(cells: Sequence[Cell], store: Store, settings: config.Settings) -> d
         else:
             works[cell] = due(cell, record)
         assert cell.digests  # worked out here, and sent to the workers with the cell
+    works = lending.arranged(works, store, stored=not settings.force)
     return {cell: work for cell, work in works.items() if work}
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from harness.registry import PluginSpec
     from harness.schema import Record
 
-MODEL = "model.safetensors"
+MODEL, LOG = "model.safetensors", "log.txt"
+"""Files beside a record: the state of its method, and the curves of its training."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,16 @@ class Work:
     score: tuple[str, ...] = ()
     """Protocols to be scored."""
     reasons: tuple[str, ...] = ()
+    lender: Cell | None = None
+    """The cell whose model is asked instead of training the same one again."""
 
     def __bool__(self) -> bool:
         return bool(self.train or self.ask or self.score)
+
+    @property
+    def anew(self) -> bool:
+        """Whether nothing of an earlier record of the cell is kept."""
+        return self.train or self.lender is not None
 
 
 def everything(cell: Cell, reason: str) -> Work:

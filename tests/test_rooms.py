@@ -75,7 +75,7 @@ ROOMS = (
     ("harness.reporting", "harness.reporting.*"),
     ("harness.claims", "harness.claims.*"),
     ("harness.protocols.*",),
-    ("harness.cluster", "harness.presets", "harness.config", "harness.work", "harness.plan"),
+    ("harness.cluster", "harness.presets", "harness.config", "harness.work", "harness.plan", "harness.lending"),
     ("harness.learning", "harness.changed", "harness.cell"),
     ("harness.apart", "harness.execution", "harness.execution.*"),
     ("harness.conformance", "harness.conformance.*"),

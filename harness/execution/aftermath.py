@@ -33,7 +33,7 @@ def record(job: Job, lost: Lost, store: Store) -> Done:
         origin = provenance.stamp(
             machine, device=cell.device, threads=cell.threads, started=left.started, details=False
         )
-        if job.work.train or store.read(cell) is None:
+        if job.work.anew or store.read(cell) is None:
             result = {**left.known, "status": lost.status, "error": error}
             try:
                 store.commit(cell, folder, completed(None, result, origin))

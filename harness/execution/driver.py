@@ -87,8 +87,7 @@ class _Run:
             if noted.number is not None:
                 self.summary.signal = noted.number
                 return
-            while self.waiting and len(self.running) < jobs:
-                job = self.waiting.pop(0)
+            while len(self.running) < jobs and (job := self._next()):
                 self.running[self.engine.submit(job)] = job
                 self.progress.start(job.cell)
             self.engine.listen(self.progress.update, POLL)
@@ -103,6 +102,14 @@ class _Run:
                 if fail_fast and outcome.status != "ok":
                     self.summary.stopped = True
                     return
+
+    def _next(self) -> Job | None:
+        """Takes the first cell that waits for no other's model; a queue is given all of them at once."""
+        open_ = set() if self.engine.queues else {job.cell for job in (*self.waiting, *self.running.values())}
+        ready = next((job for job in self.waiting if job.work.lender not in open_), None)
+        if ready is not None:
+            self.waiting.remove(ready)
+        return ready
 
     def _finish(self, future: Future[Done], job: Job) -> Outcome:
         try:

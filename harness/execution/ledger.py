@@ -61,7 +61,8 @@ def order(job: Job) -> str:
     """The digest of all that is to be done for a cell, and of the sources that do it."""
     cell, work = job.cell, job.work
     protocols = [[spec.name, spec.options, spec.source] for spec in cell.protocols]
-    return content_key([cell.key, cell.sources, cell.sizes, protocols, work.train, work.ask, work.score])
+    lender = work.lender and work.lender.key
+    return content_key([cell.key, cell.sources, cell.sizes, protocols, work.train, lender, work.ask, work.score])
 
 
 class Ledger:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from harness.durable import StorageError
 from harness.execution.console import captured
 from harness.execution.engine import Done, Job, Report
 from harness.execution.failures import tell
+from harness.lending import borrowed
 from harness.records import plain
 from harness.schema import Record
 from harness.store import Store, carry, scratch
@@ -48,14 +50,18 @@ def _recorded(job: Job, learn: Learn, say: Say) -> Done:
     _use_threads(cell.threads)
     store = Store(job.root)
     private = [job.root.resolve(), Path.cwd()]
-    record = None if job.work.train else store.read(cell)
+    earlier = None if job.work.anew else store.read(cell)
+    lent = borrowed(store, job.work.lender) if job.work.lender else None
+    if job.work.lender and lent is None:  # it failed, or keeps no model: then this one learns for itself
+        job = replace(job, work=replace(job.work, train=True, lender=None))
+    record, source = (lent, store.path(job.work.lender)) if job.work.lender else (earlier, store.path(cell))
     with scratch(store.path(cell)) as folder:
         say("folder", folder.name)
         if record is not None:
-            carry(store.path(cell), folder, record.files)
+            carry(source, folder, record.files)
         with captured(folder, private):
             result = _attempt(job, record, learn, folder, say, private)
-        if record is None or result["status"] == "ok":
+        if earlier is None or result["status"] == "ok":
             stamp = provenance.stamp(machine, device=cell.device, threads=cell.threads, started=started)
             store.commit(cell, folder, completed(record, result, stamp))
     error = result["error"]

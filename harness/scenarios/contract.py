@@ -73,6 +73,14 @@ class Scenario:
         """
         return frozenset()
 
+    @property
+    def learns(self) -> bool:
+        """Whether methods learn from other pairs than without the scenario. Where they do not, their models of the task
+        itself are asked, and nothing is trained.
+        """
+        own = type(self)
+        return own.data is not Scenario.data or own.task is not Scenario.task
+
     def refusal(self, task: Task) -> str | None:
         """Why this scenario cannot be applied to a task; None where it can.
 

@@ -54,6 +54,10 @@ class Gaps(Scenario):
             return frozenset()
         return frozenset({"gaps", "partial"} if self.options.training else {"gaps"})
 
+    @property
+    def learns(self) -> bool:
+        return bool(self.options.training and self.options.share)
+
     def refusal(self, task: Task) -> str | None:
         y_dim = task.y_dim
         hidden = 1 if self.options.hide == "saturated" else self._count(y_dim)
