@@ -80,7 +80,15 @@ def fit(
         name, create = _method(method, own, task_name)
         of_pairs = replace(own.data, n_train=None, targets_from="validation")
         dataset = data.draw(built, of_pairs if isinstance(built, OwnPairs) else own.data)
-        given = fitting.lesson(built, dataset, budget=own.budget, schedule=own.schedule, seed=seed, device=device)
+        given = fitting.lesson(
+            built,
+            dataset,
+            budget=own.budget,
+            schedule=own.schedule,
+            seed=seed,
+            device=device,
+            handles=create().handles,
+        )
         try:
             made, _ = fitting.build(given, create)
             with bar(name) as shown:
@@ -123,7 +131,13 @@ def load(path: str | Path) -> Solver:
         dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
         require_same(record, dataset)
         given = fitting.lesson(
-            task, dataset, budget=cell.budget, schedule=cell.schedule, seed=cell.seed, device=cell.device
+            task,
+            dataset,
+            budget=cell.budget,
+            schedule=cell.schedule,
+            seed=cell.seed,
+            device=cell.device,
+            handles=build_method(cell.method).handles,
         )
         try:
             method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)

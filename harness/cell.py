@@ -21,7 +21,7 @@ from harness.plan import Cell
 from harness.protocols.contract import Answered, Material
 from harness.questions import Question
 from harness.records import plain
-from harness.registry import build_protocol, build_scenario, build_task, discover
+from harness.registry import build_method, build_protocol, build_scenario, build_task, discover
 from harness.resimulation import resimulate, simulated
 from harness.schema import Record
 from harness.seeds import derive
@@ -57,7 +57,13 @@ def update(
         yield from update.describe(task, dataset)
         if order := update.order(exclusive):
             given = fitting.lesson(
-                task, dataset, budget=cell.budget, schedule=cell.schedule, seed=cell.seed, device=cell.device
+                task,
+                dataset,
+                budget=cell.budget,
+                schedule=cell.schedule,
+                seed=cell.seed,
+                device=cell.device,
+                handles=build_method(cell.method).handles,
             )
             for name, content in learn(order, given, folder, report):
                 yield update.learnt(name, content)

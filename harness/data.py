@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness import kinds
-from harness.contracts import Pairs, Problem, Task
+from harness.contracts import Pairs, Problem, Task, outputs
 from harness.scenarios.contract import Scenario, Targets
 from harness.seeds import derive
 from harness.split import held_back
@@ -132,7 +132,7 @@ class Dataset:
     x_scale: Standardisation
     y_scale: Standardisation
     known_y: Tensor
-    """Y of the task's own training part `(n, y_dim)`, complete and free of noise whatever the scenario."""
+    """Y of the task's own training part `(n, y_dim)`, free of noise whatever the scenario; its complete rows alone."""
     settings: DataSettings
 
     @property
@@ -181,15 +181,17 @@ def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -
     pairs = task.pairs(settings.n_train or task.n_train, _stream("train", settings))
     held = held_back(len(pairs.x))
     train, valid = Pairs(pairs.x[held:], pairs.y[held:]), Pairs(pairs.x[:held], pairs.y[:held])
+    known = _whole(train)
     if settings.targets_from == "validation":
-        asked = Pairs(valid.x[: settings.targets], valid.y[: settings.targets])
+        whole = _whole(valid)
+        asked = Pairs(whole.x[: settings.targets], whole.y[: settings.targets])
     else:
         asked = task.draw(settings.targets, _stream("targets", settings))
     fixed = torch.tensor([task.fixed_target], dtype=torch.float64)
 
     def ask(name: str, y: Tensor, designs: Tensor | None) -> Targets:
         targets = Targets(_scored(task, y), y, designs=designs)
-        return scenario.ask(task, train, targets, _stream(f"scenario {name}", settings))
+        return scenario.ask(task, known, targets, _stream(f"scenario {name}", settings))
 
     seen_train, seen_valid = scenario.data(task, train, valid, _stream("scenario", settings))
     return Dataset(
@@ -199,7 +201,7 @@ def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -
         fixed=ask("fixed", fixed, None),
         x_scale=Standardisation.of(seen_train.x).only(kinds.scaled(task.kinds, task.x_dim)),
         y_scale=Standardisation.of(seen_train.y),
-        known_y=train.y,
+        known_y=known.y,
         settings=settings,
     )
 
@@ -222,12 +224,18 @@ def unscaled_columns(task: Task, data: Dataset) -> list[str]:
     return lines
 
 
+def _whole(pairs: Pairs) -> Pairs:
+    """The complete rows, or all of them where there is none."""
+    complete = pairs.complete
+    return complete if len(complete.x) else pairs
+
+
 def _scored(task: Task, y: Tensor) -> Tensor:
     """The targets without the conditions, which are given and not to be reached."""
     if task.conditions is None:
         return y
     scored = y.clone()
-    scored[:, -task.conditions.shape[1] :] = torch.nan
+    scored[:, outputs(task) :] = torch.nan
     return scored
 
 

@@ -51,7 +51,16 @@ class Lesson:
     device: str
 
 
-def lesson(task: Task, dataset: Dataset, *, budget: int, schedule: Schedule, seed: int, device: str = "cpu") -> Lesson:
+def lesson(
+    task: Task,
+    dataset: Dataset,
+    *,
+    budget: int,
+    schedule: Schedule,
+    seed: int,
+    device: str = "cpu",
+    handles: frozenset[str] | None = None,
+) -> Lesson:
     """What a method is given of a task's data.
 
     Args:
@@ -61,11 +70,21 @@ def lesson(task: Task, dataset: Dataset, *, budget: int, schedule: Schedule, see
         schedule: of the training.
         seed: of the method's random numbers.
         device: `cpu`, `cuda` or `cuda:0`.
+        handles: what the method can use besides complete pairs, so that it is given no other rows; all where omitted.
+
+    Raises:
+        ContractError: there are no rows that it can use.
     """
+    train, valid = dataset.train, dataset.valid
+    if handles is not None:
+        train, valid = train.usable(handles), valid.usable(handles)
+    if not (len(train.x) and len(valid.x)):
+        what = " or ".join(["complete pairs", *sorted({"partial", "lone"} & (handles or frozenset()))])
+        raise ContractError(f"The method learns from {what}, and of the training or the validation rows there is none.")
     return Lesson(
         problem=data.pose(task, dataset),
-        train=dataset.train,
-        valid=dataset.valid,
+        train=train,
+        valid=valid,
         scales=(dataset.x_scale, dataset.y_scale),
         box=task.bounds.cpu(),
         shown={of: dataset.asked(of).shown for of in ("targets", "fixed")},

@@ -305,7 +305,7 @@ def refusal(method: Selection, scenario: PluginSpec | None, task: Task) -> str:
     if scenario is None:
         return ""
     built, loaded = build_scenario(scenario), method.plugin.load()
-    if task.conditions is not None and "conditions" not in built.needs:
+    if task.conditions is not None and not (built.leaves_conditions or "conditions" in built.needs):
         return f"{scenario.label} does not know which entries of y are conditions, and the task has some"
     reason = built.refusal(task)
     missing = sorted(built.needs - loaded.handles)  # type: ignore[attr-defined]

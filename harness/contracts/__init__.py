@@ -2,7 +2,7 @@
 
 from harness.contracts.family import Condition, Family
 from harness.contracts.method import Loss, Method, Phase, Problem, Proposals
-from harness.contracts.task import ATTEMPTS, KINDS, Kind, Pairs, Task, forward
+from harness.contracts.task import ATTEMPTS, KINDS, Kind, Pairs, Task, forward, outputs
 
 __all__ = [
     "ATTEMPTS",
@@ -18,4 +18,5 @@ __all__ = [
     "Proposals",
     "Task",
     "forward",
+    "outputs",
 ]

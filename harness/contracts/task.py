@@ -52,6 +52,25 @@ class Pairs:
     x: Tensor
     y: Tensor
 
+    def usable(self, handles: frozenset[str]) -> Pairs:
+        """The rows that a method can learn from: those that are complete, and whatever else it handles.
+
+        Args:
+            handles: as of the method: with `partial`, rows without some of y, too; with `lone`, those of x or y alone.
+        """
+        x, y = self.x.isfinite().all(1), self.y.isfinite()
+        kept = x & y.all(1)
+        if "partial" in handles:
+            kept |= x & y.any(1)
+        if "lone" in handles:
+            kept |= (x & ~y.any(1)) | (~self.x.isfinite().any(1) & y.all(1))
+        return self if bool(kept.all()) else Pairs(self.x[kept], self.y[kept])
+
+    @property
+    def complete(self) -> Pairs:
+        """The rows in which all of x and y is known."""
+        return self.usable(frozenset())
+
 
 class Task(ABC):
     """A forward problem y = f(x), in physical units.
@@ -247,6 +266,15 @@ class Task(ABC):
         axes.barh(range(self.x_dim), ((x - low) / (high - low)).tolist(), tick_label=labels)
         axes.set(xlim=(0, 1), xlabel="share of the range")
         axes.invert_yaxis()
+
+
+def outputs(task: Task) -> int:
+    """How many entries of y are to be reached: those in front of the conditions.
+
+    Args:
+        task: with conditions or without.
+    """
+    return task.y_dim - (0 if task.conditions is None else task.conditions.shape[1])
 
 
 def forward(task: Task, x: Tensor, conditions: Tensor | None) -> Tensor:

@@ -122,7 +122,7 @@ class Yardstick:
     def _targets(self, designs: Designs, own: bool) -> dict[str, float | None]:
         values, above = [], []
         rows: tuple[list[Tensor], list[Tensor]] = [], []
-        axes = _principal(self.y_scale.apply(self.y))
+        axes = _principal(self.y_scale.apply(self.y).nan_to_num())
         for place, number in enumerate(self.used):
             pair, x = self.each[number], self.x_scale.apply(designs.targets[number])
             if pair is None or len(x) < FEWEST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ class Likelihood:
     """exp(-|f(x) - y|^2 / (2 tau^2)) in units of the deviations of y, for several targets."""
 
     targets: Tensor
-    """`(m, y_dim)`, physical and finite."""
+    """`(m, y_dim)`, physical; an entry that is NaN is not known and does not count. Each has one that is known."""
     variance: Tensor
     """Of y on the training part `(y_dim,)`."""
     tolerance: float = TOLERANCE
@@ -29,6 +30,11 @@ class Likelihood:
         """Square root of the variance of y; 1 where it is 0, as in nmse."""
         return self.variance.where(self.variance > 0, 1.0).sqrt()
 
+    @cached_property
+    def known(self) -> Tensor:
+        """Mask `(m, y_dim)` of the entries that count."""
+        return self.targets.isfinite()
+
     def log(self, reached: Tensor) -> Tensor:
         """The logarithms `(n, m)` for what designs reach `(n, y_dim)`; those of designs that are invalid are -inf."""
         valid = reached.isfinite().all(-1)
@@ -36,7 +42,8 @@ class Likelihood:
         if wanted.shape[1] == 1:
             squares = (found - wanted.T).square()
         else:  # |a|^2 - 2 a b + |b|^2, without an array of n x m x y_dim
-            squares = torch.addmm(found.square().sum(1)[:, None] + wanted.square().sum(1), found, wanted.T, alpha=-2)
+            wanted, counts = wanted.nan_to_num(), self.known.double()
+            squares = torch.addmm(found.square() @ counts.T + wanted.square().sum(1), found, wanted.T, alpha=-2)
         return (squares / (-2 * self.tolerance**2)).where(valid[:, None], -torch.inf)
 
     def of(self, reached: Tensor, number: int) -> Tensor:
@@ -45,8 +52,9 @@ class Likelihood:
 
     def residuals(self, reached: Tensor, number: int) -> Tensor:
         """Of one target: vectors `(n, y_dim)` of which half the square is the negative logarithm."""
-        return (reached - self.targets[number]) / (self.scale * self.tolerance)
+        away = (reached - self.targets[number]) / (self.scale * self.tolerance)
+        return away.where(self.known[number], 0.0)
 
-    def nmse(self, log: Tensor) -> Tensor:
-        """The nmse that a logarithm stands for."""
-        return -2 * self.tolerance**2 / self.targets.shape[1] * log
+    def nmse(self, log: Tensor, number: int) -> Tensor:
+        """The nmse that a logarithm stands for, of one target."""
+        return -2 * self.tolerance**2 / self.known[number].sum() * log

@@ -123,11 +123,11 @@ class Posing:
 
     def nmse(self, x: Tensor, number: int) -> float:
         """The mean error of designs as solutions of one target; NaN of none."""
-        return float(self.likelihood.nmse(self.likelihood.of(self.simulate(x), number)).mean())
+        return float(self.likelihood.nmse(self.likelihood.of(self.simulate(x), number), number).mean())
 
 
 def make(posing: Posing) -> Reference:
-    """The reference of a task whose targets are finite and have no conditions."""
+    """The reference of a task without conditions."""
     effort = posing.effort
     wanted = [effort.fixed] + [effort.each] * (len(posing.likelihood.targets) - 1)
     least = [min(count, max(FEWEST, round(LEAST * count))) for count in wanted]

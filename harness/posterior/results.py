@@ -42,6 +42,8 @@ class Facts:
     """For each T, the distance that is near."""
     classifier: str
     """The classifier with its parameters."""
+    observed: bool = False
+    """Whether entries of the targets are hidden: the posterior is then that of the others."""
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,8 @@ def refusal(task: Task, data: Dataset) -> str:
     """Why a task has no reference; empty where it may have one."""
     if task.conditions is not None:
         return "the task has conditions, under which designs would have to be drawn anew for each target"
-    if not bool(data.fixed.y.isfinite().all() and data.targets.y.isfinite().all()):
-        return "some targets are known in parts only"
+    if not all(each.at_random or bool(each.y.isfinite().all()) for each in (data.fixed, data.targets)):
+        return "which entries of the targets are known may depend on what they are"
     return ""
 
 
@@ -122,7 +122,7 @@ def _compared(
         refusal="",
         T=yardstick.trials,
         valid=valid,
-        reference=_facts(reference, yardstick),
+        reference=_facts(reference, yardstick, data.targets.at_random),
         floor=Floor(**known["floor"]),
         own=yardstick.level(designs),
         itself=Level(**known["itself"]),
@@ -175,7 +175,7 @@ def _calibrated(task: Task, data: Dataset, proposals: Proposals, seed: int) -> t
     return calibration(draws, data.x_scale.apply(designs), points, continuous, generator), ""
 
 
-def _facts(reference: Reference, yardstick: Yardstick) -> Facts:
+def _facts(reference: Reference, yardstick: Yardstick, observed: bool) -> Facts:
     fixed, targets = reference.fixed, reference.targets
     by = {how: [draws for draws in targets if draws.how == how] for how in ("rejection", "importance")}
     sizes = [len(draws.x) for how in by.values() for draws in how]
@@ -196,6 +196,7 @@ def _facts(reference: Reference, yardstick: Yardstick) -> Facts:
         said=reference.said,
         n=yardstick.n[0],
         n_targets=yardstick.n[1],
+        observed=observed,
         radii=yardstick.radii,
         classifier=in_words(),
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
+from harness.protocols.posterior import Reference
 from harness.protocols.shared import many
 from harness.reporting.build import base, table
 from harness.reporting.groups import Group
@@ -19,8 +20,14 @@ from harness.reporting.table import Column, Raw, Table
 from harness.settings import Sizes
 from harness.statistics import Array
 
+if TYPE_CHECKING:
+    from harness.data import Dataset
+
 INSIDE = 0.8
 """The share of the proposals between the ends of the interval that is looked at."""
+KEYS = ("crps", "within", "width")
+REFERENCE = "the reference posterior"
+"""The row that is no method."""
 FEWEST = 10
 """Proposals that are valid, with fewer of which a target does not count."""
 SAID = (
@@ -36,7 +43,7 @@ SAID = (
 
 
 @dataclass(frozen=True)
-class Scores:
+class Spread:
     """Of hidden entries; None where there are none, or too few proposals are valid."""
 
     targets: int
@@ -46,11 +53,22 @@ class Scores:
     width: float | None = None
 
 
+@dataclass(frozen=True)
+class Scores(Spread):
+    """Of the proposals, and of draws from the posterior of what was observed."""
+
+    reference: Spread | None = None
+    """None where there is no reference posterior."""
+    beside: Spread | None = None
+    """Of the proposals for the targets of the reference alone."""
+
+
 class Hidden(Protocol):
     """For scenarios that hide entries of y, such as `gaps`."""
 
     name: ClassVar[str] = "hidden"
     references: ClassVar[tuple[str, ...]] = ("Gneiting, Raftery 2007, JASA 102, 359",)
+    Options: ClassVar[type] = Reference
     score_type: ClassVar[type] = Scores
 
     def questions(self, sizes: Sizes) -> dict[str, Question]:
@@ -61,20 +79,34 @@ class Hidden(Protocol):
         truth = hidden(answered)
         if truth is None:
             return None
-        scale = answered.data.y_variance.sqrt().numpy()
-        usual = np.nanquantile(answered.data.known_y.numpy(), _ends(), axis=0)
-        found = [
-            _of_target(reached, true, scale, usual[1] - usual[0])
-            for reached, true in zip(answered.reached.numpy(), truth, strict=True)
-            if np.isfinite(true).any()
-        ]
-        enough = [each for each in found if each is not None]
-        if not enough:
-            return Scores(0)
-        return Scores(len(enough), *(float(value) for value in np.mean(enough, 0)))
+        own = _spread(list(answered.reached.numpy()), truth, answered.data)
+        drawn = self._drawn(material)
+        if drawn is None:
+            return Scores(**asdict(own))
+        some = [number for number, rows in enumerate(drawn) if len(rows) >= FEWEST]
+        reached = [answered.reached[number].numpy() for number in some]
+        return Scores(
+            **asdict(own),
+            reference=_spread([drawn[number] for number in some], truth[some], answered.data),
+            beside=_spread(reached, truth[some], answered.data),
+        )
+
+    def _drawn(self, material: Material) -> list[Array] | None:
+        """What draws from the posterior of the first targets reach; None where there is no such reference."""
+        from harness.posterior.scoring import reference_of, refusal
+        from harness.resimulation import resimulate
+
+        task, data, sizes = material.task, material.data, material.sizes
+        if not data.targets.at_random or refusal(task, data):
+            return None
+        counts = sizes.fixed_proposals, material.answers["targets"].answer.x.shape[1]
+        reference, _ = reference_of(task, data, counts, self.options.tolerance, self.options.targets)
+        return [resimulate(task, draws.x[None])[0].numpy() for draws in reference.targets]
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
-        return ((None, name, value) for name, value in asdict(scores).items() if name != "targets")
+        for name, spread in (("", scores), ("reference_", scores.reference), ("beside_", scores.beside)):
+            if spread is not None:
+                yield from ((None, f"{name}{key}", getattr(spread, key)) for key in KEYS)
 
     def tables(self) -> dict[str, Shown[Table]]:
         return {"hidden": Shown(_build, place=16, reads=())}
@@ -91,6 +123,19 @@ def hidden(answered: Answered) -> Array | None:
     for view in answered.targets.views.values():
         truth = np.where(np.isnan(asked) & np.isfinite(view.y.numpy()), view.y.numpy(), truth)
     return truth if np.isfinite(truth).any() else None
+
+
+def _spread(reached: Sequence[Array], truth: Array, data: Dataset) -> Spread:
+    """How what is reached for each target `(n, y_dim)` is spread about its truth `(m, y_dim)`, where that is hidden."""
+    scale = data.y_variance.sqrt().numpy()
+    low, high = np.nanquantile(data.known_y.numpy(), _ends(), axis=0)
+    found = [
+        _of_target(rows, true, scale, high - low)
+        for rows, true in zip(reached, truth, strict=True)
+        if np.isfinite(true).any()
+    ]
+    enough = [each for each in found if each is not None]
+    return Spread(len(enough), *(float(value) for value in np.mean(enough, 0))) if enough else Spread(0)
 
 
 def _ends() -> tuple[float, float]:
@@ -136,18 +181,38 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 
 def _table(group: Group) -> Table:
     columns = [
-        Column("CRPS", partial(_number, key="crps"), value="crps"),
+        Column("CRPS", partial(_number, key="crps"), value="crps_own"),
         Column(f"within {INSIDE:.0%}", lambda raw: share(raw["within"])),
         Column("width", partial(_number, key="width")),
     ]
     rows = [_raw(row) for row in group.rows]
     first: Scores = group.score(Hidden)
     said = [*SAID, f"Targets: {first.targets}"]
+    if first.reference is not None:
+        columns.append(Column("CRPS / reference", partial(_number, key="ratio"), value="ratio"))
+        rows.append({**_nobody(), **{key: getattr(first.reference, key) for key in KEYS}, "crps_own": None})
+        said.append(
+            f"{REFERENCE}: draws from the posterior of what was observed, as in the table `posterior`, for the first "
+            f"{first.reference.targets} targets; the last column is of the same targets"
+        )
     return table("hidden", "What was hidden of y", group, columns, rows, said)
 
 
 def _raw(row: Row) -> dict[str, Any]:
-    return {**base(row), **{name: row.mean(name, Hidden) for name in ("crps", "within", "width")}}
+    values = {name: row.mean(name, Hidden) for name in KEYS}
+    return {**base(row), **values, "crps_own": values["crps"], "ratio": row.mean(_ratio, Hidden)}
+
+
+def _nobody() -> dict[str, Any]:
+    return {"method": REFERENCE, "status": "ok", "baseline": True, "seeds": 0, "ratio": None}
+
+
+def _ratio(scores: Scores) -> float | None:
+    """The proposals' CRPS in that of the reference, for the same targets."""
+    reference, beside = scores.reference, scores.beside
+    if reference is None or beside is None or not reference.crps or beside.crps is None:
+        return None
+    return beside.crps / reference.crps
 
 
 def _number(raw: Raw, key: str) -> str:

@@ -126,7 +126,10 @@ def asks_otherwise(*answers: Answered) -> bool:
         *answers: to the questions of this protocol.
     """
     targets = [each.targets for each in answers]
-    return any(not each.noise and (bool(each.views) or not _as_they_are(each)) for each in targets)
+    known = (bool(each.noise) or each.at_random for each in targets)
+    return any(
+        not one and (bool(each.views) or not _as_they_are(each)) for one, each in zip(known, targets, strict=True)
+    )
 
 
 def _as_they_are(targets: Targets) -> bool:

@@ -25,6 +25,8 @@ def said(scores: Scores, found: Sequence[tuple[str, Scores]], task: str) -> Iter
         f"reference: draws in proportion to prior(x) exp(−‖(f(x) − y) / (tau sd y)‖² / 2), tau = {facts.tolerance:g}; "
         f"for y* {facts.draws} by {facts.how}, {_rate(facts)}, with a mean nmse of {number(facts.nmse)}"
     )
+    if facts.observed:
+        yield "the norm is over the entries of y that were observed: the posterior is that of these alone"
     yield from _of_targets(facts)
     yield (
         f"MMD²: unbiased, x standardised, inverse multi-quadratic kernels of widths 0.05, 0.2 and 0.9; {facts.n} "

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Family, Pairs, Task, forward
+from harness.contracts import Family, Pairs, Task, forward, outputs
 from harness.errors import UsageError
 from harness.scenarios.contract import Scenario, Targets, View
 from harness.settings import setting
@@ -83,7 +83,7 @@ class Conditions(Scenario):
             for number, region in enumerate(REGIONS):
                 shown[regions == number] = self._drawn(task, region, int((regions == number).sum()), generator)
         y = shown.clone()
-        y[:, -_count(task) :] = math.nan
+        y[:, outputs(task) :] = math.nan
         rows = {region: (regions == number)[:, None] for number, region in enumerate(REGIONS)}
         views = {
             region: View(y.where(own, math.nan), like_base=region == FIXED and isinstance(task, Family))
@@ -136,10 +136,5 @@ class Conditions(Scenario):
         return place.where(place < hole, place + width)
 
 
-def _count(task: Task) -> int:
-    assert task.conditions is not None
-    return task.conditions.shape[1]
-
-
 def _conditions(task: Task, y: Tensor) -> Tensor:
-    return y[:, -_count(task) :]
+    return y[:, outputs(task) :]

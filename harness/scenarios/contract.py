@@ -50,6 +50,9 @@ class Targets:
     noise: float = 0.0
     """The deviation of normal noise on each y, in that of the y over the known pairs: the posterior is then that of
     noisy y."""
+    at_random: bool = False
+    """Whether entries that are NaN in `y` are not known for reasons that have nothing to do with their values (missing
+    at random): the posterior is then that of the others."""
 
 
 class Scenario:
@@ -61,6 +64,8 @@ class Scenario:
     version: ClassVar[str] = "1"
     groups: ClassVar[tuple[str, ...]] = ()
     references: ClassVar[tuple[str, ...]] = ()
+    leaves_conditions: ClassVar[bool] = False
+    """Whether it can be applied to a task that has conditions, whose last entries of y then stay as they are."""
     Options: ClassVar[type] = NoOptions
 
     def __init__(self, options: Any = None) -> None:
@@ -98,7 +103,8 @@ class Scenario:
         return task
 
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
-        """The training and validation pairs that methods see, from the task's own, physical and float64.
+        """The training and validation pairs that methods see, from the task's own, physical and float64; a method is
+        given those of their rows that it can use (`Method.handles`).
 
         NaN means not known: an entry of x or y, or a whole x or y where the other stands alone.
 
@@ -115,7 +121,8 @@ class Scenario:
 
         Args:
             task: the task.
-            known: the training part, before `data`; the validation part may hold the designs behind the targets.
+            known: the training part, before `data`, without incomplete rows; the validation part may hold the designs
+                behind the targets.
             targets: y `(m, y_dim)`, shown as they are.
             generator: the source of all randomness.
         """

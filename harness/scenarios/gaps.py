@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Pairs, Task
+from harness.contracts import Pairs, Task, outputs
 from harness.scenarios.contract import Scenario, Targets, View
 from harness.settings import setting
 
@@ -45,6 +45,7 @@ class Gaps(Scenario):
     """
 
     Options: ClassVar[type] = Options
+    leaves_conditions = True
     _observed: Tensor | None = None
     """The training y with its gaps, once they are made: with it the gaps of targets are filled."""
 
@@ -59,7 +60,7 @@ class Gaps(Scenario):
         return bool(self.options.training and self.options.share)
 
     def refusal(self, task: Task) -> str | None:
-        y_dim = task.y_dim
+        y_dim = outputs(task)
         hidden = 1 if self.options.hide == "saturated" else self._count(y_dim)
         if self.options.share == 0 or 0 < hidden < y_dim:
             return None
@@ -68,20 +69,20 @@ class Gaps(Scenario):
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         if not self.options.training or self.options.share == 0:
             return train, valid
-        limits = self._limits(train.y)
-        seen, held = (y.masked_fill(self._hidden(y, limits, generator), math.nan) for y in (train.y, valid.y))
+        limits = self._limits(train.complete.y)
+        seen, held = (y.masked_fill(self._hidden(task, y, limits, generator), math.nan) for y in (train.y, valid.y))
         self._observed = seen
         return Pairs(train.x, self._shown(seen, seen)), Pairs(valid.x, self._shown(held, seen))
 
     def ask(self, task: Task, known: Pairs, targets: Targets, generator: Generator) -> Targets:
         if self.options.share == 0:
             return targets
-        hidden = self._hidden(targets.shown, self._limits(known.y), generator)
+        hidden = self._hidden(task, targets.shown, self._limits(known.y), generator)
         observed = targets.y.masked_fill(hidden, math.nan)
         learned = known.y if self._observed is None else self._observed
         shown = self._shown(targets.shown.masked_fill(hidden, math.nan), learned)
         views = {"observed y": View(observed), "hidden y": View(targets.y.masked_fill(~hidden, math.nan))}
-        return Targets(observed, shown, views, targets.designs)
+        return Targets(observed, shown, views, targets.designs, at_random=self.options.hide != "saturated")
 
     def _shown(self, y: Tensor, known: Tensor) -> Tensor:
         """Y `(m, y_dim)` as a method is given it, its gaps filled from the known y as the option says."""
@@ -95,8 +96,14 @@ class Gaps(Scenario):
         """Where a detector saturates `(y_dim,)`."""
         return known.quantile(1 - self.options.share, 0)
 
-    def _hidden(self, y: Tensor, limits: Tensor, generator: Generator) -> Tensor:
-        """The mask `(m, y_dim)` of what is not known of y."""
+    def _hidden(self, task: Task, y: Tensor, limits: Tensor, generator: Generator) -> Tensor:
+        """The mask `(m, y_dim)` of what is not known of y; conditions are known."""
+        number = outputs(task)
+        hidden = torch.zeros(y.shape, dtype=torch.bool)
+        hidden[:, :number] = self._of_outputs(y[:, :number], limits[:number], generator)
+        return hidden
+
+    def _of_outputs(self, y: Tensor, limits: Tensor, generator: Generator) -> Tensor:
         m, y_dim = y.shape
         if self.options.hide == "saturated":
             excess = y - limits

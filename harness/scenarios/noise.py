@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Pairs, Task
+from harness.contracts import Pairs, Task, outputs
 from harness.scenarios.contract import Scenario, Targets, View
 from harness.settings import setting
 
@@ -28,15 +28,16 @@ class Noise(Scenario):
     """
 
     Options: ClassVar[type] = Options
+    leaves_conditions = True
 
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
-        scale = train.y.std(0)
+        scale = _scale(task, train)
         return self._noisy(train, scale, generator), self._noisy(valid, scale, generator)
 
     def ask(self, task: Task, known: Pairs, targets: Targets, generator: Generator) -> Targets:
         if self.options.sd == 0:
             return targets
-        noise = self._noise(targets.y, known.y.std(0), generator)
+        noise = self._noise(targets.y, _scale(task, known), generator)
         level = self.options.sd**2
         views = {"noisy y": View(targets.y + noise, level=level), "true y": View(targets.y)}
         shown = targets.shown + noise.nan_to_num()
@@ -49,3 +50,10 @@ class Noise(Scenario):
 
     def _noise(self, y: Tensor, scale: Tensor, generator: Generator) -> Tensor:
         return self.options.sd * scale * torch.randn(y.shape, generator=generator, dtype=torch.float64)
+
+
+def _scale(task: Task, pairs: Pairs) -> Tensor:
+    """The deviation of each y `(y_dim,)`; 0 of a condition, which is known as it is."""
+    scale = pairs.complete.y.std(0)
+    scale[outputs(task) :] = 0
+    return scale

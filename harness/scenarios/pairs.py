@@ -33,6 +33,7 @@ class FewerPairs(Scenario):
     """
 
     Options: ClassVar[type] = Options
+    leaves_conditions = True
 
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         share = min(1.0, self.options.n / (len(train.x) + len(valid.x)))

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Pairs, Task
+from harness.contracts import Pairs, Task, outputs
 from harness.scenarios.contract import Scenario, Targets, View
 from harness.settings import setting
 
@@ -36,11 +36,13 @@ class Shift(Scenario):
     """
 
     Options: ClassVar[type] = Options
+    leaves_conditions = True
 
     def ask(self, task: Task, known: Pairs, targets: Targets, generator: Generator) -> Targets:
         if len(targets.y) < 2 or (self.options.tail == 1 and self.options.beyond == 0):
             return targets
         mean, scale = known.y.mean(0), known.y.std(0).where(known.y.std(0) > 0, 1.0)
+        moves = torch.arange(task.y_dim) < outputs(task)
         distance = ((targets.y - mean) / scale).square().nanmean(1)
         number = max(2, round(self.options.tail * len(targets.y)))
         chosen = distance.argsort(descending=True)[:number]
@@ -48,10 +50,11 @@ class Shift(Scenario):
         factor[1::2] += self.options.beyond
         # A target that is not moved stays what it is, to the last bit.
         y, shown = (
-            part[chosen].where(factor == 1, mean + factor * (part[chosen] - mean))
+            part[chosen].where((factor == 1) | ~moves, mean + factor * (part[chosen] - mean))
             for part in (targets.y, targets.shown)
         )
-        best = nearest(y, torch.cat([known.y, targets.y]), scale)
+        # Of a design under other conditions it is not known what it reaches under these.
+        best = nearest(y, torch.cat([known.y, targets.y]), scale) if task.conditions is None else None
         views = {"tail": View(_rows(y, factor == 1), best), "beyond": View(_rows(y, factor != 1), best)}
         return Targets(y, shown, views)
 

@@ -14,7 +14,7 @@ from tasks.dataset.delimited import SWAPPED, Decimal, is_number
 if TYPE_CHECKING:
     import pandas as pd
 
-Missing = Literal["refuse", "drop"]
+Missing = Literal["refuse", "drop", "keep"]
 
 NAMED = 5  # columns that an error names before it counts the others
 MISSING = {"", "nan", "<na>", "na", "n/a", "#n/a", "null", "none", "nat", "-"}  # how files write that there is no value
@@ -30,7 +30,8 @@ def numbers(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The columns x and y as float64, `(n, x_dim)` and `(n, y_dim)`, and the mask of the rows of the table they are.
 
-    With `missing="drop"` those are the rows without a cell that is empty, or says that there is no value.
+    With `missing="drop"` those are the rows without a cell that is empty, or says that there is no value; with
+    `missing="keep"` those with all of x and some of y, and NaN stands where there is no value.
 
     Args:
         frame: the table, as `reading.read` gives it.
@@ -38,7 +39,7 @@ def numbers(
         y: names of the columns of y.
         path: the file, which an error names.
         decimal: its decimal sign.
-        missing: what to do about cells without a value: `refuse` them, or `drop` their rows.
+        missing: what to do about cells without a value: `refuse` them, `drop` their rows, or `keep` those of y.
 
     Raises:
         UsageError: columns of both x and y, other cells that are no finite numbers, constant or repeated columns.
@@ -48,15 +49,18 @@ def numbers(
         raise UsageError(f"{_named(both)} of {path} would be in x and in y. Leave it out of one of them.")
     names = [*x, *y]
     values = np.stack([as_numbers(frame[name], decimal) for name in names], 1)
-    kept = np.full(len(values), True)
-    if missing == "drop":
-        kept = ~np.any([without_value(frame[name]) for name in names], 0)
-        if len(kept) and not kept.any():
-            raise UsageError(
-                f"Every row of {path} has a cell without a number in x or y, so missing=drop leaves none. Leave out "
-                "the columns that have many of them."
-            )
-    require_numbers(values[kept], frame[kept], np.flatnonzero(kept), names, path, decimal)
+    empty = np.zeros(values.shape, bool)
+    if missing != "refuse":
+        empty = np.stack([without_value(frame[name]) for name in names], 1)
+    lacking = empty.any(1) if missing == "drop" else empty[:, : len(x)].any(1) | empty[:, len(x) :].all(1)
+    kept: np.ndarray = np.logical_not(lacking)
+    if len(kept) and not kept.any():
+        where = "a cell without a number in x or y" if missing == "drop" else "no number in y or lacks one in x"
+        raise UsageError(
+            f"Every row of {path} has {where}, so missing={missing} leaves none. Leave out the columns that have many "
+            "of them."
+        )
+    require_numbers(values[kept], frame[kept], np.flatnonzero(kept), names, path, decimal, empty[kept])
     values = values[kept] + 0.0  # -0.0 is 0.0: the same design must not look like two
     _require_variety(values, names, path)
     _require_difference(values, names, path)
@@ -97,7 +101,13 @@ def _says_nothing(cell: object) -> bool:
 
 
 def require_numbers(
-    values: np.ndarray, frame: pd.DataFrame, rows: np.ndarray, names: Sequence[str], path: Path, decimal: Decimal
+    values: np.ndarray,
+    frame: pd.DataFrame,
+    rows: np.ndarray,
+    names: Sequence[str],
+    path: Path,
+    decimal: Decimal,
+    empty: np.ndarray | None = None,
 ) -> None:
     """Refuse cells that are no finite numbers.
 
@@ -108,11 +118,14 @@ def require_numbers(
         names: of the columns.
         path: the file.
         decimal: its decimal sign.
+        empty: mask of cells that may be without a number `(n, len(names))`; none where omitted.
 
     Raises:
         UsageError: naming the first such cell.
     """
     bad = ~np.isfinite(values)
+    if empty is not None:
+        bad &= ~empty
     if not bad.any():
         return
     row, place = np.argwhere(bad)[0]
@@ -133,16 +146,17 @@ def _remedy(cell: object, whole: bool, decimal: Decimal) -> str:
     if whole:
         return "Leave that column out; of a text, make a column of 0 and 1 for each of its choices."
     if _says_nothing(cell):
-        return "Fill such cells, or write missing=drop to leave out their rows."
+        return "Fill such cells, or write missing=drop to leave out their rows, or missing=keep if they are in y."
     return "Correct such rows, or leave them out of the file."
 
 
 def _require_variety(values: np.ndarray, names: Sequence[str], path: Path) -> None:
     if not len(values):
         raise UsageError(f"{path} has no rows. Give one for each pair (x, y).")
-    constant = [name for name, column in zip(names, values.T, strict=True) if (column == column[0]).all()]
+    least, most = (function(values, axis=0) for function in (np.fmin.reduce, np.fmax.reduce))
+    constant = [name for name, low, high in zip(names, least, most, strict=True) if not low < high]
     if constant:
-        known = [f"{values[0, names.index(name)]:g}" for name in constant]
+        known = [f"{least[names.index(name)]:g}" for name in constant]
         one = len(known) == 1
         said = f"it is {known[0]}" if one else f"they are {', '.join(known[:NAMED])}{', ...' * (len(known) > NAMED)}"
         raise UsageError(

@@ -60,7 +60,8 @@ class DatasetOptions:
     comment: str | None = field(default="#", metadata=ELSEWHERE)
     """What a line of remarks in a text file begins with, which is skipped; `none` where there are no such lines."""
     missing: Missing = field(default="refuse", metadata=ELSEWHERE)
-    """`drop` leaves out the rows with a cell of x or y that is empty or says that there is no value, such as NA."""
+    """`drop` leaves out the rows with a cell of x or y that is empty or says that there is no value, such as NA; `keep`
+    leaves out those that lack some of x or all of y, and methods that handle `partial` learn from the others."""
 
     @property
     def form(self) -> Form:
@@ -94,7 +95,7 @@ def fixed_target(text: str | None, y: Tensor, rows: Rows) -> tuple[float, ...]:
         if not 1 <= place <= len(y):
             raise UsageError(f"target={text} is not allowed. Allowed: row:1 to row:{len(y)}.")
         if not y[place - 1].isfinite().all():
-            raise UsageError(f"target={text} is a row that missing=drop leaves out. Write another row, or numbers.")
+            raise UsageError(f"target={text} is a row in which a number is missing. Write another row, or numbers.")
         return tuple(y[place - 1].tolist())
     try:
         values = torch.tensor([float(part) for part in PLUS.split(text)], dtype=torch.float64)

@@ -55,8 +55,9 @@ def held_out_error(proxy: Proxy, rows: Rows) -> dict[str, float]:
 
     Args:
         proxy: the forward model, from physical x to physical y.
-        rows: pairs that it was not trained on.
+        rows: pairs that it was not trained on; those whose y is not known in every entry do not count.
     """
+    rows = rows[rows.complete]
     squared = (proxy(rows.x) - rows.y).square()
     variance = rows.y.var(0)
     return {

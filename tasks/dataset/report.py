@@ -38,6 +38,8 @@ class Description:
     options: DatasetOptions
     left_out: int = 0
     """Rows of the file that are none of `rows`, for want of a number."""
+    complete: int = 0
+    """Rows that methods learn from and whose y is known in every entry."""
 
     def lines(self) -> Iterator[str]:
         """Lines on rows, repeated designs, kinds of columns, masses of y, the split, the prior and y*."""
@@ -47,7 +49,14 @@ class Description:
         yield f"Data: {self.file}, {len(rows) + rows.repeated} rows, {named}."
         if self.left_out:
             more = f"{self.left_out} more row{'s' * (self.left_out > 1)}"
-            yield f"Left out are {more} without a number in a cell of x or y (missing=drop)."
+            where = "in a cell of x or y" if self.options.missing == "drop" else "in a cell of x or in all of y"
+            yield f"Left out are {more} without a number {where} (missing={self.options.missing})."
+        if self.complete < self.own:
+            yield (
+                f"{self.own - self.complete} of the {self.own} designs that methods learn from lack a number in y "
+                "(missing=keep): methods that handle `partial` learn from all of them, the others from the "
+                f"{self.complete} that are complete. Targets and errors are of complete rows."
+            )
         if rows.repeated:
             yield (
                 f"{rows.repeated} rows repeat the design of another. Each design counts once, with the mean of its y, "
@@ -86,8 +95,8 @@ class Description:
     def _hardly(self) -> Iterator[str]:
         """Warnings of columns that are the same in almost all rows, whichever part of the data the others are in."""
         names, values = [*self.columns.inputs, *self.columns.y], torch.cat([self.rows.x, self.rows.y], 1)
-        often = values.median(0).values
-        others = (values != often).sum(0)
+        often = values.nanmedian(0).values
+        others = ((values != often) & values.isfinite()).sum(0)
         found = [place for place, count in enumerate(others.tolist()) if count < RARE]
         for place in found[:LISTED]:
             count, name = int(others[place]), names[place]
@@ -111,7 +120,8 @@ class Description:
         yield f"y* = {', '.join(f'{value:.6g}' for value in self.target[:LISTED])}{more}"
         given = self.rows.x[:, len(self.columns.x) :]
         columns = zip(names, self.target, torch.cat([self.rows.y, given], 1).T, strict=True)
-        outside = [item for item in columns if not item[2].min() <= item[1] <= item[2].max()]
+        known = [(name, value, column[column.isfinite()]) for name, value, column in columns]
+        outside = [item for item in known if not item[2].min() <= item[1] <= item[2].max()]
         for name, value, column in outside[:LISTED]:
             yield (
                 f"Warning: y* = {value:.6g} of {name} lies outside the data, whose {name} is {column.min():.6g} to "

@@ -31,7 +31,7 @@ class Rows:
     x: Tensor
     """`(n, x_dim)`"""
     y: Tensor
-    """`(n, y_dim)`: of a design that several rows of the file have, the mean of theirs."""
+    """`(n, y_dim)`: of a design that several rows of the file have, the mean of theirs; NaN where none has a value."""
     repeated: int = 0
     """Rows of the file whose design another row before them has."""
     scatter: float = 0.0
@@ -45,24 +45,25 @@ class Rows:
 
         Args:
             x: designs `(n, x_dim)`, float64.
-            y: what they reach `(n, y_dim)`, float64.
+            y: what they reach `(n, y_dim)`, float64, NaN where it is not known.
         """
         x = np.ascontiguousarray(x)
         whole = x.view(np.dtype((np.void, x.dtype.itemsize * x.shape[1])))[:, 0]
         _, first, group = np.unique(whole, return_index=True, return_inverse=True)
-        times = np.bincount(group)
-        # Deviations from a group's first row: where its rows agree, their mean is exactly their value.
-        deviation = y - y[first][group]
-        sums = np.stack([np.bincount(group, column) for column in deviation.T], 1) / times[:, None]
-        squares = (deviation - sums[group]) ** 2
+        means, squares = zip(*(_pooled(column, group, len(first)) for column in y.T), strict=True)
         spare = len(x) - len(first)
         order = np.argsort(first)
         return cls(
             torch.from_numpy(x[first[order]].copy()),
-            torch.from_numpy((y[first] + sums)[order]),
+            torch.from_numpy(np.stack(means, 1)[order]),
             spare,
-            float(squares.sum(0).mean() / spare) if spare else 0.0,
+            float(np.mean(squares) / spare) if spare else 0.0,
         )
+
+    @property
+    def complete(self) -> Tensor:
+        """Mask `(n,)` of the rows whose y is known in every entry."""
+        return self.y.isfinite().all(1)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -91,6 +92,12 @@ class Rows:
             UsageError: too few.
         """
         each = max(LEAST, LEAST_FOR_EACH * self.x.shape[1])
+        whole = int(self.complete.sum())
+        if whole < parts * each <= len(self):
+            raise UsageError(
+                f"{name} has {len(self)} different designs, but only {whole} without an empty cell in y, which is too "
+                f"few to measure errors by. Allowed: {parts * each} or more. Leave out the columns of y that have many."
+            )
         if len(self) < parts * each:
             split = " in the half that trains the proxy and in that of the methods" if parts > 1 else ""
             raise UsageError(
@@ -102,8 +109,8 @@ class Rows:
         """The values of y that more than `INFLATED` of the rows have."""
         found: list[Mass] = []
         for column, values in enumerate(self.y.T):
-            each, times = values.unique(return_counts=True)
-            shares = times.double() / len(self)
+            each, times = values[values.isfinite()].unique(return_counts=True)
+            shares = times.double() / times.sum()
             often = shares > INFLATED
             found += [Mass(column, *pair) for pair in zip(each[often].tolist(), shares[often].tolist(), strict=True)]
         return found
@@ -113,9 +120,21 @@ class Rows:
 
         Nearest in units of the standard deviation.
         """
-        off = torch.ones(len(self), dtype=torch.bool)
+        off = self.complete
         for mass in self.masses():
             off &= self.y[:, mass.column] != mass.value
-        y = self.y[off] if off.any() else self.y
-        distance = ((y - y.median(0).values) / self.y.std(0)).square().sum(1)
+        y = self.y[off] if off.any() else self.y[self.complete]
+        distance = ((y - y.median(0).values) / self.y[self.complete].std(0)).square().sum(1)
         return y[distance.argmin()]
+
+
+def _pooled(y: np.ndarray, group: np.ndarray, groups: int) -> tuple[np.ndarray, float]:
+    """The mean `(groups,)` of the known values of one column in each group, and their squares about it, summed."""
+    rows = np.flatnonzero(np.isfinite(y))
+    known, values = group[rows], y[rows]
+    base = np.full(groups, np.nan)
+    base[known[::-1]] = values[::-1]
+    # Deviations from a group's first value: where its rows agree, their mean is exactly their value.
+    deviation = values - base[known]
+    means = np.bincount(known, deviation, groups) / np.maximum(np.bincount(known, minlength=groups), 1)
+    return base + means, float(((deviation - means[known]) ** 2).sum())

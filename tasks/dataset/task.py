@@ -41,7 +41,8 @@ class DatasetTask(Task):
     invalid. Rows with the same design count once, with the mean of their y.
 
     Columns of x that hold whole numbers or choices do so in all designs that are drawn or proposed (`kinds`). Columns
-    that are `given`, such as a temperature, are conditions: inputs of the forward model that nobody chooses.
+    that are `given`, such as a temperature, are conditions: inputs of the forward model that nobody chooses. Of a row
+    that lacks numbers in y (`missing=keep`), the others are learned from.
 
     A subclass in a package of its own sets `root` and the defaults of its `Options`.
     """
@@ -138,7 +139,7 @@ class DatasetTask(Task):
     def description(self) -> Description:
         """What the file says of the data; nothing is trained or simulated for it."""
         facts = self.path.name, self.rows, len(self.own), self.columns, self.input_kinds, self.fixed_target
-        return Description(*facts, self.options, self.left_out)
+        return Description(*facts, self.options, self.left_out, int(self.own.complete.sum()))
 
     @property
     def bounds(self) -> Tensor:

@@ -65,6 +65,8 @@ class _Trainer:
             ((value - self.proxy.y_mean) / self.proxy.y_scale).float()
             for value in (rows.y, self.proxy.low, self.proxy.high)
         )
+        self.known = self.y.isfinite()
+        self.complete, self.y = bool(self.known.all()), self.y.nan_to_num()
         self.train, self.valid = _folds(len(rows), settings.members, self.random)
         numbers = sum(parameter.numel() for parameter in self.proxy.parameters())
         self.batch = min(settings.batch, self.train.shape[1])
@@ -100,10 +102,17 @@ class _Trainer:
                     yield part
 
     def _errors(self, proxy: Proxy, index: Tensor) -> Tensor:
-        """Squared error `(members,)`, none where output and y are both at or beyond a bound: a censored regression."""
+        """Squared error `(members,)`, none where output and y are both at or beyond a bound: a censored regression.
+
+        It is the mean over the entries of y that are known.
+        """
         output, y = proxy.standardised(self.x[index]), self.y[index]
         beyond = ((y <= self.low) & (output < y)) | ((y >= self.high) & (output > y))
-        return torch.where(beyond, 0.0, output - y).square().mean((1, 2))
+        squares = torch.where(beyond, 0.0, output - y).square()
+        if self.complete:
+            return squares.mean((1, 2))
+        known = self.known[index]
+        return (squares * known).sum((1, 2)) / known.sum((1, 2)).clamp_min(1)
 
     @torch.no_grad()
     def _follow(self, step: int) -> None:
@@ -137,11 +146,12 @@ def _folds(rows: int, members: int, generator: Generator) -> tuple[Tensor, Tenso
 def _scaled(proxy: Proxy, rows: Rows) -> Proxy:
     """The proxy with the scales of rows, and with bounds where its y have masses at their ends."""
     for name, values in (("x", rows.x), ("y", rows.y)):
-        scale = values.std(0)
-        getattr(proxy, f"{name}_mean").copy_(values.mean(0))
+        columns = [column[column.isfinite()] for column in values.T]
+        scale = torch.stack([column.std() for column in columns])
+        getattr(proxy, f"{name}_mean").copy_(torch.stack([column.mean() for column in columns]))
         getattr(proxy, f"{name}_scale").copy_(torch.where(scale > 0, scale, 1.0))
     for mass in rows.masses():
-        column = rows.y[:, mass.column]
+        column = rows.y[rows.y[:, mass.column].isfinite(), mass.column]
         for bound, end in ((proxy.low, column.min()), (proxy.high, column.max())):
             if end == mass.value:
                 bound[mass.column] = end

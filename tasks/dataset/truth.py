@@ -150,12 +150,13 @@ class SimulatedTruth:
             options.workers or usable_cores(),
             options.simulator,
         )
-        chosen = rows[torch.linspace(0, len(rows) - 1, TRIED).long()]
+        whole_rows = rows[rows.complete]
+        chosen = whole_rows[torch.linspace(0, len(whole_rows) - 1, TRIED).long()]
         y = torch.from_numpy(_tried(simulator, chosen.x.numpy()))
         valid = y.isfinite().all(1)
         simulator.known = chosen.x[int(valid.int().argmax())].numpy()
         _require_draws(simulator, prior(TRIED, Generator().manual_seed(0)).numpy(), options.prior)
-        difference = ((y - chosen.y)[valid].square().mean(0) / rows.y.var(0)).mean()
+        difference = ((y - chosen.y)[valid].square().mean(0) / whole_rows.y.var(0)).mean()
         return cls(simulator, float(difference), (int(valid.sum()), TRIED))
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from harness import data
+from harness.cache_folder import VARIABLE
 from harness.contracts import Proposals
 from harness.protocols.hidden import INSIDE, Hidden, crps
 from harness.scenarios.gaps import Gaps
@@ -34,6 +35,13 @@ class Guessing(Shifted):
         return Proposals(self.given.scales[0].apply(x))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def toy():
     toy = Toy(Scales(), SETTINGS)
@@ -58,6 +66,26 @@ def test_draws_that_are_too_narrow_or_off_hold_it_less_often_and_score_worse(toy
     found, right = score(toy, **options), score(toy)
     assert found.within == pytest.approx(within, abs=0.1) and found.width == pytest.approx(width, abs=0.05)
     assert found.crps > 1.1 * right.crps
+
+
+def test_draws_of_the_posterior_score_as_well_as_the_reference_and_others_worse(toy):
+    """Of what is hidden nothing is known: the reference are draws of the prior there."""
+    found = score(toy)
+    assert found.reference.targets == found.beside.targets == 50
+    assert found.reference.crps == pytest.approx(1 / np.sqrt(np.pi), rel=0.2)
+    assert found.reference.within == pytest.approx(INSIDE, abs=0.15)
+    assert found.reference.width == pytest.approx(1, abs=0.1)
+    assert found.beside.crps == pytest.approx(found.reference.crps, rel=0.05)
+    off = score(toy, step=2.0)
+    assert off.reference == found.reference and off.beside.crps > 1.5 * found.reference.crps
+
+
+def test_there_is_no_reference_of_what_a_detector_cannot_measure(toy):
+    """That a value is beyond its limit says something of it, which the posterior of the others does not know."""
+    saturated = Toy(Scales(), SETTINGS)
+    saturated.data = data.draw(saturated.task, SETTINGS, Gaps(Gaps.Options(share=0.3, hide="saturated", fill="native")))
+    found = score(saturated)
+    assert found.targets > 50 and found.crps > 0 and found.reference is None
 
 
 def test_the_score_is_that_of_its_definition():

@@ -19,12 +19,13 @@ from harness.protocols.posterior import ITSELF, PRIOR, Posterior
 from harness.protocols.posterior_figures import PosteriorFigures
 from harness.reporting import drawn, grouped, render
 from harness.reporting.report import page
+from harness.scenarios.gaps import Gaps
 from harness.scenarios.noise import Noise
 from harness.scenarios.shift import Shift
 from harness.settings import DataSettings, Sizes
 from tasks.sinewave import Sinewave
 from tests import results
-from tests.protocols.common import SIZES, Shifted, Toy, nowhere
+from tests.protocols.common import SCALE, SIZES, Scales, Shifted, Toy, nowhere
 from tests.test_conditions import Lever
 
 SETTINGS = DataSettings(targets=30, n_train=400, data_seed=3)
@@ -199,6 +200,31 @@ def test_the_posterior_of_noisy_targets_is_as_wide_as_their_noise(width):
     else:
         assert found.own.mmd > 2 * found.floor.mmd and found.own.c2st_targets > 0.6
         assert found.calibration.ks > 1.3 * found.calibration.ks_chance and found.calibration.error > 0.03
+
+
+@pytest.mark.parametrize("fill", ["native", "nearest"])
+@pytest.mark.parametrize("width", [0.3, 1.0])
+def test_the_posterior_of_what_was_observed_is_the_prior_in_what_was_not(width, fill):
+    """With y = (x0, 10 x1) and a normal prior, whatever a scenario gives in place of what it hides."""
+    settings = replace(SETTINGS, targets=300)
+    toy = Toy(Scales(), settings)
+    toy.data = data.draw(toy.task, settings, Gaps(Gaps.Options(share=0.5, fill=fill)))
+    deviation, asked = 0.02 * toy.data.y_variance.sqrt(), (toy.data.targets, toy.data.fixed)
+    shown, known = (torch.cat([getattr(each, name) for each in asked]) for name in ("shown", "y"))
+
+    def solutions(y, n, generator):
+        observed = known[torch.cdist(y.nan_to_num(), shown.nan_to_num()).argmin(1)][:, None]
+        drawn = torch.randn(len(y), n, 2, generator=generator, dtype=torch.float64)
+        return torch.where(observed.isnan(), width * drawn, observed / SCALE + drawn * deviation / SCALE)
+
+    found = score(toy, solutions)
+    assert found.reference.observed and not found.uncalibrated
+    if width == 1:
+        assert found.own.mmd < 2 * found.floor.mmd and found.own.mmd_targets < 2 * found.floor.mmd_targets
+        assert found.own.c2st_targets == pytest.approx(0.5, abs=0.06) and found.calibration.error < 0.03
+    else:
+        assert found.own.mmd_targets > 2 * found.floor.mmd_targets and found.own.c2st_targets > 0.6
+        assert found.calibration.error > 0.05 and found.calibration.width < -0.05
 
 
 def test_a_task_with_conditions_says_why_it_has_none():

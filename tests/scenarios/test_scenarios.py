@@ -18,7 +18,7 @@ from harness.answers import Asker
 from harness.contracts import Method, Proposals, Task
 from harness.fitting import Lesson
 from harness.metrics import METRICS, errors
-from harness.plan import specification
+from harness.plan import refusal, specification
 from harness.protocols.contract import Question
 from harness.records import plain
 from harness.registry import build_scenario, build_task
@@ -55,6 +55,20 @@ class Sums(Task):
 
     def simulate(self, x):
         return torch.stack([x[:, 0], x.sum(1), x[:, 1], 2 * x[:, 0]], 1)
+
+
+class Levers(Task):
+    """y = (a x0 + x1, x0) under the condition a."""
+
+    x_dim, y_dim, fixed_target = 2, 3, (1.0, 0.5, 2.0)
+    bounds = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    conditions = torch.tensor([[1.0], [3.0]], dtype=torch.float64)
+
+    def sample_prior(self, n, generator):
+        return torch.rand(n, 2, generator=generator, dtype=torch.float64)
+
+    def simulate(self, x, conditions):
+        return torch.cat([x[:, :1] * conditions + x[:, 1:], x[:, :1]], 1)
 
 
 class Recorder(Method):
@@ -351,6 +365,31 @@ def test_gaps_in_a_single_y_cannot_be_and_need_no_process(tmp_path):
         assert record.stamp is None and not record.files and record.data is None
     assert "lookup on sinewave, gaps, seed 0: cannot (y has 1 entry, of which 1 would be hidden)" in done.stdout
     assert "lookup on sinewave, gaps[fill=native], seed 0: cannot (y has 1 entry" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "scenario", ["noise[sd=0.5]", "shift", "pairs[n=50]", "gaps[share=0.5]", "gaps[share=0.5,training=true]"]
+)
+def test_conditions_of_a_task_that_has_some_stay_as_they_are(scenario):
+    task, plain_ = Levers(), data.draw(Levers(), SETTINGS)
+    selected = specification(*select("scenarios", scenario))
+    assert not refusal(select("methods", "lookup")[0], selected, task)
+    seen = data.draw(task, SETTINGS, build_scenario(selected))
+    rows = [(seen.targets.shown[:, 2], plain_.targets.shown[:, 2]), (seen.train.y[:, 2], plain_.train.y[:, 2])]
+    for conditions, known in rows:
+        assert conditions.isfinite().all() and torch.isin(conditions, known).all()
+    assert seen.targets.y[:, 2].isnan().all(), "they are not to be reached"
+    for view in seen.targets.views.values():
+        assert view.y[:, 2].isnan().all() and view.best_known is None
+
+
+def test_a_scenario_that_does_not_know_of_conditions_is_refused_where_there_are_some(monkeypatch):
+    assert not Scenario.leaves_conditions
+    monkeypatch.delattr(Noise, "leaves_conditions")
+    selected = specification(*select("scenarios", "noise"))
+    found = refusal(select("methods", "lookup")[0], selected, Levers())
+    assert found == "noise does not know which entries of y are conditions, and the task has some"
+    assert not refusal(select("methods", "lookup")[0], selected, Sums())
 
 
 def test_the_base_is_a_scenario_that_leaves_no_trace():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import re
 import subprocess
@@ -21,20 +22,21 @@ from scipy.spatial import Delaunay
 from scipy.stats import gaussian_kde, ks_2samp
 from torch import Generator
 
-from harness import data
+from harness import data, fitting
 from harness.conformance import check_task
 from harness.contracts import Kind
 from harness.errors import UsageError
 from harness.options import convert, identity, instantiate
 from harness.priors import PRIORS, fold
 from harness.selection import parse
-from harness.settings import DataSettings
+from harness.settings import DataSettings, Schedule
 from tasks.dataset import DatasetOptions, DatasetTask
 from tasks.dataset import proxy as proxies
 from tasks.dataset.columns import axis_of, choose
+from tasks.dataset.proxy import held_out_error
 from tasks.dataset.reading import PARQUET
 from tasks.dataset.rows import Rows
-from tasks.dataset.training import Training
+from tasks.dataset.training import Training, train
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["a", "b", "c", "r1", "r2", "height [nm]", "a+b", "t:1", "gap"]
@@ -340,8 +342,81 @@ def test_rows_without_a_number_are_left_out_where_that_is_asked_for(tmp_path, ki
     assert torch.equal(built.rows.x, kept.rows.x) and torch.equal(built.rows.y, kept.rows.y)
     assert built.fixed_target == (frame["gap"][8],)
     assert "Left out are 3 more rows without a number in a cell" in list(built.description.lines())[1]
-    with pytest.raises(UsageError, match=r"target=row:8 is a row that missing=drop leaves out. Write another row"):
+    with pytest.raises(UsageError, match=r"target=row:8 is a row in which a number is missing. Write another row"):
         build(path, missing="drop", target="row:8")
+
+
+def spoilt(tmp_path, share=0.3):
+    """Pairs with two y of which some are missing; the file, and the table with NaN in place of them."""
+    random = np.random.default_rng(0)
+    x = random.random((600, 2))
+    frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "u": x.sum(1), "v": x[:, 0] - 2 * x[:, 1]})
+    hidden = random.random((600, 2)) < share
+    frame.loc[hidden[:, 0], "u"] = frame.loc[hidden[:, 1], "v"] = np.nan
+    frame.loc[[0, 1], "a"] = np.nan
+    frame.to_csv(tmp_path / "holes.csv", index=False, na_rep="NA")
+    return tmp_path / "holes.csv", frame
+
+
+def test_of_rows_that_lack_some_of_y_the_others_are_kept(tmp_path):
+    path, frame = spoilt(tmp_path)
+    built = build(path, x="a:b", y="u:v", missing="keep")
+    left = frame.dropna(subset=["a", "b"]).dropna(subset=["u", "v"], how="all")
+    assert len(built.rows) == len(left) < 600 and built.left_out == 600 - len(left)
+    np.testing.assert_array_equal(built.rows.y.numpy(), left[["u", "v"]].to_numpy())
+    lines = list(built.description.lines())
+    assert f"Left out are {built.left_out} more rows without a number in a cell of x or in all of y" in lines[1]
+    whole = int(built.own.y.isfinite().all(1).sum())
+    assert f"{len(built.own) - whole} of the {len(built.own)} designs that methods learn from lack a number" in lines[2]
+    assert math.isfinite(sum(built.fixed_target)) and math.isfinite(built.floor["nmse"])
+
+
+def test_methods_learn_from_incomplete_rows_as_far_as_they_can(tmp_path):
+    path, _ = spoilt(tmp_path)
+    built = build(path, x="a:b", y="u:v", missing="keep")
+    made = data.draw(built, DataSettings(targets=30))
+    assert made.targets.y.isfinite().all() and made.known_y.isfinite().all() and made.y_variance.isfinite().all()
+    some, whole = (
+        fitting.lesson(built, made, budget=100, schedule=Schedule(), seed=0, handles=handles).train
+        for handles in (frozenset({"partial", "gaps"}), frozenset({"gaps"}))
+    )
+    assert len(some.x) == len(made.train.x) > len(whole.x) > 80
+    assert some.y.isnan().any() and whole.y.isfinite().all()
+    asked = data.draw(built, DataSettings(targets=30, targets_from="validation"))
+    assert asked.targets.y.isfinite().all()
+
+
+def test_a_proxy_of_incomplete_rows_is_as_good_as_what_is_known_of_each_y(tmp_path):
+    """Of two y that are never known together, it learns each from its rows; the error is that of the complete ones."""
+    _, frame = spoilt(tmp_path)
+    few = Training(steps=1500)
+    kept, dropped = (Rows.of(*map(np.ascontiguousarray, parts)) for parts in _parts(frame))
+    errors = [held_out_error(train(rows, few), dropped)["nmse"] for rows in (kept, dropped)]
+    assert errors[0] < 2 * errors[1] and errors[0] < 1e-3
+    apart = frame.dropna(subset=["a"]).copy()
+    apart.loc[apart.index % 2 == 0, "u"] = apart.loc[apart.index % 2 == 1, "v"] = np.nan
+    never = apart.dropna(subset=["u", "v"], how="all")
+    rows = Rows.of(never[["a", "b"]].to_numpy(), never[["u", "v"]].to_numpy())
+    assert not rows.complete.any() and held_out_error(train(rows, few), dropped)["nmse"] < 1e-2
+
+
+def _parts(frame):
+    kept = frame.dropna(subset=["a"]).dropna(subset=["u", "v"], how="all")
+    return [(rows[["a", "b"]].to_numpy(), rows[["u", "v"]].to_numpy()) for rows in (kept, kept.dropna())]
+
+
+def test_repeated_designs_have_the_mean_of_the_y_that_are_known():
+    x = np.array([[1.0], [2.0], [1.0], [1.0], [2.0]])
+    y = np.array([[np.nan, 5.0], [3.0, np.nan], [4.0, 7.0], [6.0, np.nan], [3.0, np.nan]])
+    rows = Rows.of(x, y)
+    np.testing.assert_array_equal(rows.y.numpy(), [[5.0, 6.0], [3.0, np.nan]])
+    assert rows.repeated == 3 and rows.complete.tolist() == [True, False]
+
+
+def test_too_few_complete_rows_are_told_apart_from_too_few_rows(tmp_path):
+    path, _ = spoilt(tmp_path, share=0.8)
+    with pytest.raises(UsageError, match=r"different designs, but only \d+ without an empty cell in y.*Allowed: 100"):
+        build(path, x="a:b", y="u:v", missing="keep")
 
 
 def test_only_what_says_that_there_is_no_value_is_left_out(tmp_path):
@@ -669,7 +744,7 @@ import sys
 import time
 from pathlib import Path
 from tasks.dataset import DatasetOptions, DatasetTask, proxy
-from tasks.dataset.training import Training
+from tasks.dataset.training import Training, train
 
 def train(rows, settings, train=proxy.train):
     Path(sys.argv[2]).mkdir()
