@@ -134,6 +134,18 @@ class Dataset:
     known_y: Tensor
     """Y of the task's own training part `(n, y_dim)`, free of noise whatever the scenario; its complete rows alone."""
     settings: DataSettings
+    usual: int
+    """Rows of the task's own training part."""
+    before: tuple[Pairs, Pairs] | None = None
+    """Training and validation pairs that are learned first, where there are any."""
+    hidden_prior: bool = False
+    """Whether methods draw designs from those of the pairs, as no more is known of their distribution."""
+
+    @property
+    def designs(self) -> Tensor:
+        """The training designs that are known `(n, x_dim)`, those learned first included."""
+        every = torch.cat([part.x for part in ((self.before[0],) if self.before else ()) + (self.train,)])
+        return every[every.isfinite().all(1)]
 
     @property
     def y_variance(self) -> Tensor:
@@ -150,8 +162,9 @@ class Dataset:
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of the training and validation pairs and of the targets, as methods see them."""
+        first = [] if self.before is None else [each for part in self.before for each in (part.x, part.y)]
         return {
-            "split": _digest(self.train.x, self.train.y, self.valid.x, self.valid.y),
+            "split": _digest(*first, self.train.x, self.train.y, self.valid.x, self.valid.y),
             "targets": _digest(self.targets.shown, self.fixed.shown),
         }
 
@@ -194,15 +207,20 @@ def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -
         return scenario.ask(task, known, targets, _stream(f"scenario {name}", settings))
 
     seen_train, seen_valid = scenario.data(task, train, valid, _stream("scenario", settings))
+    before = scenario.before(task, train, valid, _stream("scenario before", settings))
+    every = (before[0], seen_train) if before else (seen_train,)
     return Dataset(
         train=seen_train,
         valid=seen_valid,
         targets=ask("targets", asked.y, asked.x),
         fixed=ask("fixed", fixed, None),
-        x_scale=Standardisation.of(seen_train.x).only(kinds.scaled(task.kinds, task.x_dim)),
-        y_scale=Standardisation.of(seen_train.y),
+        x_scale=Standardisation.of(torch.cat([part.x for part in every])).only(kinds.scaled(task.kinds, task.x_dim)),
+        y_scale=Standardisation.of(torch.cat([part.y for part in every])),
         known_y=known.y,
         settings=settings,
+        usual=len(train.x),
+        before=before,
+        hidden_prior=scenario.hides_prior,
     )
 
 
@@ -250,11 +268,15 @@ def pose(task: Task, data: Dataset) -> Problem:
         task: whose dimensions, kinds and prior a method is told.
         data: drawn from it.
     """
+    designs = data.designs
 
     def sample_prior(n: int, generator: Generator) -> Tensor:
+        if data.hidden_prior:
+            rows = torch.randint(len(designs), (n,), generator=generator, device=generator.device)
+            return data.x_scale.apply(designs.to(rows.device)[rows])
         return data.x_scale.apply(task.sample_prior(n, generator))
 
-    bounds = data.x_scale.apply(torch.stack(extent(data.train.x)))
+    bounds = data.x_scale.apply(torch.stack(extent(designs)))
     return Problem(
         task.x_dim,
         task.y_dim,

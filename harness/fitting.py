@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from harness.contracts import Method, Pairs, Phase, Problem
 from harness.data import Dataset, Standardisation
 from harness.errors import ContractError
 from harness.seeds import seeded
-from harness.training import PhaseLog, Report, train
+from harness.training import PhaseLog, Report, batches, train
 
 if TYPE_CHECKING:
     from harness.contracts import Task
@@ -28,6 +28,7 @@ Create = Callable[[], Method]
 """Gives a fresh method: not built, not trained."""
 After = Callable[[Phase, PhaseLog], None]
 ROUNDING = 1e-6  # of shares that are to add up to one
+SLOWER = 0.1  # of the learning rate, where a method goes on with other pairs
 MORE = 4  # passes beyond the schedule's, as each phase takes a whole number and one at least
 
 
@@ -39,6 +40,8 @@ class Lesson:
     """Standardised."""
     train: Pairs
     valid: Pairs
+    before: tuple[Pairs, Pairs] | None
+    """Training and validation pairs that are learned first."""
     scales: tuple[Standardisation, Standardisation]
     """Of x and of y."""
     box: Tensor
@@ -75,21 +78,25 @@ def lesson(
     Raises:
         ContractError: there are no rows that it can use.
     """
-    train, valid = dataset.train, dataset.valid
+    train, valid, before = dataset.train, dataset.valid, dataset.before
     if handles is not None:
         train, valid = train.usable(handles), valid.usable(handles)
+        before = before and (before[0].usable(handles), before[1].usable(handles))
     if not (len(train.x) and len(valid.x)):
         what = " or ".join(["complete pairs", *sorted({"partial", "lone"} & (handles or frozenset()))])
         raise ContractError(f"The method learns from {what}, and of the training or the validation rows there is none.")
+    # As many steps as on the task's own rows, of which a scenario, or what the method can use, may leave few.
+    more = batches(dataset.usual, schedule) / batches(len(train.x), schedule)
     return Lesson(
         problem=data.pose(task, dataset),
         train=train,
         valid=valid,
+        before=before,
         scales=(dataset.x_scale, dataset.y_scale),
         box=task.bounds.cpu(),
         shown={of: dataset.asked(of).shown for of in ("targets", "fixed")},
         budget=budget,
-        schedule=schedule,
+        schedule=replace(schedule, epochs=max(1, round(schedule.epochs * more))),
         seed=seed,
         device=device,
     )
@@ -145,7 +152,45 @@ def fit(
         BudgetMissed: training changes or has added more parameters than the budget allows.
         ContractError: the phases take more passes over the data than the schedule has.
     """
-    train_part, valid_part = pairs or parts(given, method)
+    logs: list[PhaseLog] = []
+    with seeded("train", given.seed), budget.changes() as changed:
+        method.train()
+        for stage in _stages(given, method, pairs):
+            logs += _taught(method, stage, given, report, after)
+    method.eval()
+    budget.recount(method, given.budget, changed())
+    return logs
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Pairs as the method sees them, and how it passes over them."""
+
+    train: Pairs
+    valid: Pairs
+    schedule: Schedule
+    name: str = ""
+    """What stands before the names of its phases."""
+
+
+def _stages(given: Lesson, method: Method, pairs: tuple[Pairs, Pairs] | None) -> list[_Stage]:
+    """What a method is trained on: all at once, or first on what is learned before."""
+    own = pairs or parts(given, method)
+    if given.before is None:
+        return [_Stage(*own, given.schedule)]
+    first = [data.standardised(given.scales, part, method.dtype, given.device) for part in given.before]
+    if not method.trainable:
+        both = [Pairs(torch.cat([a.x, b.x]), torch.cat([a.y, b.y])) for a, b in zip(first, own, strict=True)]
+        return [_Stage(both[0], both[1], given.schedule)]
+    schedule = given.schedule
+    steps = schedule.epochs * batches(len(own[0].x), schedule)
+    as_many = replace(schedule, epochs=math.ceil(steps / batches(len(first[0].x), schedule)))
+    slower = replace(schedule, learning_rate=SLOWER * schedule.learning_rate)
+    return [_Stage(first[0], first[1], as_many, "before: "), _Stage(*own, slower)]
+
+
+def _taught(method: Method, stage: _Stage, given: Lesson, report: Report, after: After) -> list[PhaseLog]:
+    """Train the method on one stage; returns what each phase did."""
     logs: list[PhaseLog] = []
     shares: list[float] = []
 
@@ -158,20 +203,18 @@ def fit(
                 f"The phases take {sum(shares):.3g} times the schedule's passes over the data; "
                 "let their shares add up to one."
             )
-        if sum(log.epochs for log in logs) >= given.schedule.epochs + MORE:
+        passes = sum(log.steps for log in logs) / batches(len(stage.train.x), stage.schedule)
+        if passes >= stage.schedule.epochs + MORE:
             raise ContractError(
-                f"The phases before {phase.name!r} have taken all {given.schedule.epochs} passes and more; each takes "
+                f"The phases before {phase.name!r} have taken all {stage.schedule.epochs} passes and more; each takes "
                 "one at least, so give fewer."
             )
-        logs.append(train(method, phase, train_part, valid_part, given.schedule, given.seed, report))
+        named = replace(phase, name=stage.name + phase.name)
+        logs.append(train(method, named, stage.train, stage.valid, stage.schedule, given.seed, report))
         after(phase, logs[-1])
         return logs[-1].best
 
-    with seeded("train", given.seed), budget.changes() as changed:
-        method.train()
-        method.fit(train_part, valid_part, run)
-    method.eval()
-    budget.recount(method, given.budget, changed())
+    method.fit(stage.train, stage.valid, run)
     return logs
 
 

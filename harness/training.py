@@ -68,18 +68,30 @@ def train(
         Diverged: a training loss or validation value is not finite.
         ValueError: there is no row that the phase learns from.
     """
-    epochs = max(1, round(schedule.epochs * phase.share))
-    log = PhaseLog(phase.name, epochs, forward=phase.forward)
     started = time.perf_counter()
+    parts = chosen(train, phase, "training"), chosen(valid, phase, "validation")
+    # A phase that learns from some of the rows takes as many steps as its share of those over all of them.
+    more = batches(len(train.x), schedule) / batches(len(parts[0].x), schedule)
+    epochs = max(1, round(schedule.epochs * phase.share * more))
+    log = PhaseLog(phase.name, epochs, forward=phase.forward)
     frozen = _freeze_all_but(method, phase.module)
     try:
-        parts = chosen(train, phase, "training"), chosen(valid, phase, "validation")
         _Loop(method, phase, *parts, schedule, epochs, seed, report, log).run()
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
     log.seconds = time.perf_counter() - started
     return log
+
+
+def batches(rows: int, schedule: Schedule) -> int:
+    """Steps of one pass.
+
+    Args:
+        rows: that are passed over.
+        schedule: with the rows of a step.
+    """
+    return rows // min(schedule.batch, rows)
 
 
 def chosen(pairs: Pairs, phase: Phase, part: str) -> Pairs:
@@ -136,7 +148,7 @@ class _Loop:
         self.method, self.phase, self.train, self.valid, self.schedule = method, phase, train, valid, schedule
         self.epochs, self.report, self.log = epochs, report, log
         self.batch = min(schedule.batch, len(train.x))
-        self.batches = len(train.x) // self.batch
+        self.batches = batches(len(train.x), schedule)
         self.shuffle = Generator().manual_seed(derive("shuffle", phase.name, seed))
         self.noise_seed = derive("validation", phase.name, seed)
         self.parameters = [parameter for parameter in phase.module.parameters() if parameter.requires_grad]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Condition, Family, Task
+from harness.contracts import Condition, Family, Level, Task
 
 LENGTHS = (0.5, 0.5, 1.0)  # of the three links (Kruse et al. 2021; Ren et al. 2020)
+TWIN = (0.525, 0.475, 1.05)  # of a model that is 5 % off
 DEVIATIONS = (0.25, 0.5, 0.5, 0.5)  # of the prior, variances 1/16, 1/4, 1/4, 1/4
 CONDITIONS = (
     Condition("link 1 [link]", LENGTHS[0], 0.3, 0.7),
@@ -79,6 +81,14 @@ class RoboticArm(Task):
         valid = self.in_support(x)[:, None]
         safe = torch.where(valid, x, 0.0)
         return torch.where(valid, self._tip(safe, x.new_tensor(LENGTHS)), math.nan)
+
+    @property
+    def levels(self) -> Mapping[str, Level]:
+        """`twin`: a model whose links are 5 % off; a tenth of the cost is agreed on, not measured."""
+        return {"twin": Level(self._of_twin, 0.1, "with links that are 5 % off")}
+
+    def _of_twin(self, x: Tensor) -> Tensor:
+        return self._under(x, x.new_tensor(TWIN).expand(len(x), -1))
 
     @property
     def family(self) -> Family:

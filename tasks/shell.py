@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Condition, Family, Task
+from harness.contracts import Condition, Family, Level, Task
 
 LAYERS = 8
 THICKNESS = (30.0, 70.0)  # nm, of every layer; this, the media and the orders as in the script of Ren et al. 2022
@@ -19,6 +19,7 @@ WAVELENGTHS = tuple(float(value) for value in range(400, 801, 2))  # nm, in vacu
 SILICA, WATER = 2.04, 1.77  # relative permittivity
 MEDIA = Condition("index of the medium", math.sqrt(WATER), 1.0, 1.5)  # from air to glass; water where it is fixed
 ORDERS, MORE_ORDERS = 15, 20  # multipoles as published, and for an error below 1e-7 in the whole hard domain
+FEW_ORDERS = 8  # of a cheaper model: fewer miss the resonances of large spheres
 LARGEST = LAYERS * THICKNESS[1]  # nm, outer radius
 SMALLEST = 0.01  # nm, taken for a radius of 0, where chi is infinite; changes Q by less than 1e-9
 START = 46  # order where psi is taken as 0: psi / chi is below 1e-14 there, for x up to the largest here, 26.4
@@ -228,6 +229,11 @@ class Shell(Task):
     @property
     def operators(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
         return {"more-orders": partial(spectra, orders=MORE_ORDERS)}
+
+    @property
+    def levels(self) -> Mapping[str, Level]:
+        """`few-orders`: 8 multipoles in place of 15, for 0.56 of the CPU time, with an nmse of 0.3."""
+        return {"few-orders": Level(partial(spectra, orders=FEW_ORDERS), 0.56, f"with {FEW_ORDERS} multipoles")}
 
     def sketch(self, axes: Any, x: Tensor) -> None:
         angle = np.linspace(0, 2 * math.pi, 181)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Task
+from harness.contracts import Level, Task
 
 FILMS = 5
 THICKNESS = (5.0, 50.0)  # nm, of every film; this and the next four lines as in the script of Ren et al. 2022
@@ -157,6 +158,12 @@ class Stack(Task):
         if self.options.material == "dispersive":
             return graphene_index(wavelength)
         return torch.full_like(wavelength, GRAPHENE, dtype=torch.complex128)
+
+    @property
+    def levels(self) -> Mapping[str, Level]:
+        """`other-graphene`: with the other of the two materials; a tenth of the cost is agreed on, not measured."""
+        other = StackOptions("constant" if self.options.material == "dispersive" else "dispersive")
+        return {"other-graphene": Level(Stack(other).simulate, 0.1, f"with {other.material} graphene")}
 
     def sketch(self, axes: Any, x: Tensor) -> None:
         height = 0.0

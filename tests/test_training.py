@@ -207,12 +207,12 @@ def test_a_phase_is_given_the_rows_that_it_asks_for(rows: str, wanted: set[int])
         return (method.fitted(x.nan_to_num()) - y.nan_to_num()).square().mean()
 
     phase = Phase("fit", method.fitted, loss, rows=rows)
-    log = train(method, phase, *parts, Schedule(epochs=1, batch=80, validate_every=1), 0, silent)
-    assert log.steps == len(wanted)
+    log = train(method, phase, *parts, Schedule(epochs=1, batch=80, validate_every=9), 0, silent)
+    assert log.steps in (3, 4), "as many as over all rows, as near as whole passes come"
     for part, found in zip(parts, (torch.cat(given[:-1]), given[-1]), strict=True):
         number = torch.arange(len(part.x)) % 4
         expected = torch.cat([part.x, part.y], 1)[sum(number == kind for kind in wanted) > 0].nan_to_num(nan=9.0)
-        assert sorted(found.tolist()) == sorted(expected.tolist())
+        assert set(map(tuple, found.tolist())) == set(map(tuple, expected.tolist()))
 
 
 def test_a_phase_without_any_row_says_what_it_wanted() -> None:
@@ -222,11 +222,12 @@ def test_a_phase_without_any_row_says_what_it_wanted() -> None:
 
 
 def test_the_tandem_learns_from_lone_targets() -> None:
+    """Half of the rows are pairs, which its surrogate passes over twice as often: as many steps as over all rows."""
     made = untrained("tandem", 2, 1)
     kept = len(made.train.x) // 2
     x, y = made.train.x.clone(), made.train.y
     x[kept:] = math.nan
-    one, other = tandem(Pairs(x[:kept], y[:kept])), tandem(Pairs(x, y))
+    one, other = tandem(Pairs(x[:kept], y[:kept]), epochs=8), tandem(Pairs(x, y), epochs=4)
     same = {name: torch.equal(one[name], other[name]) for name in one}
     assert all(equal for name, equal in same.items() if name.startswith("surrogate"))
     assert not any(equal for name, equal in same.items() if name.startswith("inverse"))
@@ -234,8 +235,9 @@ def test_the_tandem_learns_from_lone_targets() -> None:
     assert "lone" in type(trained("tandem").method).handles
 
 
-def tandem(given: Pairs) -> dict[str, Tensor]:
-    made, schedule = untrained("tandem", 2, 1), Schedule(epochs=4, batch=32, learning_rate=1e-2, validate_every=1)
+def tandem(given: Pairs, epochs: int) -> dict[str, Tensor]:
+    made = untrained("tandem", 2, 1)
+    schedule = Schedule(epochs=epochs, batch=32, learning_rate=1e-2, validate_every=1)
     with seeded("train"):
         made.method.fit(
             given, made.valid, lambda phase: train(made.method, phase, given, made.valid, schedule, 0, silent).best

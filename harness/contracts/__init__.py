@@ -1,6 +1,7 @@
 """What a plug-in author reads: `Task`, `Method`, and the few values that pass between them and the harness."""
 
 from harness.contracts.family import Condition, Family
+from harness.contracts.level import Level
 from harness.contracts.method import Loss, Method, Phase, Problem, Proposals
 from harness.contracts.task import ATTEMPTS, KINDS, Kind, Pairs, Task, forward, outputs
 
@@ -10,6 +11,7 @@ __all__ = [
     "Condition",
     "Family",
     "Kind",
+    "Level",
     "Loss",
     "Method",
     "Pairs",

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 import torch
 from torch import Generator, Tensor
 
+from harness.contracts.level import Level
 from harness.no_options import NoOptions
 
 KINDS: TypeAlias = Literal["continuous", "integer", "categorical"]
@@ -252,6 +253,11 @@ class Task(ABC):
     @property
     def operators(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
         """Other forward models by name, such as the operator behind a proxy; each has the signature of `simulate`."""
+        return {}
+
+    @property
+    def levels(self) -> Mapping[str, Level]:
+        """Cheaper forward models of the same designs by name, the cheapest first; they give all of y."""
         return {}
 
     def sketch(self, axes: Any, x: Tensor) -> None:

@@ -79,12 +79,18 @@ class Scenario:
         return frozenset()
 
     @property
+    def hides_prior(self) -> bool:
+        """Whether the distribution of designs is not known: methods then draw from the known designs instead."""
+        return False
+
+    @property
     def learns(self) -> bool:
         """Whether methods learn from other pairs than without the scenario. Where they do not, their models of the task
         itself are asked, and nothing is trained.
         """
         own = type(self)
-        return own.data is not Scenario.data or own.task is not Scenario.task
+        changed = [getattr(own, name) is not getattr(Scenario, name) for name in ("data", "before", "task")]
+        return any(changed) or self.hides_prior
 
     def refusal(self, task: Task) -> str | None:
         """Why this scenario cannot be applied to a task; None where it can.
@@ -104,7 +110,8 @@ class Scenario:
 
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         """The training and validation pairs that methods see, from the task's own, physical and float64; a method is
-        given those of their rows that it can use (`Method.handles`).
+        given those of their rows that it can use (`Method.handles`). However many there are, it is trained for as many
+        steps as on the task's own.
 
         NaN means not known: an entry of x or y, or a whole x or y where the other stands alone.
 
@@ -115,6 +122,20 @@ class Scenario:
             generator: all randomness comes from it.
         """
         return train, valid
+
+    def before(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs] | None:
+        """What methods learn before the pairs of `data`, such as cheap pairs; None where there is nothing before.
+
+        A method that trains is trained on these, and goes on with those of `data` at a tenth of the learning rate; one
+        that does not is given both at once.
+
+        Args:
+            task: as of `data`; so all others, with random numbers of their own.
+            train: `(n, x_dim)` and `(n, y_dim)`.
+            valid: likewise.
+            generator: all randomness comes from it.
+        """
+        return None
 
     def ask(self, task: Task, known: Pairs, targets: Targets, generator: Generator) -> Targets:
         """What is asked instead of these targets; called for the targets and for y* alike.

@@ -36,9 +36,21 @@ class FewerPairs(Scenario):
     leaves_conditions = True
 
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
-        share = min(1.0, self.options.n / (len(train.x) + len(valid.x)))
-        held = max(LEAST, round(share * len(valid.x)))
-        return _some(train, max(LEAST, self.options.n - held), generator), _some(valid, held, generator)
+        return fewer(self.options.n, train, valid, generator)
+
+
+def fewer(n: int, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
+    """N random pairs of both parts together, in the shares of these; all where there are not so many.
+
+    Args:
+        n: how many.
+        train: `(n, x_dim)` and `(n, y_dim)`.
+        valid: likewise.
+        generator: all randomness comes from it.
+    """
+    share = min(1.0, n / (len(train.x) + len(valid.x)))
+    held = max(LEAST, round(share * len(valid.x)))
+    return _some(train, max(LEAST, n - held), generator), _some(valid, held, generator)
 
 
 def _some(pairs: Pairs, n: int, generator: Generator) -> Pairs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from tasks.architecture.homogenisation import effective_stiffness, youngs_modulus
 
@@ -35,6 +36,17 @@ def forward(x: Tensor, divisions: int = 1) -> Tensor:
         divisions: elements on a side of each pixel.
     """
     return youngs_modulus(stiffness(x, divisions))[:, None]
+
+
+def averaged(x: Tensor, side: int) -> Tensor:
+    """E_x `(n, 1)` on a coarser mesh, whose elements have the mean of side x side pixels.
+
+    Args:
+        x: pixels `(n, 1024)`, [ix, iy] row by row.
+        side: pixels on a side of an element.
+    """
+    cells = x.to(torch.float64).clamp(0, 1).reshape(len(x), 1, PIXELS, PIXELS)
+    return youngs_modulus(effective_stiffness(pixel_modulus(avg_pool2d(cells, side)[:, 0])))[:, None]
 
 
 def stiffness(x: Tensor, divisions: int = 1) -> Tensor:

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Kind, Pairs, Task
+from harness.contracts import Kind, Level, Pairs, Task
 from tasks.architecture.designs import draw
 from tasks.architecture.directions import Directions
 from tasks.architecture.homogenisation import youngs_modulus
-from tasks.architecture.material import PIXELS, forward
+from tasks.architecture.material import PIXELS, averaged, forward
 from tasks.architecture.pairs import are_kept, generate, load
 
 ROUNDING = 1e-5  # of a standardised float32 pixel: not a design that has left the box
@@ -103,6 +103,18 @@ class Architecture(Task):
     def operators(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
         """`refined`: two by two elements a pixel, which do not take pixels that touch at a corner for welded."""
         return {"refined": partial(self._simulate, divisions=2)}
+
+    @property
+    def levels(self) -> Mapping[str, Level]:
+        """Meshes with the mean of 4 x 4 or 2 x 2 pixels: 0.04 and 0.19 of the CPU time, an nmse of 0.04 and 0.01."""
+        return {
+            "coarse": Level(partial(self._on_mesh, side=4), 0.04, "on a mesh of 8 x 8"),
+            "medium": Level(partial(self._on_mesh, side=2), 0.19, "on a mesh of 16 x 16"),
+        }
+
+    def _on_mesh(self, x: Tensor, side: int) -> Tensor:
+        valid = self.in_support(x)[:, None]
+        return torch.where(valid, averaged(torch.where(valid, x, 1.0), side), math.nan)
 
     def images(self, x: Tensor) -> Tensor:
         """The design, its two mirror images and its rotation by 180 degrees, `(4, n, 1024)`.
