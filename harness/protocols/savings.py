@@ -175,7 +175,7 @@ def _table(variants: Variants, raws: Sequence[Raw]) -> Table:
         f"{METRICS[variants.metric].words}; mean of one proposal for each target",
         f"{variants.study.size}: {unit}; reference: the error with {_name(variants.reference, variants)} and as many",
         f"equivalent: the number of {unit} with which the reference has the same error, interpolated between its "
-        "sizes, and factor: by how much that is more; with 95 % intervals over targets, and over trainings where there are "
+        "sizes; factor: by how much that is more; 95 % intervals over targets, and over trainings where there are "
         "several. < and >: below the smallest size of the reference, or above the largest",
     ]
     made = table("savings", "What it saves", variants.first, columns, raws, said, variants.metric)
