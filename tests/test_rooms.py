@@ -72,6 +72,7 @@ ROOMS = (
     ("harness.training", "harness.budget", "harness.fitting", "harness.answers"),
     ("harness.scenarios.*",),
     ("harness.protocols", "harness.protocols.contract"),
+    ("harness.searching", "harness.searching.*"),
     ("harness.reporting", "harness.reporting.*"),
     ("harness.claims", "harness.claims.*"),
     ("harness.protocols.*",),

@@ -25,6 +25,8 @@ from harness.reporting.rows import order
 from harness.reporting.table import Column, Raw, Table
 from harness.statistics import Array
 
+ROOM = 1.3
+"""By which axes go on behind the first and the last value."""
 METRICS_SHOWN = ("nmse", "mse", "sse")
 
 
@@ -43,7 +45,7 @@ class Study:
 STUDIES = {
     "unpaired": Study("n", "pairs", {"lone": "none"}),
     "transfer": Study("n", "pairs of the new task", {"source": "none"}),
-    "fidelity": Study("budget", "simulations of the task's own model", {"use": "top"}),
+    "fidelity": Study("budget", "simulations", {"use": "top"}),
 }
 
 
@@ -98,6 +100,7 @@ class Variants:
     """One scenario of a task: all that was run of it, and the reference."""
 
     study: Study
+    task: str
     scenario: str
     groups: Mapping[str, Mapping[float, Group]]
     """By the options that are not the size, as text, and by size."""
@@ -140,7 +143,7 @@ def _studies(groups: Sequence[Group], metric: str) -> Iterator[Variants]:
         usual = [key for key in variants if study.reference.items() <= json.loads(key).items()]
         if usual and len(variants) > 1:
             task = next(iter(variants[usual[0]].values())).first.label.task
-            yield Variants(study, f"{task}, {name}", variants, usual[0], metric)
+            yield Variants(study, task, name, variants, usual[0], metric)
 
 
 def _name(variant: str, variants: Variants) -> str:
@@ -173,7 +176,8 @@ def _table(variants: Variants, raws: Sequence[Raw]) -> Table:
     unit = variants.study.unit
     said = [
         f"{METRICS[variants.metric].words}; mean of one proposal for each target",
-        f"{variants.study.size}: {unit}; reference: the error with {_name(variants.reference, variants)} and as many",
+        f"{variants.study.size}: {unit}{', of the forward model of the task itself' * (variants.scenario == 'fidelity')}; "
+        f"reference: the error with {_name(variants.reference, variants)} and as many",
         f"equivalent: the number of {unit} with which the reference has the same error, interpolated between its "
         "sizes; factor: by how much that is more; 95 % intervals over targets, and over trainings where there are "
         "several. < and >: below the smallest size of the reference, or above the largest",
@@ -181,7 +185,7 @@ def _table(variants: Variants, raws: Sequence[Raw]) -> Table:
     made = table("savings", "What it saves", variants.first, columns, raws, said, variants.metric)
     return Table(
         made.name,
-        f"What it saves: {variants.scenario} ({variants.first.heading})",
+        f"What it saves: {variants.task}, {variants.scenario} ({variants.first.heading})",
         made.facts,
         (METHOD, *columns),
         made.rows,
@@ -235,23 +239,35 @@ def _factor(raw: Raw) -> str:
     return interval(raw["factor"], *ends)
 
 
+def _panels(variants: Variants) -> list[Panel]:
+    """A panel for each variant that has a line, the reference first, all with the same axes."""
+    found = {}
+    for variant in sorted(variants.groups, key=lambda variant: variant != variants.reference):
+        curves = {label: variants.curve(variant, label) for label in variants.labels}
+        found[variant] = [_line(label, curve) for label, curve in curves.items() if curve is not None]
+    lines = [line for series in found.values() for line in series if line.x]
+    if not lines:
+        return []
+    ends = [
+        (min(values) / ROOM, max(values) * ROOM)
+        for values in ([v for line in lines for v in getattr(line, of)] for of in "xy")
+    ]
+    across = Axis(variants.study.unit, log=True, low=ends[0][0], high=ends[0][1])
+    up = Axis(f"mean {variants.metric}", log=True, low=ends[1][0], high=ends[1][1])
+    return [
+        Panel(f"{variants.task}: {_name(variant, variants)}", across, up, tuple(series))
+        for variant, series in found.items()
+        if any(line.x for line in series)
+    ]
+
+
+def _line(label: str, curve: Curve) -> Series:
+    points = [(size, each.mean) for size, each in zip(curve.sizes, curve.drawn, strict=True) if size > 0 < each.mean]
+    return Series(label, tuple(x for x, _ in points), tuple(y for _, y in points))
+
+
 def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
-    panels = []
-    for variants in _studies(groups, str(metric)):
-        axes = Axis(variants.study.unit, log=True), Axis(f"mean {metric}", log=True)
-        for variant in variants.groups:
-            series = []
-            for label in variants.labels:
-                curve = variants.curve(variant, label)
-                points = (
-                    []
-                    if curve is None
-                    else [(size, each.mean) for size, each in zip(curve.sizes, curve.drawn, strict=True) if size > 0]
-                )
-                if len(points) > 1:
-                    series.append(Series(label, tuple(x for x, _ in points), tuple(y for _, y in points)))
-            if series:
-                panels.append(Panel(f"{variants.scenario}: {_name(variant, variants)}", *axes, tuple(series)))
+    panels = [panel for variants in _studies(groups, str(metric)) for panel in _panels(variants)]
     said = (
         f"the mean {metric} of one proposal for each target, against how much was learned from; the panels of a task "
         "have the same axes to read what a variant saves",

@@ -50,6 +50,8 @@ class Targets:
     noise: float = 0.0
     """The deviation of normal noise on each y, in that of the y over the known pairs: the posterior is then that of
     noisy y."""
+    calls: int = 0
+    """How often a search may call the true forward model for each target; 0 where it may not be called."""
     at_random: bool = False
     """Whether entries that are NaN in `y` are not known for reasons that have nothing to do with their values (missing
     at random): the posterior is then that of the others."""

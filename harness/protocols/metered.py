@@ -1,0 +1,248 @@
+"""Metered search: the best of so many calls to the true forward model, from a method's proposals or from the prior."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness.metrics import METRICS
+from harness.protocols.contract import Material, Number, Protocol, Question, Shown
+from harness.protocols.shared import many
+from harness.reporting.build import base, table
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
+from harness.reporting.groups import Group
+from harness.reporting.numbers import number, share
+from harness.reporting.rows import Row
+from harness.reporting.table import Column, Raw, Table
+from harness.searching import ENOUGH
+from harness.settings import Sizes, setting
+from harness.statistics import Array
+
+UNLEARNED = "draws of the prior"
+"""Rows that are no method."""
+FROM_PRIOR = ("none", "lm", "cma-es", "de")
+FROM_PROPOSALS = ("none", "lm")
+BESIDE = {"none": ("none", "de"), "lm": ("lm", "cma-es")}
+"""The searches from the prior that a panel shows: the same one, and a global one."""
+MEANS = ("from the prior", "global, from the prior")
+POINTS = 4
+"""Numbers of calls that a curve has for each power of ten."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the protocol."""
+
+    accuracy: float = setting(1e-4, help="the nmse at which a target counts as reached", above=0)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one search gives over targets."""
+
+    calls: list[int]
+    mean: list[float]
+    """The least nmse of so many calls, mean over targets; so the next ones."""
+    median: list[float]
+    reached: list[float]
+    """The share of the targets that is reached."""
+    needed: float | None
+    """Calls until a target is reached, the median; None where half of the targets are not."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of a method, and of draws of the prior."""
+
+    targets: int
+    accuracy: float
+    cost: float
+    """CPU seconds of 1000 simulations, as the task says."""
+    own: dict[str, Trace] = field(default_factory=dict)
+    """By search."""
+    prior: dict[str, Trace] = field(default_factory=dict)
+
+
+class Metered(Protocol):
+    """For the scenario `metered`: the error against the calls that were made for each target."""
+
+    name: ClassVar[str] = "metered"
+    references: ClassVar[tuple[str, ...]] = (
+        "Hansen, Ostermeier 2001, Evolutionary Computation 9, 159",
+        "Storn, Price 1997, J. Global Optimization 11, 341",
+    )
+    Options: ClassVar[type] = Options
+    score_type: ClassVar[type] = Scores
+
+    def questions(self, sizes: Sizes) -> dict[str, Question]:
+        return {"targets": many(sizes)}
+
+    def score(self, material: Material) -> Scores | None:
+        from harness.searching.tracing import of_prior, of_proposals
+
+        answered = material.answers["targets"]
+        if not answered.targets.calls:
+            return None
+        task, accuracy = material.task, self.options.accuracy
+        own = of_proposals(answered, task, FROM_PROPOSALS, material.seed)
+        prior = of_prior(answered, task, FROM_PRIOR, material.seed)
+        return Scores(
+            len(answered.targets.y),
+            accuracy,
+            task.cost,
+            {name: trace(errors, accuracy) for name, errors in own.items()},
+            {name: trace(errors, accuracy) for name, errors in prior.items()},
+        )
+
+    def numbers(self, scores: Scores) -> Iterator[Number]:
+        for who, traces in (("", scores.own), ("prior_", scores.prior)):
+            for search, found in traces.items():
+                yield None, f"{who}{search}_needed", found.needed
+                for calls, mean, median in zip(found.calls, found.mean, found.median, strict=True):
+                    yield "nmse", f"{who}{search}_mean", mean, calls
+                    yield "nmse", f"{who}{search}_median", median, calls
+
+    def tables(self) -> dict[str, Shown[Table]]:
+        return {"metered": Shown(_build, place=17, reads=())}
+
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {"metered": Shown(_draw, place=46)}
+
+
+def trace(errors: Array, accuracy: float) -> Trace:
+    """The curve of searches for several targets.
+
+    Args:
+        errors: the least nmse after each call `(targets, calls)`.
+        accuracy: at which a target is reached.
+    """
+    most = errors.shape[1]
+    steps = POINTS * math.log10(most)
+    calls = sorted({min(most, round(10 ** (step / POINTS))) for step in range(math.floor(steps) + 1)} | {most})
+    rows = errors[:, [count - 1 for count in calls]]
+    first = np.where((errors <= accuracy).any(1), (errors <= accuracy).argmax(1) + 1.0, np.inf)
+    needed = float(np.median(first))
+    return Trace(
+        calls,
+        rows.mean(0).tolist(),
+        np.median(rows, 0).tolist(),
+        (rows <= accuracy).mean(0).tolist(),
+        needed if math.isfinite(needed) else None,
+    )
+
+
+def pays_from(pairs: int, own: float | None, prior: float | None) -> float | None:
+    """From how many targets on learning takes fewer simulations than searching from the prior; None where never.
+
+    Args:
+        pairs: that were simulated to learn from.
+        own: calls that the method needs for a target; None where it does not reach it.
+        prior: calls that the best search from the prior needs.
+
+    >>> pays_from(10_000, 10.0, 60.0)
+    200.0
+    """
+    if own is None:
+        return None
+    if prior is None:
+        return 1.0
+    return pairs / (prior - own) if prior > own else None
+
+
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
+    return [_table(group) for group in groups if group.scored(Metered)]
+
+
+def _table(group: Group) -> Table:
+    first: Scores = group.score(Metered)
+    shown = [count for count in first.prior["none"].calls if math.log10(count).is_integer()]
+    last = first.prior["none"].calls[-1]
+    shown += [] if last in shown else [last]
+    needed = [found.needed for found in first.prior.values() if found.needed is not None]
+    best = min(needed, default=None)
+    every = [_raw(row, search, best) for row in group.rows for search in FROM_PROPOSALS]
+    rows = [raw for raw in every if raw is not None]
+    rows += [_of_prior(search, found) for search, found in first.prior.items()]
+    columns = [
+        Column("search", lambda raw: str(raw["search"])),
+        *(Column(f"{count} calls", partial(_number, key=f"median_{count}")) for count in shown),
+        Column("reached", lambda raw: share(raw["reached"])),
+        Column("calls needed", partial(_number, key="needed")),
+        Column("learning pays from", partial(_number, key="pays")),
+    ]
+    cost = f"; a simulation takes {number(first.cost)} ms of CPU time" if first.cost else ""
+    said = [
+        f"{METRICS['nmse'].words}; the least of so many calls to the true forward model, the median of {first.targets} "
+        f"targets{cost}",
+        "search: none looks at proposals, or draws, in turn; lm: Levenberg-Marquardt from the best of the next "
+        "ten, gradients by finite differences, each of which is a call; cma-es and de: an evolution strategy and "
+        "differential evolution",
+        f"a search ends at an nmse of {ENOUGH:g}; reached, with all calls, and calls needed, in the median: to one of "
+        f"{first.accuracy:g}",
+        "learning pays from: the number of targets from which the pairs that were simulated to learn from, and the "
+        "calls needed for each target, are fewer than those of the best search from the prior; – where never",
+    ]
+    return table("metered", "Calls to the true forward model", group, columns, rows, said)
+
+
+def _raw(row: Row, search: str, best: float | None) -> dict[str, Any] | None:
+    found: Scores | None = row.score(Metered)
+    if found is None or search not in found.own:
+        return {**base(row), **dict.fromkeys(("search", "reached", "needed", "pays"))} if search == "none" else None
+    own, data = found.own[search], row.done[0].data
+    needed = row.mean(lambda scores: scores.own[search].needed, Metered)
+    pays = pays_from(data.n_train + data.n_valid, needed, best) if data else None
+    return {**base(row), **_values(search, own), "needed": needed, "pays": pays}
+
+
+def _of_prior(search: str, found: Trace) -> dict[str, Any]:
+    nobody = {"method": UNLEARNED, "status": "ok", "baseline": True, "seeds": 0}
+    return {**nobody, **_values(search, found), "pays": None}
+
+
+def _values(search: str, found: Trace) -> dict[str, Any]:
+    medians = {f"median_{count}": value for count, value in zip(found.calls, found.median, strict=True)}
+    return {"search": search, **medians, "reached": found.reached[-1], "needed": found.needed}
+
+
+def _number(raw: Raw, key: str) -> str:
+    return number(raw.get(key))
+
+
+def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """The median error against calls: a panel for each search from proposals, beside searches from the prior."""
+    scored = [group for group in groups if group.scored(Metered)]
+    axes = Axis("calls for a target", log=True), Axis("median of the least nmse", log=True)
+    panels = []
+    for heading, group in zip(headings(scored), scored, strict=True):
+        first: Scores = group.score(Metered)
+        for search in FROM_PROPOSALS:
+            rows = [(row.label, found) for row in group.rows if (found := row.score(Metered)) and search in found.own]
+            series = tuple(_series(label, found.own[search]) for label, found in rows)
+            guides = tuple(
+                Guide("curve", label=label, points=_points(first.prior[name]), front=place > 0)
+                for place, (name, label) in enumerate(zip(BESIDE[search], MEANS, strict=True))
+                if name in first.prior
+            )
+            panels += [Panel(f"{heading}, {search}", *axes, series, guides)] * bool(series)
+    said = (
+        "the least nmse of so many calls to the true forward model for one target, the median over targets: of "
+        "proposals in turn (none), and of Levenberg-Marquardt from the best of each ten (lm)",
+        "grey: the same search from draws of the prior; dashed: a global one, differential evolution beside none and "
+        "CMA-ES beside lm",
+    )
+    return [Figure("metered", "Error and calls", tuple(panels), said, beside="metered")] if panels else []
+
+
+def _series(label: str, found: Trace) -> Series:
+    calls, medians = zip(*_points(found), strict=True)
+    return Series(label, calls, medians)
+
+
+def _points(found: Trace) -> tuple[tuple[float, float], ...]:
+    return tuple((float(calls), max(value, ENOUGH)) for calls, value in zip(found.calls, found.median, strict=True))
