@@ -87,7 +87,7 @@ def fit(
             schedule=own.schedule,
             seed=seed,
             device=device,
-            handles=create().handles,
+            method=create(),
         )
         try:
             made, _ = fitting.build(given, create)
@@ -137,7 +137,7 @@ def load(path: str | Path) -> Solver:
             schedule=cell.schedule,
             seed=cell.seed,
             device=cell.device,
-            handles=build_method(cell.method).handles,
+            method=build_method(cell.method),
         )
         try:
             method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)

@@ -63,7 +63,7 @@ def update(
                 schedule=cell.schedule,
                 seed=cell.seed,
                 device=cell.device,
-                handles=build_method(cell.method).handles,
+                method=build_method(cell.method),
             )
             for name, content in learn(order, given, folder, report):
                 yield update.learnt(name, content)

@@ -62,7 +62,7 @@ def lesson(
     schedule: Schedule,
     seed: int,
     device: str = "cpu",
-    handles: frozenset[str] | None = None,
+    method: Method | None = None,
 ) -> Lesson:
     """What a method is given of a task's data.
 
@@ -73,17 +73,21 @@ def lesson(
         schedule: of the training.
         seed: of the method's random numbers.
         device: `cpu`, `cuda` or `cuda:0`.
-        handles: what the method can use besides complete pairs, so that it is given no other rows; all where omitted.
+        method: which it is for, so that it is given the rows that it can use; all where omitted. One that does not
+            train is given what would be learned first at once with the rest.
 
     Raises:
         ContractError: there are no rows that it can use.
     """
     train, valid, before = dataset.train, dataset.valid, dataset.before
-    if handles is not None:
-        train, valid = train.usable(handles), valid.usable(handles)
-        before = before and (before[0].usable(handles), before[1].usable(handles))
+    if method is not None:
+        train, valid = train.usable(method.handles), valid.usable(method.handles)
+        before = before and (before[0].usable(method.handles), before[1].usable(method.handles))
+    if before and method is not None and not method.trainable:
+        train, valid = (_joined(*each) for each in zip(before, (train, valid), strict=True))
+        before = None
     if not (len(train.x) and len(valid.x)):
-        what = " or ".join(["complete pairs", *sorted({"partial", "lone"} & (handles or frozenset()))])
+        what = " or ".join(["complete pairs", *sorted({"partial", "lone"} & (method.handles if method else set()))])
         raise ContractError(f"The method learns from {what}, and of the training or the validation rows there is none.")
     # As many steps as on the task's own rows, of which a scenario, or what the method can use, may leave few.
     more = batches(dataset.usual, schedule) / batches(len(train.x), schedule)
@@ -100,6 +104,10 @@ def lesson(
         seed=seed,
         device=device,
     )
+
+
+def _joined(one: Pairs, other: Pairs) -> Pairs:
+    return Pairs(torch.cat([one.x, other.x]), torch.cat([one.y, other.y]))
 
 
 def build(given: Lesson, create: Create) -> tuple[Method, int | None]:
@@ -179,9 +187,6 @@ def _stages(given: Lesson, method: Method, pairs: tuple[Pairs, Pairs] | None) ->
     if given.before is None:
         return [_Stage(*own, given.schedule)]
     first = [data.standardised(given.scales, part, method.dtype, given.device) for part in given.before]
-    if not method.trainable:
-        both = [Pairs(torch.cat([a.x, b.x]), torch.cat([a.y, b.y])) for a, b in zip(first, own, strict=True)]
-        return [_Stage(both[0], both[1], given.schedule)]
     schedule = given.schedule
     steps = schedule.epochs * batches(len(own[0].x), schedule)
     as_many = replace(schedule, epochs=math.ceil(steps / batches(len(first[0].x), schedule)))

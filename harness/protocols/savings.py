@@ -176,8 +176,7 @@ def _table(variants: Variants, raws: Sequence[Raw]) -> Table:
     unit = variants.study.unit
     said = [
         f"{METRICS[variants.metric].words}; mean of one proposal for each target",
-        f"{variants.study.size}: {unit}{', of the forward model of the task itself' * (variants.scenario == 'fidelity')}; "
-        f"reference: the error with {_name(variants.reference, variants)} and as many",
+        f"{variants.study.size}: {unit}; reference: the error with {_name(variants.reference, variants)} and as many",
         f"equivalent: the number of {unit} with which the reference has the same error, interpolated between its "
         "sizes; factor: by how much that is more; 95 % intervals over targets, and over trainings where there are "
         "several. < and >: below the smallest size of the reference, or above the largest",
@@ -248,17 +247,17 @@ def _panels(variants: Variants) -> list[Panel]:
     lines = [line for series in found.values() for line in series if line.x]
     if not lines:
         return []
-    ends = [
-        (min(values) / ROOM, max(values) * ROOM)
-        for values in ([v for line in lines for v in getattr(line, of)] for of in "xy")
-    ]
-    across = Axis(variants.study.unit, log=True, low=ends[0][0], high=ends[0][1])
-    up = Axis(f"mean {variants.metric}", log=True, low=ends[1][0], high=ends[1][1])
+    across = _axis(variants.study.unit, [x for line in lines for x in line.x])
+    up = _axis(f"mean {variants.metric}", [y for line in lines for y in line.y])
     return [
         Panel(f"{variants.task}: {_name(variant, variants)}", across, up, tuple(series))
         for variant, series in found.items()
         if any(line.x for line in series)
     ]
+
+
+def _axis(label: str, values: Sequence[float]) -> Axis:
+    return Axis(label, log=True, low=min(values) / ROOM, high=max(values) * ROOM)
 
 
 def _line(label: str, curve: Curve) -> Series:

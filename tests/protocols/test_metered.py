@@ -1,0 +1,148 @@
+"""Calls to the true forward model: counted, refused after the last, and what searches make of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from harness import data
+from harness.protocols.metered import Metered, pays_from, trace
+from harness.reporting import drawn as figures
+from harness.reporting import render
+from harness.scenarios.metered import Metered as Scenario
+from harness.searching import ENOUGH
+from harness.searching.meter import INVALID, Meter, Spent
+from harness.searching.searches import SEARCHES, Space
+from harness.settings import DataSettings, Sizes
+from tests import results
+from tests.protocols.common import Scales, Toy, counting, exact
+
+ONE = torch.ones(2, dtype=torch.float64)
+
+
+def meter(calls: int, target=(1.0, -1.0), simulate=lambda x: x) -> Meter:
+    return Meter(simulate, torch.tensor(target, dtype=torch.float64), ONE, calls)
+
+
+def test_the_call_after_the_last_is_refused_and_the_last_counts() -> None:
+    seen = []
+    counted = meter(5, simulate=lambda x: (seen.append(len(x)), x)[1])
+    counted.residuals(np.zeros((3, 2)))
+    assert counted.left == 2
+    with pytest.raises(Spent):
+        counted.residuals(np.ones((4, 2)))
+    assert sum(seen) == 5 == len(counted.errors) and counted.left == 0
+    with pytest.raises(Spent):
+        counted.residuals(np.ones((1, 2)))
+    assert sum(seen) == 5, "nothing was simulated for a call that was refused"
+
+
+def test_errors_are_those_of_the_known_entries_and_invalid_designs_are_far_off() -> None:
+    counted = meter(9, target=(1.0, float("nan")), simulate=lambda x: torch.where(x > 5, torch.nan, x))
+    counted.residuals(np.array([[3.0, 0.0], [1.5, 0.0], [9.0, 9.0]]))
+    assert counted.errors == [4.0, 0.25, INVALID**2] and counted.best(1) == 4.0 and counted.best(3) == 0.25
+
+
+def test_a_search_ends_where_a_target_is_reached() -> None:
+    counted = meter(100)
+    with pytest.raises(Spent):
+        counted.residuals(np.array([[1.0, -1.0]]))
+    assert counted.errors == [0.0] and ENOUGH > 0
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("calls", [7, 300])
+def test_a_search_makes_no_more_calls_than_it_may_and_gets_nearer(name: str, calls: int) -> None:
+    """To the point where a bowl with a bend has the value that is wanted."""
+    random = np.random.default_rng(0)
+    counted = meter(calls, simulate=lambda x: torch.stack([x[:, 0] + 0.3 * x[:, 1] ** 2, x[:, 1]], 1))
+    space = Space(np.zeros(2), np.ones(2), np.full(2, -4.0), np.full(2, 4.0))
+    SEARCHES[name](counted, (random.normal(size=(10, 2)) for _ in range(100)), space, 1)
+    assert len(counted.errors) <= calls and (len(counted.errors) == calls or min(counted.errors) <= ENOUGH)
+    if calls > 100:
+        assert min(counted.errors) < {"none": 0.1, "lm": ENOUGH, "cma-es": 1e-6, "de": 1e-3}[name]
+
+
+@pytest.mark.parametrize("name", ["cma-es", "de"])
+def test_the_same_seed_gives_the_same_search(name: str) -> None:
+    traces = []
+    for seed in (1, 1, 2):
+        random, counted = np.random.default_rng(0), meter(100)
+        space = Space(np.zeros(2), np.ones(2), np.full(2, -4.0), np.full(2, 4.0))
+        SEARCHES[name](counted, (random.normal(size=(10, 2)) for _ in range(100)), space, seed)
+        traces.append(counted.errors)
+    assert traces[0] == traces[1] != traces[2]
+
+
+def test_gradients_are_counted() -> None:
+    """Of a linear problem one step is enough: ten designs, one start, one Jacobian of two calls, one step."""
+    counted = meter(1000)
+    space = Space(np.zeros(2), np.ones(2), np.full(2, -9.0), np.full(2, 9.0))
+    SEARCHES["lm"](counted, iter([np.random.default_rng(0).normal(size=(10, 2))]), space, 0)
+    assert 14 <= len(counted.errors) <= 30 and min(counted.errors) <= ENOUGH
+
+
+def test_the_curve_is_of_the_best_so_far_and_the_median_of_the_calls_that_are_needed() -> None:
+    errors = np.minimum.accumulate(np.array([[1.0, 0.5, 0.5, 1e-6], [2.0, 1e-5, 1e-5, 1e-5], [3.0, 3.0, 3.0, 3.0]]), 1)
+    found = trace(errors, 1e-4)
+    assert found.calls == [1, 2, 3, 4] and found.mean[0] == 2.0 and found.median == [2.0, 0.5, 0.5, 1e-5]
+    assert found.reached == pytest.approx([0, 1 / 3, 1 / 3, 2 / 3]) and found.needed == 4
+    assert trace(errors[2:], 1e-4).needed is None
+
+
+@pytest.mark.parametrize(
+    ("own", "prior", "wanted"), [(10.0, 60.0, 200.0), (60.0, 10.0, None), (None, 60.0, None), (10.0, None, 1.0)]
+)
+def test_learning_pays_where_its_pairs_are_fewer_than_the_calls_it_saves(own, prior, wanted) -> None:
+    assert pays_from(10_000, own, prior) == wanted
+
+
+@pytest.fixture
+def toy() -> Toy:
+    made = Toy(Scales(), DataSettings(targets=20, n_train=200, data_seed=3))
+    made.data = data.draw(made.task, made.data.settings, Scenario(Scenario.Options(calls=50, targets=8)))
+    return made
+
+
+def test_with_one_call_it_is_the_first_proposal_and_from_the_prior_a_draw(toy: Toy) -> None:
+    found = toy.score(Metered(), toy.shifted(counting), Sizes(proposals=12, repeats=5, fixed_proposals=6))
+    assert (
+        found.targets == 8 and set(found.own) == {"none", "lm"} and set(found.prior) == {"none", "lm", "cma-es", "de"}
+    )
+    first = float((1 / toy.data.y_variance[0]) / 2)
+    assert found.own["none"].mean[0] == pytest.approx(first, rel=1e-6), "off by one in x0, a mean over two y"
+    assert found.own["none"].mean[-1] == found.own["none"].mean[0], "later proposals are further off"
+    assert found.own["lm"].needed < 25 and found.prior["lm"].reached[-1] == 1
+
+
+def test_exact_proposals_need_one_call(toy: Toy) -> None:
+    found = toy.score(Metered(), toy.shifted(exact), Sizes(proposals=12, repeats=5, fixed_proposals=6))
+    assert found.own["none"].needed == found.own["lm"].needed == 1
+
+
+def test_a_slow_forward_model_is_asked_for_fewer_targets() -> None:
+    class Slow(Scales):
+        cost = 100.0
+
+    settings = DataSettings(targets=40, n_train=50)
+    counts = {}
+    for calls in (10, 1000):
+        made = data.draw(Slow(), settings, Scenario(Scenario.Options(calls=calls)))
+        counts[calls] = len(made.targets.y)
+    assert counts == {10: 30, 1000: 5}
+
+
+def test_elsewhere_there_is_no_score_and_real_records_have_their_table_and_figure(tmp_path) -> None:
+    plain = Toy(Scales())
+    assert plain.score(Metered(), plain.shifted(exact)) is None
+    wanted = results.cells("mdn,prior", "robotic_arm", "metered[calls=100,targets=4]", asked="multi-target,metered")
+    results.run(tmp_path, wanted)
+    (table,) = json.loads(render("metered", tmp_path, format="json"))
+    assert [(row["method"], row["search"]) for row in table["rows"]][-4:] == [
+        ("draws of the prior", search) for search in ("none", "lm", "cma-es", "de")
+    ]
+    (figure,) = figures(["metered"], tmp_path)
+    assert [panel.title.rpartition(", ")[2] for panel in figure.panels] == ["none", "lm"]

@@ -1,0 +1,86 @@
+"""What lone rows, families and cheap models save: known curves, and real records."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from harness import comparing
+from harness.errors import UsageError
+from harness.protocols.savings import Curve
+from harness.reporting import drawn, render
+from harness.store import Store
+from tests import results
+
+
+def constant(errors: list[float]) -> tuple[comparing.Drawn, ...]:
+    return tuple(comparing.drawn(np.full((1, 50), error)) for error in errors)
+
+
+def test_the_equivalent_is_read_off_between_the_sizes_of_the_reference() -> None:
+    """Known answer: an error of 1 / n, so that an error e is that of 1 / e pairs."""
+    curve = Curve((10.0, 100.0, 1000.0), constant([0.1, 0.01, 0.001]))
+    found = curve.size_of(np.array([0.1, 0.05, 0.01, 0.002, 0.001]))
+    np.testing.assert_allclose(found, [10, 20, 100, 500, 1000])
+    beyond = curve.size_of(np.array([0.2, 0.0005]))
+    assert beyond[0] == 0 and beyond[1] == np.inf
+
+
+def test_where_the_reference_rises_its_least_error_so_far_counts() -> None:
+    curve = Curve((10.0, 100.0, 1000.0), constant([0.1, 0.3, 0.001]))
+    assert 100 < curve.size_of(np.array([0.05]))[0] < 1000
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("savings")
+    scenarios = ",".join(f"transfer[n={n},source=none]" for n in (20, 100, 300)) + ",transfer[n=0],transfer[n=20],base"
+    results.run(folder, results.cells("lookup,kernel", "robotic_arm", scenarios, asked="multi-target"))
+    return folder
+
+
+def test_each_row_says_what_the_reference_would_need(root) -> None:
+    (table,) = json.loads(render("savings", root, format="json"))
+    rows = {(row["method"], row["size"]): row for row in table["rows"]}
+    assert set(rows) == {(method, size) for method in ("lookup", "kernel") for size in (0, 20)}
+    for (method, size), row in rows.items():
+        assert row["error"] == pytest.approx(mean(root, method, f"transfer[n={size}]"))
+        if size:
+            assert row["reference"] == pytest.approx(mean(root, method, "transfer[n=20,source=none]"))
+            assert row["factor"] is None or row["factor"] == pytest.approx(row["equivalent"] / size)
+        errors = [mean(root, method, f"transfer[n={n},source=none]") for n in (20, 100, 300)]
+        if row["equivalent"] is not None:
+            assert 20 <= row["equivalent"] <= 300 and min(errors) <= row["error"] <= max(errors)
+            assert row["low"] <= row["equivalent"] <= row["high"]
+        else:
+            assert row["beyond"] == (">" if row["error"] < min(errors) else "<")
+
+
+def test_the_figure_has_the_reference_first_and_all_panels_the_same_axes(root) -> None:
+    (figure,) = drawn(["savings"], root)
+    assert figure.panels[0].title == "robotic_arm: source=none"
+    assert len({(panel.x, panel.y) for panel in figure.panels}) == 1
+
+
+def mean(root, method, scenario) -> float:
+    (record,) = (
+        one for one in Store(root).records() if (one.label.method, _options(one)) == (method, _wanted(scenario))
+    )
+    return record.scores["multi-target"].values["errors"]["nmse"]["mean"]
+
+
+def _options(record):
+    scenario = record.declared.scenario
+    return (scenario.options["n"], scenario.options["source"]) if scenario else None
+
+
+def _wanted(scenario):
+    n = int(float(scenario.partition("n=")[2].partition(",")[0].rstrip("]")))
+    return n, "none" if "none" in scenario else "family"
+
+
+def test_without_such_runs_there_is_no_table(ran) -> None:
+    with pytest.raises(UsageError, match="No record"):
+        render("savings", ran)
