@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness import kinds
-from harness.contracts import Pairs, Problem, Task, outputs
+from harness.contracts import Pairs, Problem, Task, outputs, usable
 from harness.scenarios.contract import Scenario, Targets
 from harness.seeds import derive
 from harness.split import held_back
@@ -244,7 +244,7 @@ def unscaled_columns(task: Task, data: Dataset) -> list[str]:
 
 def _whole(pairs: Pairs) -> Pairs:
     """The complete rows, or all of them where there is none."""
-    complete = pairs.complete
+    complete = usable(pairs)
     return complete if len(complete.x) else pairs
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_model
 from torch import Tensor
 
 from harness import budget, data
-from harness.contracts import Method, Pairs, Phase, Problem
+from harness.contracts import Method, Pairs, Phase, Problem, usable
 from harness.data import Dataset, Standardisation
 from harness.errors import ContractError
 from harness.seeds import seeded
@@ -81,8 +81,8 @@ def lesson(
     """
     train, valid, before = dataset.train, dataset.valid, dataset.before
     if method is not None:
-        train, valid = train.usable(method.handles), valid.usable(method.handles)
-        before = before and (before[0].usable(method.handles), before[1].usable(method.handles))
+        train, valid = (usable(part, method.handles) for part in (train, valid))
+        before = before and (usable(before[0], method.handles), usable(before[1], method.handles))
     if before and method is not None and not method.trainable:
         train, valid = (_joined(*each) for each in zip(before, (train, valid), strict=True))
         before = None

@@ -27,7 +27,7 @@ LIMITS = {"gaussian_inverse": 30, "nearest_design": 15, "cantilever_task": 25, "
     "sbi_density": 40,
     "bayesflow_matching": 50,
 }
-READ = {"method": 125, "task": 195, "protocol": 250, "scenario": 250}
+READ = {"method": 125, "task": 200, "protocol": 250, "scenario": 250}
 """The most lines that one must read before adding each; of a task some thirty are the arguments of its functions."""
 
 

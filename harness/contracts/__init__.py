@@ -3,7 +3,7 @@
 from harness.contracts.family import Condition, Family
 from harness.contracts.level import Level
 from harness.contracts.method import Loss, Method, Phase, Problem, Proposals
-from harness.contracts.task import ATTEMPTS, KINDS, Kind, Pairs, Task, forward, outputs
+from harness.contracts.task import ATTEMPTS, KINDS, Kind, Pairs, Task, forward, outputs, usable
 
 __all__ = [
     "ATTEMPTS",
@@ -21,4 +21,5 @@ __all__ = [
     "Task",
     "forward",
     "outputs",
+    "usable",
 ]

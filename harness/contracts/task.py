@@ -53,25 +53,6 @@ class Pairs:
     x: Tensor
     y: Tensor
 
-    def usable(self, handles: frozenset[str]) -> Pairs:
-        """The rows that a method can learn from: those that are complete, and whatever else it handles.
-
-        Args:
-            handles: as of the method: with `partial`, rows without some of y, too; with `lone`, those of x or y alone.
-        """
-        x, y = self.x.isfinite().all(1), self.y.isfinite()
-        kept = x & y.all(1)
-        if "partial" in handles:
-            kept |= x & y.any(1)
-        if "lone" in handles:
-            kept |= (x & ~y.any(1)) | (~self.x.isfinite().any(1) & y.all(1))
-        return self if bool(kept.all()) else Pairs(self.x[kept], self.y[kept])
-
-    @property
-    def complete(self) -> Pairs:
-        """The rows in which all of x and y is known."""
-        return self.usable(frozenset())
-
 
 class Task(ABC):
     """A forward problem y = f(x), in physical units.
@@ -272,6 +253,22 @@ class Task(ABC):
         axes.barh(range(self.x_dim), ((x - low) / (high - low)).tolist(), tick_label=labels)
         axes.set(xlim=(0, 1), xlabel="share of the range")
         axes.invert_yaxis()
+
+
+def usable(pairs: Pairs, handles: frozenset[str] = frozenset()) -> Pairs:
+    """The rows that a method can learn from: those that are complete, and whatever else it handles.
+
+    Args:
+        pairs: some of whose entries may be NaN.
+        handles: as of the method: with `partial`, rows without some of y, too; with `lone`, those of x or y alone.
+    """
+    x, y = pairs.x.isfinite().all(1), pairs.y.isfinite()
+    kept = x & y.all(1)
+    if "partial" in handles:
+        kept |= x & y.any(1)
+    if "lone" in handles:
+        kept |= (x & ~y.any(1)) | (~pairs.x.isfinite().any(1) & y.all(1))
+    return pairs if bool(kept.all()) else Pairs(pairs.x[kept], pairs.y[kept])
 
 
 def outputs(task: Task) -> int:

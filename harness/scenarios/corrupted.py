@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Pairs, Task, outputs
+from harness.contracts import Pairs, Task, outputs, usable
 from harness.scenarios.contract import Scenario
 from harness.scenarios.outliers import without_outliers
 from harness.settings import setting
@@ -52,7 +52,7 @@ class Corrupted(Scenario):
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         if not self.learns:
             return train, valid
-        count, scale = outputs(task), train.complete.y.std(0)
+        count, scale = outputs(task), usable(train).y.std(0)
         spoilt = [Pairs(part.x, self._wrong(part.y, scale, count, generator)) for part in (train, valid)]
         kept = [without_outliers(part, spoilt[0], self.options.trim, count) for part in spoilt]
         return kept[0], kept[1]

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Pairs, Task, outputs
+from harness.contracts import Pairs, Task, outputs, usable
 from harness.scenarios.contract import Scenario, Targets, View
 from harness.settings import setting
 
@@ -69,7 +69,7 @@ class Gaps(Scenario):
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         if not self.options.training or self.options.share == 0:
             return train, valid
-        limits = self._limits(train.complete.y)
+        limits = self._limits(usable(train).y)
         seen, held = (y.masked_fill(self._hidden(task, y, limits, generator), math.nan) for y in (train.y, valid.y))
         self._observed = seen
         return Pairs(train.x, self._shown(seen, seen)), Pairs(valid.x, self._shown(held, seen))

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Pairs, Task, outputs
+from harness.contracts import Pairs, Task, outputs, usable
 from harness.scenarios.contract import Scenario, Targets, View
 from harness.settings import setting
 
@@ -54,6 +54,6 @@ class Noise(Scenario):
 
 def _scale(task: Task, pairs: Pairs) -> Tensor:
     """The deviation of each y `(y_dim,)`; 0 of a condition, which is known as it is."""
-    scale = pairs.complete.y.std(0)
+    scale = usable(pairs).y.std(0)
     scale[outputs(task) :] = 0
     return scale
