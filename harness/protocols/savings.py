@@ -46,6 +46,7 @@ STUDIES = {
     "unpaired": Study("n", "pairs", {"lone": "none"}),
     "transfer": Study("n", "pairs of the new task", {"source": "none"}),
     "fidelity": Study("budget", "simulations", {"use": "top"}),
+    "active": Study("calls", "simulations", {"acquire": "random", "candidates": "prior"}),
 }
 
 

@@ -1,0 +1,149 @@
+"""Active: simulations are few, and the next ones are chosen by what is known so far."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Generator
+
+from harness import cache_folder
+from harness.contracts import Pairs, Task
+from harness.scenarios.acquiring import Acquire, Candidates, Known, chosen
+from harness.scenarios.contract import Scenario, Targets
+from harness.scenarios.shift import Options as ShiftOptions
+from harness.scenarios.shift import Shift
+from harness.seeds import derive
+from harness.settings import setting
+from harness.split import held_back
+from harness.statistics import Array
+from harness.threads import threads
+
+POOL, OTHERS, WANTED = 2000, 100, 200
+"""Draws of the prior to choose from in a round, those that EPIG wants to know about, and wanted y."""
+TAIL = 0.1
+"""Share of the draws whose y is wanted where the targets are shifted: those furthest from the middle."""
+PROBES = 16
+SOURCES = ("active.py", "acquiring.py", "process.py")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the scenario."""
+
+    calls: int = setting(100, help="simulations, the validation part and those that fail included", least=20)
+    start: int = setting(20, help="of which so many are draws of the prior", least=10)
+    batch: int = setting(10, help="simulations that are chosen at once", least=1)
+    acquire: Acquire = setting("maximin", help="how the next are chosen")
+    candidates: Candidates = setting(
+        "prior", help="what they are chosen from: draws of the prior, or those that seem to lead to wanted y (inverse)"
+    )
+    targets: Literal["prior", "shifted"] = setting(
+        "prior", help="what is asked: the usual targets, or the tenth of them that is furthest from the middle of y"
+    )
+    seed: int = setting(0, help="of the draws: another one is another study", least=0)
+
+
+class Active(Scenario):
+    """Designs to learn from that were chosen one batch after the other, by a Gaussian process that the harness owns.
+
+    Every method learns from the same pairs, those of which a fifth validates. What is wanted is known beforehand: y
+    such as the targets', of other designs. Pairs are kept in the cache folder, round by round, so that more calls
+    continue where fewer ended.
+    """
+
+    Options: ClassVar[type] = Options
+
+    def refusal(self, task: Task) -> str | None:
+        if self.options.start > self.options.calls:
+            return f"start = {self.options.start} is more than calls = {self.options.calls}"
+        return None if task.conditions is None else "the task has conditions, which would have to be chosen, too"
+
+    def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
+        x, y = acquired(task, self.options)
+        pairs = Pairs(torch.from_numpy(x), torch.from_numpy(y))
+        order = torch.randperm(len(x), generator=Generator().manual_seed(derive("active", "split", self.options.seed)))
+        known = order[pairs.y.isfinite().all(1)[order]]
+        held = max(2, held_back(len(known)))
+        rows = known[held:], known[:held]
+        return Pairs(pairs.x[rows[0]], pairs.y[rows[0]]), Pairs(pairs.x[rows[1]], pairs.y[rows[1]])
+
+    def ask(self, task: Task, known: Pairs, targets: Targets, generator: Generator) -> Targets:
+        if self.options.targets == "prior" or len(targets.y) < 2:
+            return targets
+        shifted = Shift(ShiftOptions(tail=TAIL, beyond=0.0)).ask(task, known, targets, generator)
+        return replace(shifted, views={})
+
+
+def acquired(task: Task, options: Options) -> tuple[Array, Array]:
+    """All that was simulated: designs `(calls, x_dim)` and y `(calls, y_dim)`, physical, in the order of the calls.
+
+    Args:
+        task: whose forward model is called.
+        options: of the scenario.
+
+    Raises:
+        UsageError: the cache cannot be written.
+    """
+    path = cache_folder.folder("acquired") / f"{type(task).__name__.lower()}-{_key(task, options)[:24]}.npz"
+    with cache_folder.locked(path):
+        try:
+            with np.load(io.BytesIO(path.read_bytes())) as stored:
+                return stored["x"], stored["y"]
+        except FileNotFoundError:
+            pass
+        except Exception:  # whatever a spoilt file leads to
+            cache_folder.warn_damaged(path)
+        with threads(1):
+            x, y = _round(task, options)
+        content = io.BytesIO()
+        np.savez(content, x=x, y=y)
+        cache_folder.write(path, content.getvalue())
+        return x, y
+
+
+def _round(task: Task, options: Options) -> tuple[Array, Array]:
+    """What the rounds before have given, with one more."""
+    if options.calls <= options.start:
+        first = task.sample_prior(options.start, _stream(options, "start", 0))[: options.calls]
+        return first.numpy(), task.simulate(first).numpy()
+    rounds = -(-(options.calls - options.start) // options.batch)
+    before = options.start + (rounds - 1) * options.batch
+    x, y = acquired(task, replace(options, calls=before))
+    pool = task.sample_prior(POOL, _stream(options, "pool", rounds)).numpy()
+    others = task.sample_prior(OTHERS, _stream(options, "others", rounds)).numpy()
+    spread = pool.std(0)
+    unit = np.where(spread > 0, spread, 1.0)
+    known = Known(x / unit, y, _wanted(task, options))
+    count = options.calls - before
+    # A whole batch is chosen, so that a study with more calls begins with the same ones.
+    places = chosen(known, pool / unit, others / unit, options.batch, options.acquire, options.candidates)[:count]
+    new = pool[places]
+    return np.concatenate([x, new]), np.concatenate([y, task.simulate(torch.from_numpy(new)).numpy()])
+
+
+def _wanted(task: Task, options: Options) -> Array:
+    """Y such as will be asked for, of other designs than the targets'."""
+    if options.targets == "prior":
+        return task.draw(WANTED, _stream(options, "wanted", 0)).y.numpy()
+    y = task.draw(round(WANTED / TAIL), _stream(options, "wanted", 0)).y
+    scale = y.std(0).where(y.std(0) > 0, 1.0)
+    distance = ((y - y.mean(0)) / scale).square().mean(1)
+    return y[distance.argsort(descending=True)[:WANTED]].numpy()
+
+
+def _stream(options: Options, purpose: str, number: int) -> Generator:
+    return Generator().manual_seed(derive("active", purpose, options.seed, number))
+
+
+def _key(task: Task, options: Options) -> str:
+    probes = task.sample_prior(PROBES, Generator().manual_seed(0))
+    sources = [Path(__file__).with_name(name).read_bytes() for name in SOURCES]
+    answers = task.simulate(probes)
+    parts = [json.dumps(asdict(options), sort_keys=True).encode(), probes.numpy().tobytes(), answers.numpy().tobytes()]
+    return cache_folder.digest(*parts, *sources)
