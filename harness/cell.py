@@ -113,7 +113,7 @@ class _Update:
                     "n_valid": len(dataset.valid.x),
                     "y_variance": dataset.y_variance.tolist(),
                     "floor": floor(task, dataset),
-                    "report": [*task.report, *data.unscaled_columns(task, dataset)],
+                    "report": [*task.report, *dataset.report, *data.unscaled_columns(task, dataset)],
                 }
             }
 

@@ -138,6 +138,8 @@ class Dataset:
     """Rows of the task's own training part."""
     before: tuple[Pairs, Pairs] | None = None
     """Training and validation pairs that are learned first, where there are any."""
+    report: tuple[str, ...] = ()
+    """What the scenario says of the data."""
     hidden_prior: bool = False
     """Whether methods draw designs from those of the pairs, as no more is known of their distribution."""
 
@@ -200,7 +202,7 @@ def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -
         asked = Pairs(whole.x[: settings.targets], whole.y[: settings.targets])
     else:
         asked = task.draw(settings.targets, _stream("targets", settings))
-    fixed = torch.tensor([task.fixed_target], dtype=torch.float64)
+    fixed_y = torch.tensor([task.fixed_target], dtype=torch.float64)
 
     def ask(name: str, y: Tensor, designs: Tensor | None) -> Targets:
         targets = Targets(_scored(task, y), y, designs=designs)
@@ -209,11 +211,13 @@ def draw(task: Task, settings: DataSettings, scenario: Scenario | None = None) -
     seen_train, seen_valid = scenario.data(task, train, valid, _stream("scenario", settings))
     before = scenario.before(task, train, valid, _stream("scenario before", settings))
     every = (before[0], seen_train) if before else (seen_train,)
+    targets, fixed = ask("targets", asked.y, asked.x), ask("fixed", fixed_y, None)
     return Dataset(
         train=seen_train,
         valid=seen_valid,
-        targets=ask("targets", asked.y, asked.x),
-        fixed=ask("fixed", fixed, None),
+        targets=targets,
+        fixed=fixed,
+        report=scenario.report,
         x_scale=Standardisation.of(torch.cat([part.x for part in every])).only(kinds.scaled(task.kinds, task.x_dim)),
         y_scale=Standardisation.of(torch.cat([part.y for part in every])),
         known_y=known.y,

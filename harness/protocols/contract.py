@@ -51,7 +51,7 @@ class Answered:
     @cached_property
     def reached(self) -> Tensor:
         """What all designs reach, f(x) `(rows, n, y_dim)`, NaN where invalid. A row is a target, or a repeat of one."""
-        return self.simulate(self.answer.x, self.targets.shown)
+        return self.simulate(self.answer.x, self.targets.under)
 
     @cached_property
     def _errors(self) -> dict[str, Tensor]:

@@ -89,7 +89,7 @@ class Operators(Protocol):
         from harness.resimulation import resimulate
 
         designs = self.options.designs
-        x, y, shown = answered.answer.x, answered.targets.y, answered.targets.shown
+        x, y, shown = answered.answer.x, answered.targets.y, answered.targets.under
         if len(y) > 1:
             x, y, shown = x[:designs, 0], y[:designs], shown[:designs]
         else:

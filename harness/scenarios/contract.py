@@ -50,11 +50,19 @@ class Targets:
     noise: float = 0.0
     """The deviation of normal noise on each y, in that of the y over the known pairs: the posterior is then that of
     noisy y."""
+    actual: Tensor | None = None
+    """What designs are simulated under in place of `shown`, where the conditions that are shown are not those that
+    hold."""
     calls: int = 0
     """How often a search may call the true forward model for each target; 0 where it may not be called."""
     at_random: bool = False
     """Whether entries that are NaN in `y` are not known for reasons that have nothing to do with their values (missing
     at random): the posterior is then that of the others."""
+
+    @property
+    def under(self) -> Tensor:
+        """The targets with the conditions under which designs are simulated `(m, y_dim)`."""
+        return self.shown if self.actual is None else self.actual
 
 
 class Scenario:
@@ -124,6 +132,11 @@ class Scenario:
             generator: all randomness comes from it.
         """
         return train, valid
+
+    @property
+    def report(self) -> tuple[str, ...]:
+        """What a reader should know of the data once they are made, a line each."""
+        return ()
 
     def before(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs] | None:
         """What methods learn before the pairs of `data`, such as cheap pairs; None where there is nothing before.

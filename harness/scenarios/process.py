@@ -31,6 +31,8 @@ class Process:
     axes: Array
     """Rows `(k, y_dim)` that take components back to y."""
     centre: Array
+    spread: Array
+    """Deviation of each y over the known `(y_dim,)`."""
 
     @classmethod
     def of(cls, x: Array, y: Array) -> Process:
@@ -55,7 +57,7 @@ class Process:
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(x, scores)
         weights = model.alpha_.reshape(len(x), -1)
-        return cls(x, weights, model.L_, model.kernel_.k1, float(model.kernel_.k2.noise_level), axes, centre)
+        return cls(x, weights, model.L_, model.kernel_.k1, float(model.kernel_.k2.noise_level), axes, centre, spread)
 
     def mean(self, x: Array) -> Array:
         """What is expected at designs `(m, x_dim)`: y `(m, y_dim)`."""

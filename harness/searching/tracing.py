@@ -69,7 +69,7 @@ def _traced(answered: Answered, task: Task, name: str, seed: int, starts: Callab
     with threads(1):
         for number, y in enumerate(targets.y):
 
-            def simulate(x: Tensor, shown: Tensor = targets.shown[number]) -> Tensor:
+            def simulate(x: Tensor, shown: Tensor = targets.under[number]) -> Tensor:
                 return answered.simulate(x[None], shown[None])[0]
 
             meter = Meter(simulate, y, scale, targets.calls)

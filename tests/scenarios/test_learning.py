@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -203,6 +204,30 @@ def test_too_few_pairs_of_a_new_task_are_refused(options, reason):
     assert "no conditions" in refusal(select("methods", "na")[0], named("transfer"), Waves(2, 1))
 
 
+@pytest.mark.parametrize("place", ["hole", "beyond"])
+def test_few_pairs_tell_which_task_of_the_family_they_are_of(place):
+    seen = drawn("ballistics", f"transfer[n=20,given=inferred,place={place}]")
+    known = drawn("ballistics", f"transfer[n=20,place={place}]")
+    (line,) = seen.report
+    said, true = (float(part) for part in re.findall(r"at ([\d.]+)", line))
+    assert true == pytest.approx(float(known.train.y[0, 1]), rel=1e-3) and said == pytest.approx(true, rel=0.1)
+    assert not known.report and known.targets.actual is None
+
+
+def test_what_is_inferred_is_shown_and_what_holds_is_simulated():
+    seen = drawn("ballistics", "transfer[n=20,given=inferred]")
+    known = drawn("ballistics", "transfer[n=20]")
+    said = seen.targets.shown[0, 1]
+    for y in (seen.train.y, seen.valid.y, seen.targets.shown):
+        assert (y[:, 1] == said).all()
+    assert torch.equal(seen.targets.under, known.targets.shown) and torch.equal(
+        known.targets.under, known.targets.shown
+    )
+    others = [0, 2]
+    assert torch.equal(seen.targets.shown[:, others], known.targets.shown[:, others])
+    assert torch.equal(seen.train.x, known.train.x) and torch.equal(seen.before[0].y, known.before[0].y)
+
+
 # fidelity
 
 
@@ -295,6 +320,7 @@ def test_a_throw_without_drag_is_the_limit_of_one_with_little():
 @pytest.mark.parametrize(
     ("scenario", "task", "reason"),
     [
+        ("transfer[n=0,given=inferred]", "ballistics", "nothing can be inferred of it"),
         ("fidelity", "sinewave", "no cheaper forward model"),
         ("fidelity[level=best]", "ballistics", "level=best is not one of drag-free"),
         ("fidelity[budget=20]", "ballistics", "2 pairs of the task's own model are too few"),
