@@ -220,9 +220,8 @@ def test_what_is_inferred_is_shown_and_what_holds_is_simulated():
     said = seen.targets.shown[0, 1]
     for y in (seen.train.y, seen.valid.y, seen.targets.shown):
         assert (y[:, 1] == said).all()
-    assert torch.equal(seen.targets.under, known.targets.shown) and torch.equal(
-        known.targets.under, known.targets.shown
-    )
+    assert torch.equal(seen.targets.under, known.targets.shown)
+    assert known.targets.under is known.targets.shown
     others = [0, 2]
     assert torch.equal(seen.targets.shown[:, others], known.targets.shown[:, others])
     assert torch.equal(seen.train.x, known.train.x) and torch.equal(seen.before[0].y, known.before[0].y)
