@@ -94,6 +94,8 @@ def shared(tmp_path_factory: Any) -> Path:
         if not (root / "complete").exists():
             run(root, cells())
             run(root, cells("lookup,mdn", "robotic_arm", "noise,shift,gaps,gaps[fill=native]"))
+            new = "transfer[n=20],transfer[n=20,source=none],transfer[n=60,source=none]"
+            run(root, cells("lookup", "robotic_arm", f"{new},metered[calls=12,targets=3]", asked="multi-target,metered"))
             (root / "complete").touch()
     return root
 

@@ -30,9 +30,8 @@ def test_the_reference_records_are_intact_and_cover_every_method_and_task() -> N
     usual = {cell: found for cell, found in seeds.items() if "[" not in cell[1]}
     assert len(records) == sum(map(len, seeds.values()))
     methods, tasks = {method for _, method in usual}, {task for task, _ in usual}
-    assert (len(methods), len(tasks)) == (18, 8)
-    newer = {"cfm", "cfm-lm", "edm", "joint", "npe"}
-    assert {*product(tasks, methods)} - {*usual} == {("architecture", method) for method in newer}
+    assert (len(methods), len(tasks)) == (18, 9) and "robotic_arm[convention=kruse]" in tasks
+    assert {*product(tasks, methods)} == {*usual}
     several = {task for (task, _), found in usual.items() if found == {0, 1, 2}}
     assert several == {"ballistics", "crystal", "robotic_arm", "sinewave"}
     assert all(found == {0} for (task, _), found in usual.items() if task not in several)

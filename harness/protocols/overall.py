@@ -64,13 +64,26 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 def _alike(groups: Sequence[Group]) -> list[list[Group]]:
     """Groups that may be averaged: all of a preset where each task stands there once, else those of equal settings."""
     by_preset: dict[str, list[Group]] = {}
-    for group in groups:
+    for group in _own(groups):
         by_preset.setdefault(group.first.preset, []).append(group)
     found: list[list[Group]] = []
     for together in by_preset.values():
         once = len({group.task for group in together}) == len(together)
         found += [together] if once else several(together)
     return found
+
+
+def _own(groups: Sequence[Group]) -> list[Group]:
+    """The groups without those of a scenario, or of a variant of a task, whose task itself is there, too: its errors
+    would count twice.
+    """
+    plain = {(group.first.preset, group.task) for group in groups if group.task == group.first.declared.task.name}
+    return [
+        group
+        for group in groups
+        if (group.first.preset, group.task) in plain
+        or (group.first.preset, group.first.declared.task.name) not in plain
+    ]
 
 
 def _errors(group: Group, metric: str) -> Errors:

@@ -60,12 +60,20 @@ class Process:
         return cls(x, weights, model.L_, model.kernel_.k1, float(model.kernel_.k2.noise_level), axes, centre, spread)
 
     def mean(self, x: Array) -> Array:
-        """What is expected at designs `(m, x_dim)`: y `(m, y_dim)`."""
+        """What is expected of y `(m, y_dim)`.
+
+        Args:
+            x: designs `(m, x_dim)`, standardised.
+        """
         found: Array = self.kernel(x, self.x) @ self.weights @ self.axes + self.centre
         return found
 
     def covariance(self, x: Array) -> Array:
-        """What is not known at designs `(m, x_dim)`: the covariance of a component without noise `(m, m)`."""
+        """What is not known: the covariance of a component without noise `(m, m)`.
+
+        Args:
+            x: designs `(m, x_dim)`, standardised.
+        """
         from scipy.linalg import solve_triangular
 
         half = solve_triangular(self.factor, self.kernel(self.x, x), lower=True)

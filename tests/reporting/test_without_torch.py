@@ -36,12 +36,12 @@ def names(wanted: list[str]) -> set[str]:
 
 
 def without_torch(root: str, *commands: str) -> subprocess.CompletedProcess[str]:
-    text = SCRIPT.format(absent={*TRAINING, "sklearn"}, root=root, commands=[command.split() for command in commands])
+    text = SCRIPT.format(absent={*TRAINING, "cma", "sklearn"}, root=root, commands=[command.split() for command in commands])
     return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
 
 
 def test_the_extra_has_all_but_what_trains_and_scores():
-    needed = names(PROJECT["dependencies"]) - {*TRAINING, "scikit-learn", "threadpoolctl"}
+    needed = names(PROJECT["dependencies"]) - {*TRAINING, "cma", "scikit-learn", "threadpoolctl"}
     assert names(PROJECT["optional-dependencies"]["reading"]) == needed
 
 

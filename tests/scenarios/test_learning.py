@@ -209,7 +209,7 @@ def test_few_pairs_tell_which_task_of_the_family_they_are_of(place):
     seen = drawn("ballistics", f"transfer[n=20,given=inferred,place={place}]")
     known = drawn("ballistics", f"transfer[n=20,place={place}]")
     (line,) = seen.report
-    said, true = (float(part) for part in re.findall(r"at ([\d.]+)", line))
+    said, true = (float(part) for part in re.findall(r"at (\d+\.\d+)", line))
     assert true == pytest.approx(float(known.train.y[0, 1]), rel=1e-3) and said == pytest.approx(true, rel=0.1)
     assert not known.report and known.targets.actual is None
 
