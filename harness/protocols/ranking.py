@@ -24,6 +24,8 @@ BASE = "base"
 TITLE = "What changes the ranking"
 STRONG = 100.0
 """The ratio from which on a field of the figure has the full colour."""
+ACROSS = 4
+"""Scenarios in one panel of the figure."""
 MEANING = (
     "(in parentheses): the place among the methods of the column; ratio: of the error to that without the scenario. A "
     "scenario may ask for other targets and score them otherwise: see its own table, scenario"
@@ -79,13 +81,20 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
     """The ratio of every method's error in each scenario to that without one, one panel a task."""
     every = [*_views(groups, str(metric))]
     titles = headings([views[0].group for views in every])
-    found = [_panel(views, title) for views, title in zip(every, titles, strict=True)]
+    found = [panel for views, title in zip(every, titles, strict=True) for panel in _panels(views, title)]
     panels = tuple(panel for panel in found if not panel.empty)
     said = (
         f"mean {METRICS[str(metric)].words.partition(' ')[0]} of one proposal in a scenario, over that without it; "
         f"bold colours: {STRONG:g} times more (orange) or less (blue), and beyond; empty: takes no part",
     )
     return [Figure("ranking", TITLE, panels, said, legend=False, beside="ranking")] if panels else []
+
+
+def _panels(views: Sequence[View], title: str) -> Iterator[Panel]:
+    """A few scenarios each, so that there is room for the numbers."""
+    base, *scenarios = views
+    for start in range(0, len(scenarios), ACROSS):
+        yield _panel([base, *scenarios[start : start + ACROSS]], title)
 
 
 def _panel(views: Sequence[View], title: str) -> Panel:

@@ -35,8 +35,8 @@ LONG = 200
 STEP = 5.0
 """Between the points of a curve that is drawn to compare with."""
 
-DIGIT = 6.4
-"""The width of a digit of a tick."""
+DIGIT, BESIDE = 6.4, 24
+"""The width of a digit of a tick, and the room for the label of the axis beside it."""
 LETTER, LINE, RADIUS = 6.2, 13.0, 3.6
 """Of a name beside a point: the width of a letter, the height, and the radius of the marker."""
 NAME, UNDER, TITLE = 11, 22, 38
@@ -86,7 +86,11 @@ def _place(panel: Panel) -> Place:
     if panel.fields:
         bottom = round(SLANT * LETTER * min(UNDER, max(map(len, panel.x.names)))) + 12
         return Place(*scales(panel), WIDTH, round(ROW * len(panel.y.names)) + TOP + bottom, left, bottom)
-    return Place(*scales(panel), WIDTH, max(HEIGHT, round(LINE * len(panel.y.names)) + TOP + BOTTOM + 8), left)
+    across, up = scales(panel)
+    if not panel.y.names:
+        widest = max((len(read(tick, up.log)) for tick in up.ticks), default=0)
+        left = max(left, round(DIGIT * widest) + BESIDE)
+    return Place(across, up, WIDTH, max(HEIGHT, round(LINE * len(panel.y.names)) + TOP + BOTTOM + 8), left)
 
 
 def panels(figure: Figure) -> list[str]:

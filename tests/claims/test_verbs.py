@@ -69,7 +69,7 @@ def test_claims_are_a_table_of_the_report_with_a_verdict_each(capsys):
     for row in rows:
         assert row["verdict"] == judge(claim.delivered()[row["name"]], tasks).verdict
     shown = json.loads(render("claims", REFERENCE, format="json"))[0]["rows"]
-    assert {row["name"] for row in shown} < {row["name"] for row in rows}
+    assert {row["name"] for row in shown} <= {row["name"] for row in rows}
 
 
 def test_without_published_values_there_are_no_claims():
@@ -79,7 +79,7 @@ def test_without_published_values_there_are_no_claims():
 def test_a_run_would_make_just_what_is_missing():
     (_, tasks), *_ = by_task(grouped(REFERENCE))
     settings, preset, store = Settings(), presets.load("quick"), Store(REFERENCE)
-    for name in ("ren-boundary-helps-na", "kruse-invertible-best", "ren-na-lowest-r200"):
+    for name in ("ren-boundary-helps-na", "ipage-few-steps", "ren-na-lowest-r200"):
         one = claim.delivered()[name]
         cells = together(one.needs(), settings, preset).cells
         absent = [f"{cell.method.label} on {cell.task.label}" for cell in cells if store.read(cell) is None]

@@ -83,4 +83,4 @@ def _wanted(scenario):
 
 def test_without_such_runs_there_is_no_table(ran) -> None:
     with pytest.raises(UsageError, match="No record"):
-        render("savings", ran)
+        render("savings", ran, tasks="sinewave")

@@ -36,7 +36,9 @@ def names(wanted: list[str]) -> set[str]:
 
 
 def without_torch(root: str, *commands: str) -> subprocess.CompletedProcess[str]:
-    text = SCRIPT.format(absent={*TRAINING, "cma", "sklearn"}, root=root, commands=[command.split() for command in commands])
+    text = SCRIPT.format(
+        absent={*TRAINING, "cma", "sklearn"}, root=root, commands=[command.split() for command in commands]
+    )
     return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
 
 
