@@ -164,7 +164,7 @@ def _table(groups: Sequence[Group]) -> Table | None:
             )
         ),
     )
-    facts = {**notes.facts(groups[0], "nmse"), "title": TITLE, "task": None, "split": None, "targets": None}
+    facts = notes.of_several(groups[0], TITLE, "nmse")
     closing = (*SAID, METRICS["nmse"].words, notes.INVALID, *notes.settings(groups))
     return Table("abstention", f"{TITLE} ({groups[0].heading})", facts, columns, tuple(rows), closing)
 

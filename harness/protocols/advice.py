@@ -70,8 +70,7 @@ def advice(
     ]
     if not rows:
         return []
-    facts = {**notes.facts(scored[0], metric), "title": "Which method to use", "task": None}
-    facts |= {"split": None, "targets": None, "budget": None}
+    facts = notes.of_several(scored[0], "Which method to use", metric) | {"budget": None}
     columns = (
         Column("task", lambda raw: str(raw["task"]), status=None),
         Column("within", lambda raw: str(raw["within"]), status=None),

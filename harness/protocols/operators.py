@@ -132,7 +132,7 @@ def _table(groups: Sequence[Group]) -> Table | None:
         "for the same designs and targets; operator against own: mean square of the difference of the two",
         METRICS["mse"].words,
     )
-    facts = {**notes.facts(groups[0], "mse"), "title": "Other forward models", "task": None, "split": None}
+    facts = notes.of_several(groups[0], "Other forward models", "mse")
     title = f"Other forward models ({groups[0].heading})"
     closing = (*extra, *notes.settings(groups))
     return Table("operators", title, {**facts, "targets": None}, columns, tuple(rows), closing)

@@ -114,8 +114,7 @@ def _table(every: Sequence[Errors]) -> Table | None:
         Column(f"nmse ≤ {ACCURATE:g}", lambda raw: share(raw["accurate"])),
     )
     groups, metric = [errors.group for errors in tasks], tasks[0].metric
-    facts = {**notes.facts(groups[0], metric), "title": "All tasks together", "task": None, "split": None}
-    facts |= {"targets": None, "budget": None}
+    facts = notes.of_several(groups[0], "All tasks together", metric) | {"budget": None}
     title = f"All tasks together: {', '.join(group.task for group in groups)} ({groups[0].first.preset})"
     return Table("overall", title, facts, columns, tuple(raws), tuple(_notes(raws, tasks, reference)))
 

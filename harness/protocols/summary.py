@@ -55,7 +55,7 @@ def _table(groups: Sequence[Group], metric: str, published: bool) -> Table:
     extra += notes.of_all({"valid": raw.get(f"{group.task}.valid")} for group in groups for raw in raws)
     extra += [note for group in groups for note in untrained(group, metric)]
     extra += ["[in brackets]: the published value", *notes.published(values)] if values else []
-    facts = {**notes.facts(groups[0], metric), "title": "Summary", "task": None, "split": None, "targets": None}
+    facts = notes.of_several(groups[0], "Summary", metric)
     below = [note for group in groups for note in notes.floor(group, metric)]
     closing = [*notes.partial(rows), *notes.code(rows, "r_T"), *notes.failures(rows), notes.BEST, *below]
     closing += notes.settings(groups)

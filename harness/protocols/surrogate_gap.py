@@ -111,7 +111,7 @@ def _table(groups: Sequence[Group]) -> Table | None:
         Column("surrogate's own", partial(_text, key="surrogate")),
         Column("exploited", lambda raw: share(raw["exploited"])),
     )
-    facts = {**notes.facts(groups[0], "nmse"), "title": "Surrogate gap", "task": None, "split": None, "targets": None}
+    facts = notes.of_several(groups[0], "Surrogate gap", "nmse")
     closing = (*EXTRA, METRICS["nmse"].words, notes.INVALID, *notes.settings(groups))
     return Table("surrogate-gap", f"Surrogate gap ({groups[0].heading})", facts, columns, tuple(rows), closing)
 

@@ -78,7 +78,7 @@ def _tables(groups: Sequence[Group], pair: Sequence[str], metric: str) -> Iterat
     if len(found) > 1:
         rows.append(_raw(ALL_TASKS, overall(list(found.values())), pair))
     title = f"{pair[0]} and {pair[1]} on the same targets ({groups[0].heading})"
-    facts = {**notes.facts(used[0], metric), "title": "Comparison", "task": None, "split": None, "targets": None}
+    facts = notes.of_several(used[0], "Comparison", metric)
     rows_of = [row for item in used for row in item.rows if row.label in pair]
     said = [*notes.failures(rows_of), *(note for item in used for note in _untrained(item, pair, metric))]
     closing = [*_notes(list(found.values()), pair, metric), *said, *notes.settings(used)]

@@ -51,12 +51,25 @@ def facts(group: Group, metric: str | None = None) -> dict[str, Any]:
     settings = json.loads(group.settings)
     return {
         "task": group.task,
+        "scenario": group.first.label.scenario,
         "metric": metric,
         "preset": ", ".join(_presets([group])),
         "budget": settings["budget"],
         "split": group.split,
         "targets": group.targets,
     }
+
+
+def of_several(group: Group, title: str, metric: str | None = None) -> dict[str, Any]:
+    """The facts of a table whose rows are of several tasks: what the groups share.
+
+    Args:
+        group: one of them.
+        title: of the table.
+        metric: that it shows; None where it shows no error.
+    """
+    own = dict.fromkeys(("task", "scenario", "split", "targets"))
+    return {**facts(group, metric), "title": title, **own}
 
 
 def settings(groups: Sequence[Group]) -> Iterator[str]:

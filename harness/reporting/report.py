@@ -29,6 +29,7 @@ PROSE = ("claim", "source", "verdict", "evidence", "check", "setting", "name")
 """Columns of texts, which may run over several lines."""
 LONG = 150
 """Characters from which on such a text wants a wide column."""
+BASE = "base"
 DIGITS = 6
 """Significant digits of the value by which a cell is sorted: with all of them a report is 2 % larger."""
 COLUMNS = 12
@@ -76,9 +77,15 @@ def page(root: Path) -> str:
 
 
 def _facts(tables: Sequence[Table]) -> list[str]:
-    tasks = dict.fromkeys(str(table.facts["task"]) for table in tables if table.facts.get("task"))
+    facts = [table.facts for table in tables if table.facts.get("task")]
+    known = [(str(each["task"]), str(each.get("scenario") or BASE)) for each in facts]
+    tasks = dict.fromkeys(task.removesuffix(f", {scenario}") for task, scenario in known)
+    scenarios = dict.fromkeys(scenario.partition("[")[0] for _, scenario in known if scenario != BASE)
     presets = dict.fromkeys(str(table.facts["preset"]) for table in tables if table.facts.get("preset"))
-    return [f"{len(tasks)} task{'s' * (len(tasks) != 1)}: {', '.join(tasks)}", f"preset {', '.join(presets)}"]
+    said = [f"{len(tasks)} task{'s' * (len(tasks) != 1)}: {', '.join(tasks)}"]
+    if scenarios:
+        said.append(f"{len(scenarios)} scenario{'s' * (len(scenarios) != 1)}: {', '.join(scenarios)}")
+    return [*said, f"preset {', '.join(presets)}"]
 
 
 def _sections(figures: Sequence[Figure], tables: Sequence[Table], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
