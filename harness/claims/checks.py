@@ -70,10 +70,28 @@ class Finding:
 
     @property
     def nearest(self) -> Pair | None:
-        """The comparison that decides: of those that say the same, the one nearest to saying something else."""
+        """The comparison that decides: of those that say the same, the one nearest to saying something else; where one
+        method is enough, of the best of the methods that say so.
+        """
+        if self.check.enough == "any":
+            return self._of_best
         alike = [pair for pair in self.pairs if pair.says == self.says] or list(self.pairs)
         best = min if self.check.kind in ("higher", "at_least") and self.says == YES else max
         return best(alike, key=lambda pair: pair.shown[0], default=None)
+
+    @property
+    def _of_best(self) -> Pair | None:
+        """Of the methods that say what the finding says, the best one's comparison that is nearest to another."""
+        by_method: dict[str, list[Pair]] = {}
+        for pair in self.pairs:
+            by_method.setdefault(pair.method, []).append(pair)
+        weakest, best = (min, max) if self.check.kind in ("higher", "at_least") else (max, min)
+        each = [
+            weakest(pairs, key=lambda pair: pair.shown[0])
+            for pairs in by_method.values()
+            if _all([pair.says for pair in pairs]) == self.says
+        ]
+        return best(each, key=lambda pair: pair.shown[0], default=None)
 
 
 def find_out(check: Check, groups: Mapping[str, Group]) -> list[Finding]:
@@ -130,8 +148,7 @@ def _each(check: Check, task: str, own: Mapping[str, Side], others: Mapping[str,
     says = {label: _all([pair.says for pair in each]) for label, each in pairs.items()}
     every = check.enough == "every"
     together = _all([*says.values()]) if every else _any([*says.values()])
-    kept = [pair for label, each in pairs.items() for pair in each if every or says[label] == together]
-    return Finding(check, task, together, tuple(kept))
+    return Finding(check, task, together, tuple(pair for each in pairs.values() for pair in each))
 
 
 def _all(says: Sequence[Says]) -> Says:

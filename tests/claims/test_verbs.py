@@ -208,3 +208,16 @@ def test_an_ablation_of_two_methods_has_its_table_when_it_is_named_and_one_of_se
         "steps", "How many?", "nobody", ("r_T/mse/r_200",), (TASK,), ("one", "one[steps=70]", "other"), "one"
     )
     assert ablated.tables_of(grouped(two), settings) == []
+
+
+def test_where_one_method_is_enough_the_best_one_is_the_evidence():
+    (_, tasks), *_ = by_task(grouped(REFERENCE))
+    found = judge(claim.delivered()["ours-deep-beyond-analytic"], tasks).findings
+    enough = [finding for finding in found if finding.check.enough == "any"]
+    assert {finding.says for finding in enough} == {"yes", "no"}
+    for finding in enough:
+        methods = {pair.method for pair in finding.pairs}
+        assert len(finding.pairs) == len(finding.check.method) * len(finding.check.than), "all that was compared"
+        worst = {name: max(pair.shown[0] for pair in finding.pairs if pair.method == name) for name in methods}
+        assert finding.nearest.method == min(worst, key=worst.get)
+        assert finding.nearest.shown[0] == min(worst.values())
