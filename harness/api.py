@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from harness import config, data, fitting
+from harness.cell import lesson
 from harness.changed import rebuilt, require_same
 from harness.contracts import Method, Task
 from harness.errors import UsageError
@@ -130,15 +131,7 @@ def load(path: str | Path) -> Solver:
         task = rebuilt(cell.task, record, cell.scenario)
         dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
         require_same(record, dataset)
-        given = fitting.lesson(
-            task,
-            dataset,
-            budget=cell.budget,
-            schedule=cell.schedule,
-            seed=cell.seed,
-            device=cell.device,
-            method=build_method(cell.method),
-        )
+        given = lesson(cell, task, dataset)
         try:
             method = fitting.rebuild(given, partial(build_method, cell.method), folder / MODEL)
         except ValueError as error:

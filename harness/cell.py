@@ -56,15 +56,7 @@ def update(
             dataset = data.draw(task, cell.data, build_scenario(cell.scenario))
         yield from update.describe(task, dataset)
         if order := update.order(exclusive):
-            given = fitting.lesson(
-                task,
-                dataset,
-                budget=cell.budget,
-                schedule=cell.schedule,
-                seed=cell.seed,
-                device=cell.device,
-                method=build_method(cell.method),
-            )
+            given = lesson(cell, task, dataset)
             for name, content in learn(order, given, folder, report):
                 yield update.learnt(name, content)
 
@@ -83,6 +75,25 @@ def update(
         watch.seconds["scoring"] -= watch.seconds["resimulation"]
         yield scores
     yield update.took(watch.seconds)
+
+
+def lesson(cell: Cell, task: Task, dataset: Dataset) -> fitting.Lesson:
+    """What the method of a cell is given.
+
+    Args:
+        cell: whose budget, schedule, seed and device are taken.
+        task: of the cell, in its scenario.
+        dataset: drawn from it.
+    """
+    return fitting.lesson(
+        task,
+        dataset,
+        budget=cell.budget,
+        schedule=cell.schedule,
+        seed=cell.seed,
+        device=cell.device,
+        method=build_method(cell.method),
+    )
 
 
 class _Update:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
@@ -136,7 +136,7 @@ def trace(errors: Array, accuracy: float) -> Trace:
     )
 
 
-def pays_from(pairs: int, own: float | None, prior: float | None) -> float | None:
+def pays_from(pairs: int, own: float | None, prior: float) -> float | None:
     """From how many targets on learning takes fewer simulations than searching from the prior; None where never.
 
     Args:
@@ -147,11 +147,7 @@ def pays_from(pairs: int, own: float | None, prior: float | None) -> float | Non
     >>> pays_from(10_000, 10.0, 60.0)
     200.0
     """
-    if own is None:
-        return None
-    if prior is None:
-        return 1.0
-    return pairs / (prior - own) if prior > own else None
+    return None if own is None or own >= prior else pairs / (prior - own)
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
@@ -164,8 +160,8 @@ def _table(group: Group) -> Table:
     last = first.prior["none"].calls[-1]
     shown += [] if last in shown else [last]
     needed = [found.needed for found in first.prior.values() if found.needed is not None]
-    best = min(needed, default=None)
-    every = [_raw(row, search, best) for row in group.rows for search in FROM_PROPOSALS]
+    best = min(needed, default=float(last))
+    every = [_raw(row, search, best, sure=bool(needed)) for row in group.rows for search in FROM_PROPOSALS]
     rows = [raw for raw in every if raw is not None]
     rows += [_of_prior(search, found) for search, found in first.prior.items()]
     columns = [
@@ -173,7 +169,7 @@ def _table(group: Group) -> Table:
         *(Column(f"{count} calls", partial(_number, key=f"median_{count}")) for count in shown),
         Column("reached", lambda raw: share(raw["reached"])),
         Column("calls needed", partial(_number, key="needed")),
-        Column("learning pays from", partial(_number, key="pays")),
+        Column("learning pays from", _pays, value="pays"),
     ]
     cost = f"; a simulation takes {number(first.cost)} ms of CPU time" if first.cost else ""
     said = [
@@ -185,29 +181,36 @@ def _table(group: Group) -> Table:
         f"a search ends at an nmse of {ENOUGH:g}; reached, with all calls, and calls needed, in the median: to one of "
         f"{first.accuracy:g}",
         "learning pays from: the number of targets from which the pairs that were simulated to learn from, and the "
-        "calls needed for each target, are fewer than those of the best search from the prior; – where never",
+        "calls needed for each target, are fewer than those of the best search from the prior; – where never; ≤ "
+        "where no such search reaches the median target",
     ]
     return table("metered", "Calls to the true forward model", group, columns, rows, said)
 
 
-def _raw(row: Row, search: str, best: float | None) -> dict[str, Any] | None:
+def _raw(row: Row, search: str, best: float, sure: bool) -> dict[str, Any] | None:
     found: Scores | None = row.score(Metered)
     if found is None or search not in found.own:
         return {**base(row), **dict.fromkeys(("search", "reached", "needed", "pays"))} if search == "none" else None
-    own, data = found.own[search], row.done[0].data
-    needed = row.mean(lambda scores: scores.own[search].needed, Metered)
-    pays = pays_from(data.n_train + data.n_valid, needed, best) if data else None
-    return {**base(row), **_values(search, own), "needed": needed, "pays": pays}
+
+    def of(read: Callable[[Trace], float | None]) -> float | None:
+        return row.mean(lambda scores: read(scores.own[search]), Metered)
+
+    data = row.done[0].data
+    values = {"search": search, "reached": of(lambda own: own.reached[-1]), "needed": of(lambda own: own.needed)}
+    for place, count in enumerate(found.own[search].calls):
+        values[f"median_{count}"] = of(lambda own, place=place: own.median[place])  # type: ignore[misc]
+    pays = pays_from(data.n_train + data.n_valid, values["needed"], best) if data else None
+    return {**base(row), **values, "pays": pays, "sure": sure}
 
 
 def _of_prior(search: str, found: Trace) -> dict[str, Any]:
     nobody = {"method": UNLEARNED, "status": "ok", "baseline": True, "seeds": 0}
-    return {**nobody, **_values(search, found), "pays": None}
-
-
-def _values(search: str, found: Trace) -> dict[str, Any]:
     medians = {f"median_{count}": value for count, value in zip(found.calls, found.median, strict=True)}
-    return {"search": search, **medians, "reached": found.reached[-1], "needed": found.needed}
+    return {**nobody, "search": search, **medians, "reached": found.reached[-1], "needed": found.needed, "pays": None}
+
+
+def _pays(raw: Raw) -> str:
+    return number(raw["pays"]) if raw["pays"] is None or raw["sure"] else f"≤ {number(raw['pays'])}"
 
 
 def _number(raw: Raw, key: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
 from harness.records import canonical
 from harness.reporting.apart import of_row
-from harness.reporting.build import METHOD, table
+from harness.reporting.build import table
 from harness.reporting.figure import Axis, Figure, Panel, Series
 from harness.reporting.groups import Group
 from harness.reporting.numbers import interval, number
@@ -25,6 +25,7 @@ from harness.reporting.rows import order
 from harness.reporting.table import Column, Raw, Table
 from harness.statistics import Array
 
+REFERENCE = "reference"
 ROOM = 1.3
 """By which axes go on behind the first and the last value."""
 METRICS_SHOWN = ("nmse", "mse", "sse")
@@ -40,13 +41,18 @@ class Study:
     """What it counts."""
     reference: Mapping[str, Any]
     """The options of the reference."""
+    varied: frozenset[str]
+    """The options in which what is compared with it may differ; with other differences other targets are asked for, or
+    it is another study."""
 
 
 STUDIES = {
-    "unpaired": Study("n", "pairs", {"lone": "none"}),
-    "transfer": Study("n", "pairs of the new task", {"source": "none"}),
-    "fidelity": Study("budget", "simulations", {"use": "top"}),
-    "active": Study("calls", "simulations", {"acquire": "random", "candidates": "prior"}),
+    "unpaired": Study("n", "pairs", {"lone": "none"}, frozenset({"lone", "rows"})),
+    "transfer": Study("n", "pairs of the new task", {"source": "none"}, frozenset({"source", "given"})),
+    "fidelity": Study("budget", "simulations", {"use": "top"}, frozenset({"use", "share", "level"})),
+    "active": Study(
+        "calls", "simulations", {"acquire": "random", "candidates": "prior"}, frozenset({"acquire", "candidates"})
+    ),
 }
 
 
@@ -98,24 +104,25 @@ class Curve:
 
 @dataclass(frozen=True)
 class Variants:
-    """One scenario of a task: all that was run of it, and the reference."""
+    """One study of a task: the reference, and all that was run to be compared with it."""
 
     study: Study
-    task: str
-    scenario: str
-    groups: Mapping[str, Mapping[float, Group]]
-    """By the options that are not the size, as text, and by size."""
-    reference: str
+    title: str
+    """The task and the scenario, with the options that tell this study from others."""
+    reference: Mapping[float, Group]
+    """By size."""
+    others: Mapping[str, Mapping[float, Group]]
+    """By what they are, in words, and by size."""
     metric: str
 
     @cached_property
     def first(self) -> Group:
-        return next(iter(self.groups[self.reference].values()))
+        return next(iter(self.reference.values()))
 
-    def curve(self, variant: str, label: str) -> Curve | None:
+    def curve(self, sizes: Mapping[float, Group], label: str) -> Curve | None:
         """Of one method; None where there are no sizes with errors."""
         found = {}
-        for size, group in sorted(self.groups.get(variant, {}).items()):
+        for size, group in sorted(sizes.items()):
             row = next((row for row in group.rows if row.label == label), None)
             drawn = row and of_row(row, MultiTarget.name, self.metric, group.negligible(self.metric))
             if drawn:
@@ -125,33 +132,57 @@ class Variants:
     @cached_property
     def labels(self) -> list[str]:
         """The methods, in the order of tables."""
-        rows = {row.label: row for sizes in self.groups.values() for group in sizes.values() for row in group.rows}
+        every = [group for sizes in (self.reference, *self.others.values()) for group in sizes.values()]
+        rows = {row.label: row for group in every for row in group.rows}
         return [row.label for row in sorted(rows.values(), key=order)]
+
+
+Run = tuple[dict[str, Any], float, Group]
+"""The options of a scenario but for the size, the size, and what was run."""
 
 
 def _studies(groups: Sequence[Group], metric: str) -> Iterator[Variants]:
     """What was run of the scenarios that have a size and a reference, task by task."""
-    found: dict[tuple[str, ...], dict[str, dict[float, Group]]] = defaultdict(lambda: defaultdict(dict))
+    found: dict[tuple[str, ...], list[Run]] = defaultdict(list)
     for group in groups:
-        scenario, alike = group.first.declared.scenario, canonical(group.first.declared.task)
+        scenario = group.first.declared.scenario
         if scenario and scenario.name in STUDIES and group.scored(MultiTarget):
-            options = dict(scenario.options)
-            size = options.pop(STUDIES[scenario.name].size)
-            key = scenario.name, alike, group.settings, group.heading
-            found[key][json.dumps(options, sort_keys=True)][float(size)] = group
-    for (name, *_), variants in found.items():
-        study = STUDIES[name]
-        usual = [key for key in variants if study.reference.items() <= json.loads(key).items()]
-        if usual and len(variants) > 1:
-            task = next(iter(variants[usual[0]].values())).first.label.task
-            yield Variants(study, task, name, variants, usual[0], metric)
+            study, options = STUDIES[scenario.name], dict(scenario.options)
+            size = float(options.pop(study.size))
+            same = canonical({name: value for name, value in options.items() if name not in study.varied})
+            task = canonical(group.first.declared.task)
+            found[scenario.name, task, group.settings, group.heading, same].append((options, size, group))
+    for key, runs in found.items():
+        alike = [other for other in found if other[:-1] == key[:-1]]
+        variants = _variants(STUDIES[key[0]], key, runs, alike, metric)
+        if variants.reference and variants.others:
+            yield variants
 
 
-def _name(variant: str, variants: Variants) -> str:
-    """A variant by the options in which it differs from others."""
-    every = [json.loads(key) for key in variants.groups]
-    own = json.loads(variant)
-    told = {name: value for name, value in own.items() if len({json.dumps(each.get(name)) for each in every}) > 1}
+def _variants(
+    study: Study, key: tuple[str, ...], runs: list[Run], alike: list[tuple[str, ...]], metric: str
+) -> Variants:
+    """The runs of one study; in the reference, options that change nothing there, such as lone rows, may differ."""
+    reference: dict[float, Group] = {}
+    others: dict[str, dict[float, Group]] = defaultdict(dict)
+    for options, size, group in runs:
+        if study.reference.items() <= options.items():
+            reference[size] = group
+        else:
+            others[_name([options for options, _, _ in runs], options, study.varied)][size] = group
+    fixed = [json.loads(other[-1]) for other in alike]
+    own = _name(fixed, json.loads(key[-1]), frozenset(fixed[0]))
+    title = f"{runs[0][2].first.label.task}, {key[0]}{f'[{own}]' if own else ''}"
+    return Variants(study, title, reference, others, metric)
+
+
+def _name(every: Sequence[Mapping[str, Any]], own: Mapping[str, Any], names: frozenset[str]) -> str:
+    """The options by the values in which they differ from others; a record of an earlier version may lack some."""
+    told = {
+        name: own[name]
+        for name in sorted(names & own.keys())
+        if len({canonical(each.get(name)) for each in every}) > 1
+    }
     return ", ".join(f"{name}={value}" for name, value in told.items())
 
 
@@ -172,52 +203,45 @@ def _table(variants: Variants, raws: Sequence[Raw]) -> Table:
         Column(str(variants.metric), lambda raw: number(raw["error"])),
         Column("reference", lambda raw: number(raw["reference"])),
         Column("equivalent", _equivalent, value="equivalent"),
-        Column("factor", partial(_factor), value="factor"),
+        Column("factor", _factor, value="factor"),
     ]
-    unit = variants.study.unit
+    unit, reference = variants.study.unit, ", ".join(f"{k}={v}" for k, v in variants.study.reference.items())
     said = [
         f"{METRICS[variants.metric].words}; mean of one proposal for each target",
-        f"{variants.study.size}: {unit}; reference: the error with {_name(variants.reference, variants)} and as many",
+        f"{variants.study.size}: {unit}; reference: the error with {reference} and as many",
         f"equivalent: the number of {unit} with which the reference has the same error, interpolated between its "
         "sizes; factor: by how much that is more; 95 % intervals over targets, and over trainings where there are "
         "several. < and >: below the smallest size of the reference, or above the largest",
     ]
     made = table("savings", "What it saves", variants.first, columns, raws, said, variants.metric)
-    return Table(
-        made.name,
-        f"What it saves: {variants.task}, {variants.scenario} ({variants.first.heading})",
-        made.facts,
-        (METHOD, *columns),
-        made.rows,
-        made.notes,
-    )
+    return replace(made, title=f"What it saves: {variants.title} ({variants.first.heading})")
 
 
 def _raws(variants: Variants, label: str) -> Iterator[dict[str, Any]]:
     reference = variants.curve(variants.reference, label)
-    for variant in variants.groups:
-        curve = None if variant == variants.reference else variants.curve(variant, label)
-        if curve is None or reference is None or len(reference.sizes) < 2:
-            continue
-        by_size = dict(zip(reference.sizes, reference.drawn, strict=True))
-        for size, errors in zip(curve.sizes, curve.means, strict=True):
+    if reference is None or len(reference.sizes) < 2:
+        return
+    by_size = dict(zip(reference.sizes, reference.drawn, strict=True))
+    for what, sizes in variants.others.items():
+        curve = variants.curve(sizes, label)
+        for size, errors in zip(curve.sizes, curve.means, strict=True) if curve else ():
             found = reference.size_of(errors)
             low, high = np.percentile(found[1:], [2.5, 97.5], method="nearest")
-            known = size > 0 and 0 < found[0] < np.inf
+            within = 0 < found[0] < np.inf
             yield {
                 "method": label,
                 "status": "ok",
                 "baseline": False,
-                "what": _name(variant, variants),
+                "what": what,
                 "size": size,
                 "error": float(errors[0]),
                 "reference": by_size[size].mean if size in by_size else None,
-                "equivalent": float(found[0]) if 0 < found[0] < np.inf else None,
+                "equivalent": float(found[0]) if within else None,
                 "low": float(low),
                 "high": float(high),
-                "beyond": "" if 0 < found[0] < np.inf else ">" if found[0] else "<",
+                "beyond": "" if within else ">" if found[0] else "<",
                 "ends": [reference.sizes[0], reference.sizes[-1]],
-                "factor": float(found[0]) / size if known else None,
+                "factor": float(found[0]) / size if size and within else None,
             }
 
 
@@ -242,17 +266,17 @@ def _factor(raw: Raw) -> str:
 def _panels(variants: Variants) -> list[Panel]:
     """A panel for each variant that has a line, the reference first, all with the same axes."""
     found = {}
-    for variant in sorted(variants.groups, key=lambda variant: variant != variants.reference):
-        curves = {label: variants.curve(variant, label) for label in variants.labels}
-        found[variant] = [_line(label, curve) for label, curve in curves.items() if curve is not None]
+    for what, sizes in {REFERENCE: variants.reference, **variants.others}.items():
+        curves = {label: variants.curve(sizes, label) for label in variants.labels}
+        found[what] = [_line(label, curve) for label, curve in curves.items() if curve is not None]
     lines = [line for series in found.values() for line in series if line.x]
     if not lines:
         return []
     across = _axis(variants.study.unit, [x for line in lines for x in line.x])
     up = _axis(f"mean {variants.metric}", [y for line in lines for y in line.y])
     return [
-        Panel(f"{variants.task}: {_name(variant, variants)}", across, up, tuple(series))
-        for variant, series in found.items()
+        Panel(f"{variants.title}: {what}", across, up, tuple(series))
+        for what, series in found.items()
         if any(line.x for line in series)
     ]
 

@@ -44,13 +44,14 @@ def chosen(known: Known, pool: Array, others: Array, count: int, acquire: Acquir
     if acquire == "random" and candidates == "prior":
         return list(range(count))
     valid = np.isfinite(known.y).all(1)
-    needed = acquire not in ("random", "maximin") or candidates == "inverse" or acquire == "inverse-epig"
+    needed = acquire not in ("random", "maximin") or candidates == "inverse"
     process = Process.of(known.x[valid], known.y[valid]) if needed else None
     places = np.arange(len(pool))
     if candidates == "inverse":
         assert process is not None
         fitting = _leading(process, pool, known.wanted, count)
-        places = np.array([*fitting, *np.setdiff1d(places, fitting)[: max(0, count - len(fitting))]])
+        # In the order of the pool, which is random.
+        places = np.array([*sorted(fitting), *np.setdiff1d(places, fitting)[: max(0, count - len(fitting))]])
     if acquire == "random":
         return [int(place) for place in places[:count]]
     among = pool[places]

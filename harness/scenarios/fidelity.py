@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from harness.contracts import Condition, Family, Level, Pairs, Task, forward, outputs
 from harness.scenarios.contract import Scenario, Targets
 from harness.scenarios.pairs import LEAST, fewer
-from harness.scenarios.residual import corrected
+from harness.scenarios.residual import correction
 from harness.settings import setting
 from harness.split import held_back
 
@@ -34,7 +34,7 @@ class Options:
         "tuned",
         help="top: all is spent on the task's own model; low: all on the cheaper one; both: their pairs are learned "
         "alike; condition: alike, with the model given as a condition; tuned: the cheap pairs first, then the others; "
-        "corrected: cheap pairs whose y is corrected by a Gaussian process of the difference",
+        "corrected: alike, after a Gaussian process of the difference has corrected the y of the cheap ones",
     )
 
 
@@ -88,8 +88,8 @@ class Fidelity(Scenario):
         if use == "low":
             return low
         if use == "corrected":
-            level = self._level(task)
-            return corrected(low[0], top, level.simulate), corrected(low[1], top, level.simulate)
+            correct = correction(top, self._level(task).simulate)
+            low = correct(low[0]), correct(low[1])
         both = [Pairs(torch.cat([a.x, b.x]), torch.cat([a.y, b.y])) for a, b in zip(top, low, strict=True)]
         return both[0], both[1]
 
@@ -116,7 +116,10 @@ class Fidelity(Scenario):
     def _counts(self, level: Level) -> tuple[int, int]:
         """Pairs of the task's own model, and cheap ones."""
         share = {"top": 0.0, "low": 1.0}.get(self.options.use, self.options.share)
-        return round((1 - share) * self.options.budget), min(MOST, round(share * self.options.budget / level.cost))
+        top, low = round((1 - share) * self.options.budget), round(share * self.options.budget / level.cost)
+        if self.options.use == "corrected":
+            low -= top  # the cheaper model is asked for these designs, too, to learn the difference
+        return top, min(MOST, low)
 
     def _top(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         count = self._counts(self._level(task))[0]

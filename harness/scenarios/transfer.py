@@ -79,7 +79,7 @@ class Transfer(Conditions):
         if not self.options.n:
             return super().data(task, train, valid, generator)
         some = fewer(self.options.n, train, valid, generator)
-        new = self._of_new(task, some[0]), self._of_new(task, some[1])
+        new = self._of_new(task, some[0].x), self._of_new(task, some[1].x)
         if self.options.given == "known":
             return new
         assert isinstance(task, Family)
@@ -126,10 +126,9 @@ class Transfer(Conditions):
         y[:, outputs(task) :] = math.nan
         return Targets(y, self._said(task, shown), actual=shown if self._inferred is not None else None)
 
-    def _of_new(self, task: Task, pairs: Pairs | Tensor) -> Pairs:
+    def _of_new(self, task: Task, x: Tensor) -> Pairs:
         """Designs simulated under the conditions of the new task, those that can be."""
         assert isinstance(task, Family)
-        x = pairs.x if isinstance(pairs, Pairs) else pairs
         y = forward(task, x, self._new(task).expand(len(x), -1))
         valid = y.isfinite().all(1)
         return Pairs(x[valid], y[valid])

@@ -43,8 +43,8 @@ class Unpaired(Scenario):
 
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         some, held = fewer(self.options.n, train, valid, generator)
+        # Drawn in any case, so that the lone y are the same with and without lone x.
         designs = task.sample_prior(self.options.rows, generator)
-        # Drawn in any case, so that the lone x, and the lone y, are the same with and without the others.
         targets = task.draw(self.options.rows, generator).y if self.options.lone in ("y", "both") else train.y[:0]
         x, y = [some.x], [some.y]
         if self.options.lone in ("x", "both"):

@@ -75,8 +75,11 @@ def least_squares(meter: Meter, starts: Starts, space: Space, seed: int) -> None
     """
     from scipy import optimize
 
+    residuals_of: dict[bytes, Array] = {}
+
     def residuals(u: Array) -> Array:
-        return meter.residuals(space.physical(u)[None])[0]
+        found = residuals_of[u.tobytes()] = meter.residuals(space.physical(u)[None])[0]
+        return found
 
     def jacobian(u: Array) -> Array:
         step = np.where(u > 0, -STEP, STEP)  # towards the middle, where designs can be simulated
@@ -84,18 +87,12 @@ def least_squares(meter: Meter, starts: Starts, space: Space, seed: int) -> None
         found: Array = ((moved - residuals_of[u.tobytes()]) / step[:, None]).T
         return found
 
-    residuals_of: dict[bytes, Array] = {}
-
-    def known(u: Array) -> Array:
-        found = residuals_of[u.tobytes()] = residuals(u)
-        return found
-
     with suppress(Spent):
         for x in starts:
             off = meter.residuals(x)
             best = space.units(x[(off**2).mean(1).argmin()])
             inside = np.clip(best, space.low + 1e-9, space.high - 1e-9)
-            optimize.least_squares(known, inside, jacobian, bounds=(space.low, space.high), xtol=1e-12, ftol=1e-12)
+            optimize.least_squares(residuals, inside, jacobian, bounds=(space.low, space.high), xtol=1e-12, ftol=1e-12)
             residuals_of.clear()
 
 
@@ -132,6 +129,9 @@ def differential_evolution(meter: Meter, starts: Starts, space: Space, seed: int
     """
     from scipy import optimize
 
+    def error(u: Array) -> Array:
+        return (meter.residuals(space.physical(u.T)) ** 2).mean(1)
+
     size = max(5, POPULATION * len(space.width))
     low, high = np.maximum(space.low, -5.0), np.minimum(space.high, 5.0)
     with suppress(Spent):
@@ -140,10 +140,6 @@ def differential_evolution(meter: Meter, starts: Starts, space: Space, seed: int
             while sum(map(len, found)) < size:
                 found.append(next(starts))
             population = np.clip(space.units(np.concatenate(found)[:size]), low, high)
-
-            def error(u: Array) -> Array:
-                return (meter.residuals(space.physical(u.T)) ** 2).mean(1)
-
             optimize.differential_evolution(
                 error,
                 list(zip(low, high, strict=True)),

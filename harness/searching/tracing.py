@@ -12,7 +12,7 @@ from harness.contracts import Task
 from harness.kinds import discrete
 from harness.posterior.priors import density
 from harness.protocols.contract import Answered
-from harness.searching.meter import Meter
+from harness.searching.meter import INVALID, Meter
 from harness.searching.searches import SEARCHES, TRIED, Space
 from harness.seeds import derive
 from harness.statistics import Array
@@ -74,7 +74,7 @@ def _traced(answered: Answered, task: Task, name: str, seed: int, starts: Callab
 
             meter = Meter(simulate, y, scale, targets.calls)
             SEARCHES[name](meter, starts(number), space, derive("metered", name, seed, number))
-            errors = np.minimum.accumulate(meter.errors or [np.inf])
+            errors = np.minimum.accumulate(meter.errors or [INVALID**2])  # nothing was proposed
             found[number] = np.pad(errors, (0, targets.calls - len(errors)), mode="edge")
     return found
 

@@ -18,7 +18,7 @@ from harness.searching.meter import INVALID, Meter, Spent
 from harness.searching.searches import SEARCHES, Space
 from harness.settings import DataSettings, Sizes
 from tests import results
-from tests.protocols.common import Scales, Toy, counting, exact
+from tests.protocols.common import Scales, Toy, counting, exact, nowhere
 
 ONE = torch.ones(2, dtype=torch.float64)
 
@@ -94,7 +94,7 @@ def test_the_curve_is_of_the_best_so_far_and_the_median_of_the_calls_that_are_ne
 
 
 @pytest.mark.parametrize(
-    ("own", "prior", "wanted"), [(10.0, 60.0, 200.0), (60.0, 10.0, None), (None, 60.0, None), (10.0, None, 1.0)]
+    ("own", "prior", "wanted"), [(10.0, 60.0, 200.0), (60.0, 10.0, None), (None, 60.0, None), (60.0, 60.0, None)]
 )
 def test_learning_pays_where_its_pairs_are_fewer_than_the_calls_it_saves(own, prior, wanted) -> None:
     assert pays_from(10_000, own, prior) == wanted
@@ -116,6 +116,11 @@ def test_with_one_call_it_is_the_first_proposal_and_from_the_prior_a_draw(toy: T
     assert found.own["none"].mean[0] == pytest.approx(first, rel=1e-6), "off by one in x0, a mean over two y"
     assert found.own["none"].mean[-1] == found.own["none"].mean[0], "later proposals are further off"
     assert found.own["lm"].needed < 25 and found.prior["lm"].reached[-1] == 1
+
+
+def test_where_nothing_is_proposed_a_target_is_missed_by_far(toy: Toy) -> None:
+    found = toy.score(Metered(), toy.shifted(nowhere), Sizes(proposals=12, repeats=5, fixed_proposals=6))
+    assert found.own["none"].median == [INVALID**2] * len(found.own["none"].calls) and found.own["lm"].needed is None
 
 
 def test_exact_proposals_need_one_call(toy: Toy) -> None:

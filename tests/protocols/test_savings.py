@@ -60,8 +60,22 @@ def test_each_row_says_what_the_reference_would_need(root) -> None:
 
 def test_the_figure_has_the_reference_first_and_all_panels_the_same_axes(root) -> None:
     (figure,) = drawn(["savings"], root)
-    assert figure.panels[0].title == "robotic_arm: source=none"
+    assert figure.panels[0].title == "robotic_arm, transfer: reference"
     assert len({(panel.x, panel.y) for panel in figure.panels}) == 1
+
+
+def test_what_asks_for_other_targets_is_another_study(tmp_path) -> None:
+    """A new task in the hole is not compared with pairs of one beyond."""
+    places = [f"transfer[n={n},source=none,place={place}]" for place in ("hole", "beyond") for n in (20, 100)]
+    tuned = ["transfer[n=20,place=hole]", "transfer[n=20,place=beyond]"]
+    results.run(tmp_path, results.cells("kernel", "robotic_arm", ",".join(places + tuned), asked="multi-target"))
+    found = json.loads(render("savings", tmp_path, format="json"))
+    assert len(found) == 2 and all(len(table["rows"]) == 1 for table in found)
+    known = {one.label.scenario: one.scores["multi-target"].values["errors"] for one in Store(tmp_path).records()}
+    errors = {place: known[f"transfer[n=20,place={place},source=none]"]["nmse"]["mean"] for place in ("hole", "beyond")}
+    assert sorted(table["rows"][0]["reference"] for table in found) == pytest.approx(sorted(errors.values()))
+    text = render("savings", tmp_path)
+    assert "robotic_arm, transfer[place=hole]" in text and "robotic_arm, transfer[place=beyond]" in text
 
 
 def mean(root, method, scenario) -> float:

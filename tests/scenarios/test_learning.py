@@ -15,7 +15,7 @@ from harness.plan import refusal, specification
 from harness.registry import build_scenario, build_task
 from harness.scenarios.fidelity import Fidelity
 from harness.scenarios.outliers import without_outliers
-from harness.scenarios.residual import corrected
+from harness.scenarios.residual import correction
 from harness.selection import select
 from harness.settings import DataSettings, Schedule
 from harness.store import Store
@@ -248,6 +248,9 @@ def spent(use: str, level: str = "same", budget: int = 200) -> data.Dataset:
 def test_a_budget_buys_so_many_of_each():
     sizes = {use: sum(len(part.x) for part in (spent(use).train, spent(use).valid)) for use in ("top", "low", "both")}
     assert sizes == {"top": 200, "low": 400, "both": 100 + 200}
+    corrected = spent("corrected")
+    asked = 100 + 0.5 * (100 + sum(len(part.x) for part in (corrected.train, corrected.valid)) - 100)
+    assert asked == 200, "of both models for the designs from which the difference is learned"
     tuned = spent("tuned")
     assert len(tuned.train.x) + len(tuned.valid.x) == 100 and sum(len(part.x) for part in tuned.before) == 200
 
@@ -273,7 +276,7 @@ def test_the_difference_of_several_y_is_learned_too():
     y = torch.stack([x[:, 0], x[:, 1] * x[:, 2], x.sum(1)], 1)
     off = torch.stack([x[:, 0] ** 2, 1 - x[:, 1], x[:, 2]], 1)
     known = Pairs(x[:30], y[:30] + off[:30]), Pairs(x[30:40], y[30:40] + off[30:40])
-    found = corrected(Pairs(x, y), known, lambda r: torch.stack([r[:, 0], r[:, 1] * r[:, 2], r.sum(1)], 1))
+    found = correction(known, lambda r: torch.stack([r[:, 0], r[:, 1] * r[:, 2], r.sum(1)], 1))(Pairs(x, y))
     assert (found.y - y - off).abs().max() < 1e-2 and torch.equal(found.x, x)
 
 
