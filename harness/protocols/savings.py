@@ -179,9 +179,7 @@ def _variants(
 def _name(every: Sequence[Mapping[str, Any]], own: Mapping[str, Any], names: frozenset[str]) -> str:
     """The options by the values in which they differ from others; a record of an earlier version may lack some."""
     told = {
-        name: own[name]
-        for name in sorted(names & own.keys())
-        if len({canonical(each.get(name)) for each in every}) > 1
+        name: own[name] for name in sorted(names & own.keys()) if len({canonical(each.get(name)) for each in every}) > 1
     }
     return ", ".join(f"{name}={value}" for name, value in told.items())
 
