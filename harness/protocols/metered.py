@@ -195,12 +195,19 @@ def _raw(row: Row, search: str, best: float, sure: bool) -> dict[str, Any] | Non
     def of(read: Callable[[Trace], float | None]) -> float | None:
         return row.mean(lambda scores: read(scores.own[search]), Metered)
 
-    data = row.done[0].data
-    values = {"search": search, "reached": of(lambda own: own.reached[-1]), "needed": of(lambda own: own.needed)}
-    for place, count in enumerate(found.own[search].calls):
-        values[f"median_{count}"] = of(lambda own, place=place: own.median[place])  # type: ignore[misc]
-    pays = pays_from(data.n_train + data.n_valid, values["needed"], best) if data else None
-    return {**base(row), **values, "pays": pays, "sure": sure}
+    def median(place: int) -> float | None:
+        return of(lambda own: own.median[place])
+
+    data, needed = row.done[0].data, of(lambda own: own.needed)
+    return {
+        **base(row),
+        **{f"median_{count}": median(place) for place, count in enumerate(found.own[search].calls)},
+        "search": search,
+        "reached": of(lambda own: own.reached[-1]),
+        "needed": needed,
+        "pays": pays_from(data.n_train + data.n_valid, needed, best) if data else None,
+        "sure": sure,
+    }
 
 
 def _of_prior(search: str, found: Trace) -> dict[str, Any]:
