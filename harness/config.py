@@ -24,7 +24,7 @@ import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from harness import presets
 from harness.cluster import Resources
@@ -36,7 +36,7 @@ from harness.registry import Kind, discover
 from harness.selection import parse
 from harness.settings import check, setting
 
-TABLES = (*presets.PARTS, "protocols", "methods", "tasks")
+TABLES = (*presets.PARTS, *presets.NESTED)
 SIZES = {"budget": "", "steps": "", "epochs": "schedule", "targets": "data", "repeats": "sizes"}
 """The settings of a preset that have a flag, with the table that they stand in."""
 SELECTIONS = ("methods", "tasks", "scenarios", "protocols")
@@ -225,7 +225,7 @@ def preset_from(settings: Settings, tables: Mapping[str, Any], stem: str) -> Pre
         changes[part] = {**tables.get(part, {}), **above}
     if settings.validation:
         changes["data"]["targets_from"] = "validation"
-    for kind in ("protocols", "methods", "tasks"):
+    for kind in get_args(Kind):
         changes[kind] = known_only(kind, tables.get(kind, {}))
     parts = [stem if tables else base.name, *(f"{name}{value}" for name, value in flags.items())]
     preset = presets.from_table("-".join(parts + ["validation"] * settings.validation), changes)
@@ -233,7 +233,8 @@ def preset_from(settings: Settings, tables: Mapping[str, Any], stem: str) -> Pre
     below = {task: _without(table, literal) for task, table in preset.tasks.items()}
     if "steps" in flags:  # a table with epochs or a batch of its own would mean just those
         below = {task: {**table, "steps": flags["steps"]} for task, table in below.items()}
-    return replace(preset, tasks=below)
+    scenarios = {name: _without(table, flags) for name, table in preset.scenarios.items()}
+    return replace(preset, tasks=below, scenarios=scenarios)
 
 
 def _without(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -246,9 +247,9 @@ def _without(table: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]
 
 
 def known_only(kind: Kind, tables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The run file's tables `[methods.*]`, `[tasks.*]` or `[protocols.*]`; one of an unknown plug-in is refused."""
+    """The run file's tables `[methods.*]` and so on; one of an unknown plug-in is refused."""
     for name, table in tables.items():
-        if name not in discover(kind):
+        if name not in discover(kind) and (kind, name) != ("scenarios", "all"):
             raise unknown(f"{kind.removesuffix('s')} in table [{kind}]", name, discover(kind))
         if not isinstance(table, dict):
             raise UsageError(f"{kind}.{name} = {table!r} is not allowed. Write a table [{kind}.{name}].")

@@ -70,6 +70,8 @@ class Cell:
     protocols: tuple[PluginSpec, ...] = ()
     scenario: PluginSpec | None = None
     """None for the base."""
+    base: DataSettings | None = None
+    """The data settings without the scenario, where it asks for another number of targets; None where not."""
     device: str = "cpu"
     threads: int = 1
     refusal: str = ""
@@ -112,7 +114,7 @@ class Cell:
         """The cell that learns the same: the one without the scenario where that changes no pair, or else itself."""
         if self.scenario is None or build_scenario(self.scenario).learns:
             return self
-        return replace(self, scenario=None)
+        return replace(self, scenario=None, data=self.base or self.data, base=None)
 
     @cached_property
     def sources(self) -> dict[str, str]:
@@ -259,8 +261,9 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
     for task, built, label in zip(wanted.tasks, every, titles, strict=True):
         spec = replace(specification(task), fingerprint=built.fingerprint, label=label)
         own = preset.for_task(task.plugin.name, built.cost, built.n_train)
-        for protocol in asked:
-            require_scorable(build_protocol(protocol), own.sizes)
+        views = {item: own.for_scenario(item.name) if item else own for item in scenarios}
+        for protocol, view in product(asked, views.values()):
+            require_scorable(build_protocol(protocol), view.sizes)
         for scenario, method, seed in product(scenarios, wanted.methods, wanted.seeds):
             options = preset.method_options(method.plugin.name, task.plugin.name)
             cell = Cell(
@@ -269,11 +272,12 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
                 preset=preset.name,
                 budget=own.budget,
                 schedule=own.schedule,
-                data=own.data,
-                sizes=own.sizes,
+                data=views[scenario].data,
+                sizes=views[scenario].sizes,
                 seed=seed,
                 protocols=asked,
                 scenario=scenario,
+                base=own.data if views[scenario].data != own.data else None,
                 device=wanted.device,
                 threads=wanted.threads,
                 model=wanted.model,

@@ -15,7 +15,7 @@ from harness.running import execute, pending
 from harness.schema import Record
 from harness.store import RECORD, Store
 from harness.work import LOG, MODEL, Work, everything
-from tests.stored import cells, edit, put
+from tests.stored import cells, edit, put, tiny
 
 GAPS = "gaps[hide=random,share=0.5]"
 SHARING = f"base,shift,{GAPS}"
@@ -66,8 +66,12 @@ def test_without_the_base_the_first_of_a_plan_trains() -> None:
     assert found[first].train and found[second].lender == first
 
 
-def test_borrowed_models_give_what_own_ones_would(tmp_path: Path) -> None:
-    planned = cells("mdn", "robotic_arm", scenarios=SHARING)
+@pytest.mark.parametrize("asked", [{}, {"all": {"targets": 5, "repeats": 1}, "shift": {"targets": 8}}])
+def test_borrowed_models_give_what_own_ones_would(tmp_path: Path, asked: dict[str, dict[str, int]]) -> None:
+    planned = cells("mdn", "robotic_arm", tiny(scenarios=asked), scenarios=SHARING)
+    given = [asked.get("shift", {}).get("targets", 6), asked.get("all", {}).get("targets", 6)]
+    assert [cell.data.targets for cell in planned] == [6, *given]
+    assert len({cell.digests["model"] for cell in planned}) == 1
     together = make(planned, tmp_path / "together")
     base = together["robotic_arm/mdn/0"]
     for cell in planned:

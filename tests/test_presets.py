@@ -121,6 +121,9 @@ def test_flags_change_the_preset_and_its_name() -> None:
         ("[run]\npreset = 'smoke'\n[tasks]\nsinewave = 3", "Write a table"),
         ("[tasks.sinewave]\nbugdet = 3", "Did you mean budget"),
         ("[tasks.sinewave.schedule]\nepoch = 3", "Did you mean epochs"),
+        ("[scenarios.nois]\ntargets = 3", "Did you mean noise"),
+        ("[scenarios.noise]\nepochs = 3", "Unknown setting of scenario 'noise' .* 'epochs'.*targets"),
+        ("[scenarios.all]\ntargets = 0", "targets = 0 is not allowed"),
         ("run = 3", "a table .run. of flags"),
         ("jobs = 0", "--jobs = 0 is not allowed. Allowed: 1 or more"),
         ("jobs = true", "--jobs = on is not allowed. Allowed: a whole number, 1 or more, or none"),
@@ -153,6 +156,21 @@ def test_a_task_may_have_its_own_sizes_and_flags_win_over_them(tmp_path: Path) -
     _, preset = config.load({"budget": "900", "epochs": "1"}, run_file(tmp_path, text))
     own = preset.for_task("sinewave", 0.0, 10_000)
     assert (own.budget, own.schedule.epochs, own.sizes.proposals) == (900, 1, 30)
+
+
+def test_a_scenario_may_ask_for_less_and_flags_win_over_it(tmp_path: Path) -> None:
+    text = '[run]\npreset = "smoke"\n[scenarios.all]\ntargets = 30\nrepeats = 2\n[scenarios.noise]\nproposals = 5'
+    _, preset = config.load({}, run_file(tmp_path, text))
+    noise, shift = preset.for_scenario("noise"), preset.for_scenario("shift")
+    assert (noise.data.targets, noise.sizes.repeats, noise.sizes.proposals) == (30, 2, 5)
+    assert (shift.data.targets, shift.sizes.repeats, shift.sizes.proposals) == (30, 2, preset.sizes.proposals)
+    assert (noise.budget, noise.schedule, noise.data.n_train) == (preset.budget, preset.schedule, preset.data.n_train)
+    chosen = select("methods", "prior"), select("tasks", "sinewave"), select("scenarios", "base,noise")
+    own, other = plan(Wanted(*chosen, [], [0]), preset)
+    assert (own.data, own.sizes, own.base) == (preset.data, preset.sizes, None)
+    assert (other.data, other.sizes, other.base) == (noise.data, noise.sizes, preset.data)
+    _, preset = config.load({"targets": "7"}, run_file(tmp_path, text))
+    assert preset.for_scenario("noise").data.targets == 7
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class Preset:
     """Options of a method, by method name; a nested table named like a task holds that task's."""
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """`budget`, `steps`, `schedule`, `data` and `sizes` of a task, by task name, where they differ."""
+    scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """How much is asked in a scenario, by its name or `all`, where it differs: `targets` and the fields of `Sizes`."""
     steps: int = 0
     """Least steps of the optimiser: pairs so few that the epochs make fewer are passed over more often.
 
@@ -68,6 +70,23 @@ class Preset:
         pool = min(own.sizes.proposals, max(own.sizes.repeats, affordable))
         return replace(own, sizes=replace(own.sizes, proposals=pool))
 
+    def for_scenario(self, scenario: str) -> Preset:
+        """The preset as it holds for a scenario: how much is asked; what is learned from stays as it is.
+
+        Raises:
+            UsageError: an unknown or mistyped setting in the scenario's table.
+        """
+        table = {**self.scenarios.get("all", {}), **self.scenarios.get(scenario, {})}
+        owner = f"scenario {scenario!r} of preset {self.name!r}"
+        for key in table:
+            if key not in ASKED:
+                raise unknown(f"setting of {owner}", key, ASKED)
+        data = override(self.data, {key: table.pop(key) for key in ("targets",) if key in table}, owner)
+        changed = replace(self, data=data, sizes=override(self.sizes, table, owner))
+        check(changed.data, "data")
+        check(changed.sizes, "sizes")
+        return changed
+
     def _long_enough(self, pairs: int) -> Schedule:
         """The schedule, with as many epochs as give the least number of steps."""
         rows = max(1, pairs - held_back(pairs))
@@ -75,7 +94,11 @@ class Preset:
         return replace(self.schedule, epochs=max(self.schedule.epochs, epochs))
 
 
+ASKED = ("targets", *(item.name for item in fields(Sizes)))
+"""What a scenario's table may set."""
 NUMBERS = {"budget": int, "steps": int, "simulation_seconds": float}
+NESTED = ("protocols", "methods", "tasks", "scenarios")
+"""The tables of tables of a preset and a run file."""
 BUILT_IN = ("smoke", "quick", "paper")
 
 
@@ -116,11 +139,11 @@ def from_table(name: str, table: Mapping[str, Any]) -> Preset:
     """
     base = load(str(table["preset"])) if "preset" in table else Preset(name=name, budget=150_000)
     rest = {key: value for key, value in table.items() if key != "preset"}
-    preset = _override(
-        base, rest, f"preset {name!r}", ("budget", "steps", "simulation_seconds", "protocols", "methods", "tasks")
-    )
+    preset = _override(base, rest, f"preset {name!r}", ("budget", "steps", "simulation_seconds", *NESTED))
     for task in preset.tasks:
         preset.for_task(task, cost=0.0, pairs=1)
+    for scenario in preset.scenarios:
+        preset.for_scenario(scenario)
     return replace(preset, name=name)
 
 
@@ -133,9 +156,7 @@ def _override(base: Preset, table: Mapping[str, Any], owner: str, settings: Coll
         table = {"steps": 0, **table}
     single: dict[str, Any] = {key: value_of(table[key], NUMBERS[key], key) for key in NUMBERS if key in table}
     parts: dict[str, Any] = {name: override(getattr(base, name), table.get(name, {}), name) for name in PARTS}
-    nested: dict[str, Any] = {
-        name: merge(getattr(base, name), table.get(name, {})) for name in ("protocols", "methods", "tasks")
-    }
+    nested: dict[str, Any] = {name: merge(getattr(base, name), table.get(name, {})) for name in NESTED}
     changed = replace(base, **single, **parts, **nested)
     if changed.budget < 1:
         raise UsageError(f"budget = {changed.budget} is not allowed. Allowed: 1 or more.")

@@ -143,18 +143,35 @@ def group(records: Iterable[Record], root: Path | None = None) -> list[Group]:
 
 
 def with_scenarios(groups: Sequence[Group]) -> Iterator[tuple[Group, list[Group]]]:
-    """Each task without a scenario, with its scenarios that were run with the same settings.
+    """Each task without a scenario, with its scenarios in which the same is learned; how much is asked may differ.
 
     Args:
         groups: as `group` gives them.
     """
-    alike: dict[tuple[Any, ...], list[Group]] = defaultdict(list)
+    alike: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for item in groups:
-        alike[canonical(item.first.declared.task), item.settings, item.heading].append(item)
+        alike[canonical(item.first.declared.task), _learning(item)].append(item)
     for together in alike.values():
         own = [item for item in together if item.first.declared.scenario is None]
-        others = [item for item in together if item.first.declared.scenario is not None]
-        yield from ((base, others) for base in own if others)
+        scenarios: dict[int, list[Group]] = defaultdict(list)
+        for item in together if own else ():
+            if item.first.declared.scenario is not None:
+                scenarios[_nearest(item, own)].append(item)
+        yield from ((own[place], others) for place, others in scenarios.items())
+
+
+def _learning(item: Group) -> str:
+    """The settings of a group without the number of targets and of repeats."""
+    values = json.loads(item.settings)
+    del values["data"]["targets"]
+    values["sizes"] = values["sizes"]["proposals"]
+    return canonical(values)
+
+
+def _nearest(item: Group, bases: Sequence[Group]) -> int:
+    """Which of the groups without a scenario one is compared with: where as much is asked, or else the most."""
+    alike = [(base.settings == item.settings, base.first.declared.data.targets) for base in bases]
+    return alike.index(max(alike))
 
 
 def by_options(groups: Sequence[Group], protocol: str) -> list[Group]:

@@ -19,7 +19,8 @@ from harness.reporting.numbers import number
 from harness.reporting.rows import scores_of
 from harness.reporting.svg import panels
 from harness.store import Store
-from tests import results
+from tests import results, stored
+from tests.stored import tiny
 
 SCENARIOS = ("noise[sd=0.3]", "shift", "gaps[fill=native,share=0.5]", "conditions")
 
@@ -128,3 +129,22 @@ def test_what_cannot_take_part_says_so_and_has_no_place(table):
 def test_without_scenarios_there_is_no_such_table(ran):
     with pytest.raises(UsageError, match="No record"):
         render("ranking", ran, tasks="sinewave")
+
+
+def test_with_fewer_targets_a_scenario_still_stands_beside_its_task(tmp_path):
+    few = tiny(scenarios={"all": {"targets": 4, "repeats": 1}})
+    planned = stored.cells("prior,lookup", "robotic_arm", few, scenarios="base,noise", protocols="multi-target")
+    results.run(tmp_path, planned)
+    (found,) = json.loads(render("ranking", tmp_path, format="json"))
+    assert all(row["noise.ratio"] > 0 for row in found["rows"])
+    assert any("base 6, noise 4" in line for line in found["notes"])
+
+
+def test_of_two_runs_of_a_task_the_one_that_asked_as_much_is_compared_with(tmp_path):
+    def cells(targets, scenarios):
+        preset = tiny(data={"targets": targets})
+        return stored.cells("prior,lookup", "robotic_arm", preset, scenarios=scenarios, protocols="multi-target")
+
+    results.run(tmp_path, [*cells(8, "base"), *cells(6, "base,noise")])
+    (found,) = json.loads(render("ranking", tmp_path, format="json"))
+    assert any("base 6, noise 6" in line for line in found["notes"])
