@@ -18,8 +18,9 @@ from harness.performing import perform, root_of, together, without_summary
 from harness.registry import Kind, discover
 from harness.reporting import grouped
 from harness.reporting.formats import FORMATS
+from harness.reporting.frame import OF_RECORDS
 from harness.reporting.groups import Group
-from harness.selection import parse, split
+from harness.selection import parse, split, validated
 from harness.show import existing
 
 Made = TypeVar("Made")
@@ -91,7 +92,8 @@ def with_own(known: Mapping[str, Made], paths: Sequence[str], made: Callable[...
 
 
 def require_known(chosen: Sequence[Any], paths: Sequence[str], groups: Sequence[Group]) -> None:
-    """Refuse a name in a reader's own file that is neither installed nor among the records: nobody could run its cells.
+    """Refuse a name or an option in a reader's own file that is neither installed nor among the records: nobody could
+    run its cells.
 
     Args:
         chosen: claims or ablations.
@@ -103,21 +105,29 @@ def require_known(chosen: Sequence[Any], paths: Sequence[str], groups: Sequence[
     """
     own = {Path(path).stem: path for path in paths}
     for one in chosen:
-        for task, labels in one.needs().items() if one.name in own else ():
-            _require(own[one.name], "tasks", [task], {group.first.declared.task.name for group in groups})
+        if one.name not in own:
+            continue
+        path = own[one.name]
+        for task, labels in one.needs().items():
+            _require(path, "tasks", [task], {group.first.declared.task.name for group in groups})
             there = {record.declared.method.name for group in groups for record in group.records}
-            _require(own[one.name], "methods", labels, there)
+            _require(path, "methods", labels, there)
+        scored = {name for group in groups for record in group.records for name in record.scores}
+        _require(path, "protocols", [each.protocol for each in one.compared()], {*scored, *OF_RECORDS})
 
 
 def _require(path: str, kind: Kind, labels: Sequence[str], there: Collection[str]) -> None:
-    known = {*discover(kind), *there}
+    plugins = discover(kind)
+    known = {*plugins, *there}
     for label in labels:
         try:
-            name, _ = parse(label)
+            name, options = parse(label)
+            if name not in known:
+                raise unknown(kind.removesuffix("s"), name, known)
+            if options and name in plugins and plugins[name].error is None:
+                validated(plugins[name], options)
         except UsageError as error:
             raise UsageError(f"{path}: {error}") from error
-        if name not in known:
-            raise UsageError(f"{path}: {unknown(kind.removesuffix('s'), name, known)}")
 
 
 def named(kind: str, names: Sequence[str], known: Mapping[str, Made]) -> list[Made]:

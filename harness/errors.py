@@ -26,9 +26,14 @@ def not_installed(package: str) -> str:
     )
 
 
+SHOWN = 50
+"""Allowed values that an error names."""
+
+
 def unknown(kind: str, value: str, allowed: Iterable[str]) -> UsageError:
-    """An error that names the value, its close matches and everything that was allowed."""
+    """An error that names the value, its close matches and what was allowed: all of it, unless that is very much."""
     choices = sorted(allowed)
     close = get_close_matches(value, choices, n=3)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    return UsageError(f"Unknown {kind} {value!r}.{hint} Allowed: {', '.join(choices) or 'none'}.")
+    more = f", and {len(choices) - SHOWN} more" if len(choices) > SHOWN else ""
+    return UsageError(f"Unknown {kind} {value!r}.{hint} Allowed: {', '.join(choices[:SHOWN]) or 'none'}{more}.")

@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import UsageError, unknown
 from harness.records import Damaged, plain, read
 from harness.schema import Record
-from harness.store import KEY_DIGITS, RECORD, cell_folders, record_files
+from harness.store import KEY_DIGITS, RECORD, cell_folders, holds_records, record_files
 
 HIDDEN = ("schema", "checksum", "files")
 LISTED = 12  # records in an error
@@ -100,7 +100,7 @@ def existing(out: str) -> Path:
     """The result folder, which must exist.
 
     Raises:
-        UsageError: naming the folders beside it.
+        UsageError: naming the result folders beside it.
     """
     root = Path(out)
     try:
@@ -110,7 +110,11 @@ def existing(out: str) -> Path:
         raise UsageError(
             f"The result folder {out!r} cannot be read: {error.strerror}. Name another with --out."
         ) from error
-    beside = sorted(str(path) for path in root.parent.glob("*/") if not path.name.startswith("."))
+    beside = sorted(
+        str(path) for path in root.parent.glob("*/") if not path.name.startswith(".") and holds_records(path)
+    )
+    if not beside:
+        raise UsageError(f"Unknown result folder {out!r}. Beside it there is none: `python -m harness run` makes one.")
     raise UsageError(f"{unknown('result folder', out, beside)} Name one of them with --out.")
 
 

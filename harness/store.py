@@ -293,6 +293,18 @@ def record_files(root: Path) -> list[Path]:
     return [path for folder in cell_folders(root) if os.path.lexists(path := folder / RECORD)]
 
 
+def holds_records(root: Path) -> bool:
+    """Whether a folder is that of a run, with records in it.
+
+    Args:
+        root: any folder.
+    """
+    try:
+        return any(os.path.lexists(folder / RECORD) for folder in cell_folders(root))
+    except UsageError:  # not ours to read
+        return False
+
+
 def none_below(root: Path) -> str:
     """What to say of a folder without records, with the result folder that may have been meant.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -78,6 +79,7 @@ def _environment() -> Mapping[str, Any]:
 @cache
 def _made(cell: Cell) -> Path:
     root = Path(tempfile.mkdtemp(prefix="stored-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     run(cell, root)
     return root
 

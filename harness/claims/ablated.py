@@ -23,7 +23,7 @@ from harness.reporting.numbers import deviation, number
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
 
-FEWER = ("seconds", "std")
+FEWER = ("seconds", "std", "mmd", "mmd_biased", "mmd_targets", "c2st", "c2st_targets")
 """Statistics without a metric, or of a spread, of which less is better."""
 
 

@@ -32,8 +32,8 @@ class Ablation:
     """Labels such as `name[option=value]`, those of `vary` after them."""
     beside: str = ""
     """The setting that the others are compared with; the first where it is omitted."""
-    figure: str = "options"
-    """Which figure shows it."""
+    figure: str = ""
+    """Which figure shows it; where it is omitted `options`, or `r_T` where no method has two settings."""
     metric: str = "mse"
     """Of the figure."""
     note: str = ""
@@ -77,7 +77,9 @@ def made(name: str, content: Mapping[str, Any], where: str) -> Ablation:
             raise UsageError(f"{where}: {name} = [] is not allowed. Name one or more.")
     for text in found.statistics:
         statistic(text, f"{where}: statistics")
-    return replace(found, settings=settings, beside=beside)
+    methods = [label.partition("[")[0] for label in settings]
+    usual = "options" if len(set(methods)) < len(methods) else "r_T"
+    return replace(found, settings=settings, beside=beside, figure=found.figure or usual)
 
 
 def _grid(tables: Any, where: str) -> list[str]:

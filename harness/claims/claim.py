@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.claims import files
-from harness.claims.statistic import statistic
+from harness.claims.statistic import Statistic, statistic
 from harness.errors import UsageError, unknown
 
 GROUP = "harness.claims"
@@ -85,6 +85,11 @@ class Claim:
             for task in check.tasks:
                 found.setdefault(task, {}).update(dict.fromkeys((*check.method, *check.than)))
         return {task: tuple(labels) for task, labels in found.items()}
+
+    def compared(self) -> list[Statistic]:
+        """What the checks look at."""
+        texts = dict.fromkeys(text for one in self.check for text in (one.statistic, one.against) if text)
+        return [statistic(text, self.name) for text in texts]
 
     def on(self, tasks: Sequence[str]) -> Claim:
         """The claim on some tasks alone; checks without any of them are left out."""

@@ -7,6 +7,7 @@ them: `r_T/mse/r_200`, `fixed-target/sse/mean`, `inference-time/seconds`. A T ma
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,14 @@ from harness.reporting.rows import Row, scores_of
 from harness.statistics import Array
 
 FORM = "PROTOCOL/METRIC/STATISTIC, such as r_T/mse/r_200, or PROTOCOL/STATISTIC, such as inference-time/seconds"
-SPREADS = {"mean": "std", "seconds": "noise_floor"}
+SPREADS = {"mean": "std", "seconds": "noise_floor", "mmd": "mmd_deviation"}
 """The statistic beside another that tells the spread of repeats; `NAME_std` of any other."""
+COUNTED = {"solutions": "curves"}
+"""Of a protocol that counts what is found: the number of all that there is."""
+SHARES = re.compile(
+    r"(\w+_)?(valid|in_box|accurate|copies|missed|above|auroc|c2st|c2st_targets|found|modes|recall)(_\d+)?"
+)
+"""Statistics that are shares, and at most 1."""
 EXACT = "model"
 """Whose numbers are known of a trained model as they are."""
 RESAMPLES = 1000
@@ -121,7 +128,16 @@ def _drawn(values: list[float], row: Row, wanted: Statistic) -> Array | None:
             return None
         drawn, error = generator.standard_normal(RESAMPLES), found / value if positive else found
     draws: Array = value * np.exp(np.clip(error * drawn, -MOST, MOST)) if positive else value + error * drawn
-    return draws
+    return np.minimum(draws, _most(row, wanted))
+
+
+def _most(row: Row, wanted: Statistic) -> float:
+    """The greatest value that a statistic can have: of counts the number of all, of shares 1."""
+    if SHARES.fullmatch(wanted.name) is None:
+        return math.inf
+    if wanted.protocol not in COUNTED:
+        return 1.0
+    return max(values_of(row, Statistic(wanted.protocol, None, COUNTED[wanted.protocol])), default=math.inf)
 
 
 def _error(row: Row, wanted: Statistic) -> float | None:

@@ -16,7 +16,7 @@ from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, heading
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
 
-BANDS = "bands: 95 % bootstrap interval over targets, or ± the deviation over seeds"
+BANDS = "bands: 95 % bootstrap interval over targets; of several seeds a factor of 1 + deviation / mean up and down"
 RANKED = "best of the first"
 """How the estimator of a method that ranks begins."""
 Cost = Callable[[Row, int], float | None]
@@ -100,7 +100,8 @@ def _series(row: Row, metric: str, cost: Cost) -> Iterator[Series]:
     value = [float(values[f"r_{count}"]) for count in counts]
     if len(row.done) > 1:
         spread = [float(values[f"r_{count}_deviation"] or 0.0) for count in counts]
-        low, high = ([one + sign * other for one, other in zip(value, spread, strict=True)] for sign in (-1, 1))
+        factors = [1 + other / one if one > 0 else 1.0 for one, other in zip(value, spread, strict=True)]
+        low, high = ([one * factor**sign for one, factor in zip(value, factors, strict=True)] for sign in (-1, 1))
     else:
         low, high = ([float(values[f"r_{count}_{end}"]) for count in counts] for end in ("low", "high"))
     known = [taken for taken in costs if taken is not None]

@@ -52,8 +52,9 @@ COSTS: dict[str, Callable[[Row, str], float | None]] = {
     "parameters": lambda row, _: row.mean("model.parameters.trainable"),
     "checkpoint": lambda row, _: row.mean("model.parameters.checkpoint_bytes"),
 }
+POSTERIOR = "posterior"
 DISTANCES: dict[str, Callable[[Row, str], float | None]] = {
-    "posterior": lambda row, _: row.mean(lambda scores: scores.own and scores.own.mmd_biased, Posterior),
+    POSTERIOR: lambda row, _: row.mean(lambda scores: scores.own and scores.own.mmd_biased, Posterior),
 }
 """To the posterior, with the estimator that papers use."""
 OURS = {**ERRORS, **COSTS, **DISTANCES}
@@ -217,6 +218,7 @@ def _raw(entry: Entry, numbers: Mapping[str, int]) -> dict[str, Any]:
         "published_parameters": size_of.value if size_of else None,
         "parameters": entry.row.mean("model.parameters.trainable") if entry.row else None,
         "second_hand": value.second_hand,
+        "baseline": bool(entry.row and entry.row.baseline),
         "notes": sorted(numbers[text] for text in texts),
         "differences": texts,
         "evidence": list(value.evidence),
@@ -246,7 +248,7 @@ def _parameters(raw: Raw) -> str:
 
 
 def _notes(found: Sequence[Entry]) -> Iterator[str]:
-    errors = [entry for entry in found if entry.value.measure in ERRORS]
+    errors = [entry for entry in found if entry.value.measure in ERRORS and not (entry.row and entry.row.baseline)]
     for second_hand in (False, True):
         verdicts = Counter(entry.verdict for entry in errors if entry.value.second_hand == second_hand)
         judged = sum(verdicts[name] for name in ("better", "within 2x", "worse"))
@@ -266,6 +268,7 @@ def _notes(found: Sequence[Entry]) -> Iterator[str]:
         "what: sse of one proposal for each of many targets (multi-target) or for y* (fixed-target), mse of the best "
         "of 1 or of 200 proposals (r_1, r_200); seconds of 1000 proposals, training in seconds, parameters, checkpoint"
     )
+    yield from _of_posteriors(found)
     yield "verdicts are of errors alone: times depend on the machine, and sizes were not matched between methods"
     yield "parameters: those of the published method / of ours"
     yield "differs: what the numbers below say of how the published value was measured"
@@ -275,3 +278,18 @@ def _notes(found: Sequence[Entry]) -> Iterator[str]:
             missing.setdefault(entry.why[0], []).append(entry.why[1])
     for why, names in missing.items():
         yield f"none of ours in {len(names)}, {why}: {', '.join(dict.fromkeys(names))}"
+
+
+def _of_posteriors(found: Sequence[Entry]) -> Iterator[str]:
+    """What the distances to a posterior are, and what an exact sampler has of them."""
+    exact: dict[str, str] = {}
+    for entry in found:
+        if entry.value.measure == POSTERIOR and entry.row and entry.ours is not None:
+            level = entry.row.mean(lambda scores: scores.itself and scores.itself.mmd_biased, Posterior)
+            exact.setdefault(entry.value.task, number(level))
+    if exact:
+        yield (
+            "posterior: squared MMD to draws of the posterior for y*, by the biased estimator that papers use. It is "
+            "above 0 for an exact sampler, too, the more the fewer designs there are: our draws of the posterior have "
+            f"{', '.join(f'{value} ({task})' for task, value in exact.items())} beside other such draws"
+        )

@@ -141,6 +141,7 @@ def _level_numbers(name: str, trials: Sequence[int], level: Level | None) -> Ite
     if level is None:
         return
     yield from ((None, f"{name}{key}", getattr(level, key)) for key in LEVELS)
+    yield None, f"{name}mmd_deviation", level.mmd_deviation
     for count, value in zip(trials, level.recall, strict=True):
         yield None, f"{name}recall_{count}", value
     for count, value in zip(trials, level.modes or (), strict=False):

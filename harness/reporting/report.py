@@ -82,7 +82,10 @@ def _facts(tables: Sequence[Table]) -> list[str]:
     tasks = dict.fromkeys(task.removesuffix(f", {scenario}") for task, scenario in known)
     scenarios = dict.fromkeys(scenario.partition("[")[0] for _, scenario in known if scenario != BASE)
     presets = dict.fromkeys(str(table.facts["preset"]) for table in tables if table.facts.get("preset"))
-    said = [f"{len(tasks)} task{'s' * (len(tasks) != 1)}: {', '.join(tasks)}"]
+    usual = [task for task in tasks if "[" not in task] or [*tasks]
+    said = [f"{len(usual)} task{'s' * (len(usual) != 1)}: {', '.join(usual)}"]
+    if other := [task for task in tasks if task not in usual]:
+        said.append(f"with other options {', '.join(other)}")
     if scenarios:
         said.append(f"{len(scenarios)} scenario{'s' * (len(scenarios) != 1)}: {', '.join(scenarios)}")
     return [*said, f"preset {', '.join(presets)}"]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from harness.claims.checks import find_out
+from harness.claims.claim import Check
 from harness.claims.judging import judge
+from harness.claims.rows import by_task
+from harness.reporting import grouped
 from tests import results
 from tests.claims import made
 from tests.claims.made import TASK, checked, claimed, errors, groups
@@ -100,6 +105,27 @@ def test_a_number_is_compared_with_a_value_by_its_seeds(tmp_path, kind, value, s
 def test_one_training_without_a_spread_tells_nothing(tmp_path):
     made.put(tmp_path, results.erring(made.of("one", 0), 1.0, 0.9))
     assert says(tmp_path, kind="at_least", statistic="multi-target/valid", value=0.5) == "not told apart"
+
+
+def test_no_count_is_drawn_beyond_all_and_no_share_beyond_one(tmp_path):
+    for seed, valid in enumerate((0.8, 0.99, 1.0)):
+        made.put(tmp_path, results.erring(made.of("one", seed), 1.0, valid))
+    (finding,) = find_out(checked(kind="at_least", statistic="multi-target/valid", value=0.5), groups(tmp_path))
+    low, high = finding.pairs[0].mean[1:]
+    assert low < 0.8 and high == 1
+    (_, tasks), *_ = by_task(grouped(made.REFERENCE, tasks=[made.TASK]))
+    wanted = Check("at_least", "solutions/found_200", ("inn",), (made.TASK,), value=1.0)
+    (finding,) = find_out(wanted, tasks)
+    assert finding.pairs[0].mean[2] <= 9
+
+
+def test_a_posterior_of_one_training_has_the_spread_of_its_repeats():
+    (_, tasks), *_ = by_task(grouped(made.REFERENCE, tasks=[made.TASK]))
+    group = tasks[made.TASK]
+    rows = tuple(replace(row, records=row.records[:1]) for row in group.rows)
+    wanted = Check("lower", "posterior/mmd", ("mdn",), (made.TASK,), than=("tandem",))
+    (finding,) = find_out(wanted, {made.TASK: replace(group, rows=rows)})
+    assert finding.says == "yes" and finding.pairs[0].mean[1] > 0
 
 
 def test_a_number_without_targets_has_the_spread_of_its_repeats(tmp_path):

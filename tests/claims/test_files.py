@@ -206,6 +206,8 @@ def test_a_strangers_broken_file_is_left_out_with_a_warning(tmp_path, monkeypatc
         ('"na"', '"na*"', "Unknown method 'na*'"),
         ('"sinewave"', '"sinewav"', "Unknown task 'sinewav'. Did you mean sinewave?"),
         ('"na"', '"na[steps="', "'na[steps='"),
+        ('"na"', '"na[stepz=3]"', "Unknown option of na 'stepz'. Did you mean steps"),
+        ('"r_T/', '"r_TT/', "Unknown protocol 'r_TT'. Did you mean r_T?"),
     ],
 )
 def test_a_name_that_nobody_has_registered_is_no_cell_that_is_missing(tmp_path, capsys, verb, old, new, told):

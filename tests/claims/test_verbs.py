@@ -210,6 +210,16 @@ def test_an_ablation_of_two_methods_has_its_table_when_it_is_named_and_one_of_se
     assert ablated.tables_of(grouped(two), settings) == []
 
 
+def test_an_ablation_of_two_methods_has_the_curves_of_both_and_less_is_better_for_distances(tmp_path, capsys):
+    text = 'question = "Which?"\nsource = "nobody"\ntasks = "sinewave"\nsettings = ["mdn", "tandem"]\n'
+    (tmp_path / "pair.toml").write_text(text + 'statistics = ["posterior/mmd"]', encoding="utf-8")
+    words = ["ablation", "pair", "--from", str(tmp_path / "pair.toml"), "--out", str(REFERENCE)]
+    assert main([*words, "--folder", str(tmp_path)]) == 0
+    assert {path.suffix for path in tmp_path.glob("ablation-pair.*")} == {".pdf", ".svg", ".png"}
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("| mdn", "| tandem"))]
+    assert ["**" in row for row in rows] == [True, False]
+
+
 def test_where_one_method_is_enough_the_best_one_is_the_evidence():
     (_, tasks), *_ = by_task(grouped(REFERENCE))
     found = judge(claim.delivered()["ours-deep-beyond-analytic"], tasks).findings
