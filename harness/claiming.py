@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from harness import config
 from harness.claims import claim, files
 from harness.claims.judging import restricted
+from harness.claims.rows import placed
 from harness.claims.tables import claims_table, evidence_tables
 from harness.config import SELECTIONS, Settings
 from harness.errors import UsageError, unknown
@@ -111,7 +112,9 @@ def require_known(chosen: Sequence[Any], paths: Sequence[str], groups: Sequence[
         for task, labels in one.needs().items():
             _require(path, "tasks", [task], {group.first.declared.task.name for group in groups})
             there = {record.declared.method.name for group in groups for record in group.records}
-            _require(path, "methods", labels, there)
+            methods, scenarios = zip(*map(placed, labels), strict=True)
+            _require(path, "methods", methods, there)
+            _require(path, "scenarios", [name for name in scenarios if name], ())
         scored = {name for group in groups for record in group.records for name in record.scores}
         _require(path, "protocols", [each.protocol for each in one.compared()], {*scored, *OF_RECORDS})
 

@@ -81,13 +81,13 @@ def lesson(
     """
     train, valid, before = dataset.train, dataset.valid, dataset.before
     if method is not None:
-        train, valid = (usable(part, method.handles) for part in (train, valid))
-        before = before and (usable(before[0], method.handles), usable(before[1], method.handles))
+        train, valid = (usable(part, method.handled) for part in (train, valid))
+        before = before and (usable(before[0], method.handled), usable(before[1], method.handled))
     if before and method is not None and not method.trainable:
         train, valid = (_joined(*each) for each in zip(before, (train, valid), strict=True))
         before = None
     if not (len(train.x) and len(valid.x)):
-        what = " or ".join(["complete pairs", *sorted({"partial", "lone"} & (method.handles if method else set()))])
+        what = " or ".join(["complete pairs", *sorted({"partial", "lone"} & (method.handled if method else set()))])
         raise ContractError(f"The method learns from {what}, and of the training or the validation rows there is none.")
     # As many steps as on the task's own rows, of which a scenario, or what the method can use, may leave few.
     more = batches(dataset.usual, schedule) / batches(len(train.x), schedule)

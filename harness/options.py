@@ -68,11 +68,15 @@ def identity(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that determine numbers: all but those whose field says `field(metadata={"identity": False})`.
 
     Such an option says where something is or how fast it goes: a file whose contents are in `Task.fingerprint`, a
-    number of processes. A field that a subclass declares again stays what it was.
+    number of processes. One that says `later` came when there were results, and with its default nothing is other than
+    before: the default is left out. A field that a subclass declares again stays what it was.
     """
     declared = [item for base in options.__mro__ if is_dataclass(base) for item in fields(base)]
     without = {item.name for item in declared if not item.metadata.get("identity", True)}
-    return {key: value for key, value in values.items() if key not in without}
+    later = {item.name: item.default for item in declared if item.metadata.get("later")}
+    return {
+        key: value for key, value in values.items() if key not in without and not (key in later and value == later[key])
+    }
 
 
 def convert(options: type, given: Mapping[str, Any], owner: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 
 from harness import submitting
+from harness.claims.rows import placed
 from harness.config import Settings
 from harness.options import render
 from harness.plan import Cell, Plan, part_of, planned
@@ -90,7 +91,7 @@ def without_summary(cells: Sequence[Cell], store: Store) -> int:
 
 
 def together(needs: Mapping[str, Sequence[str]], settings: Settings, preset: Preset) -> Plan:
-    """The plan of some methods on each of some tasks.
+    """The plan of some methods on each of some tasks, in the scenarios that their labels name behind ` @ `.
 
     A cell is called by as few of the options as make it: where `[steps=20]` is the value of the preset, it is the cell
     of the plain name, and has its record.
@@ -100,19 +101,28 @@ def together(needs: Mapping[str, Sequence[str]], settings: Settings, preset: Pre
         settings: all but methods and tasks.
         preset: of the run.
     """
-    tasks: dict[tuple[str, ...], list[str]] = {}
+    tasks: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for task, labels in needs.items():
-        tasks.setdefault(tuple(dict.fromkeys(labels)), []).append(task)
+        by_scenario: dict[str, dict[str, None]] = {}
+        for label in labels:
+            method, scenario = placed(label)
+            by_scenario.setdefault(scenario or "base", {})[method] = None
+        for scenario, methods in by_scenario.items():
+            tasks.setdefault((scenario, tuple(methods)), []).append(task)
     model = submitting.device_model(settings) if settings.engine == "slurm" else ""
     plans = []
-    for labels, names in tasks.items():
-        plan = partial(_plan, names, settings, preset, model)
+    for (scenario, labels), names in tasks.items():
+        plan = partial(_plan, names, replace(settings, scenarios=scenario), preset, model)
         wanted, named = plan(labels), plan(_shorter(labels))
         keys = {cell.key for cell in wanted.cells}
         plans.append(replace(wanted, cells=[cell for cell in named.cells if cell.key in keys]))
     every = {cell.key: cell for plan in plans for cell in plan.cells}
     cells = list(every.values())
-    axes = len({cell.method.label for cell in cells}), len({cell.task.label for cell in cells}), 1
+    axes = (
+        len({cell.method.label for cell in cells}),
+        len({cell.task.label for cell in cells}),
+        len({cell.scenario for cell in cells}),
+    )
     ahead = dict.fromkeys(text for plan in plans for text in plan.ahead)
     reporting = dict.fromkeys(spec for plan in plans for spec in plan.reporting)
     return Plan(cells, axes, tuple(ahead), tuple(reporting))

@@ -266,9 +266,10 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
             require_scorable(build_protocol(protocol), view.sizes)
         for scenario, method, seed in product(scenarios, wanted.methods, wanted.seeds):
             options = preset.method_options(method.plugin.name, task.plugin.name)
+            chosen = specification(method, options)
             cell = Cell(
                 task=spec,
-                method=specification(method, options),
+                method=chosen,
                 preset=preset.name,
                 budget=own.budget,
                 schedule=own.schedule,
@@ -281,7 +282,7 @@ def plan(wanted: Wanted, preset: Preset) -> list[Cell]:
                 device=wanted.device,
                 threads=wanted.threads,
                 model=wanted.model,
-                refusal=refusal(method, scenario, built),
+                refusal=refusal(chosen, scenario, built),
             )
             cells.setdefault(cell.key, cell)
     return list(cells.values())
@@ -304,17 +305,17 @@ def _scores(spec: PluginSpec) -> bool:
     return protocol.measures or bool(protocol.questions(Sizes()))
 
 
-def refusal(method: Selection, scenario: PluginSpec | None, task: Task) -> str:
+def refusal(method: PluginSpec, scenario: PluginSpec | None, task: Task) -> str:
     """Why a method cannot take part in a scenario of a task; empty where it can."""
     if scenario is None:
         return ""
-    built, loaded = build_scenario(scenario), method.plugin.load()
+    built = build_scenario(scenario)
     if task.conditions is not None and not (built.leaves_conditions or "conditions" in built.needs):
         return f"{scenario.label} does not know which entries of y are conditions, and the task has some"
     reason = built.refusal(task)
-    missing = sorted(built.needs - loaded.handles)  # type: ignore[attr-defined]
+    missing = sorted(built.needs - build_method(method).handled) if built.needs else []
     if reason is None and missing:
-        reason = f"{method.plugin.name} does not handle {', '.join(missing)}, which {scenario.label} needs"
+        reason = f"{method.name} does not handle {', '.join(missing)}, which {scenario.label} needs"
     return reason or ""
 
 

@@ -26,6 +26,7 @@ def setting(
     above: float | None = None,
     below: float | None = None,
     most: float | None = None,
+    later: bool = False,
 ) -> Any:
     """A dataclass field with a default, a help text and bounds that `check` holds it to; None is always inside.
 
@@ -36,10 +37,11 @@ def setting(
         above: what the value must be greater than.
         below: what the value must be less than.
         most: the greatest value that is allowed.
+        later: whether the option came when there were results already, which its default leaves as they are.
     """
     given = {"least": least, "above": above, "below": below, "most": most}
     bounds = {name: bound for name, bound in given.items() if bound is not None}
-    return field(default=default, metadata={"help": help, "bounds": bounds})
+    return field(default=default, metadata={"help": help, "bounds": bounds, "later": later})
 
 
 def override(settings: T, values: Mapping[str, Any], owner: str) -> T:

@@ -215,7 +215,7 @@ class Solver:
                 f"The targets have NaN in {', '.join(names[-self.conditions :])}, which is given with a target and not "
                 "searched for. Give a value."
             )
-        if np.isnan(array).any() and "gaps" not in self.method.handles:
+        if np.isnan(array).any() and "gaps" not in self.method.handled:
             raise UsageError(
                 f"The targets have gaps (NaN), which {self.name} does not handle. Give every entry, or take a method "
                 "that handles gaps (`python -m harness list methods` says which do)."

@@ -14,9 +14,10 @@ from harness.settings import setting
 from methods.conditioned import box, joined, parted, split
 from methods.levels import nearest
 from methods.localisation import distinct_searches, levenberg_marquardt, linearise, repeated
-from methods.networks import mlp, repeat_targets, squared_error
+from methods.networks import repeat_targets
 from methods.path import travel, usual_end
 from methods.straight_through import straight
+from methods.surrogate import ROBUST, Surrogate
 from methods.transport import Transport, TransportOptions
 
 TOLERANCE = 1e-11  # squared error, mean over standardised y, at which a row is done; as in na-lm
@@ -84,6 +85,7 @@ class CFMLMOptions(CFMOptions):
     )
     surrogate_depth: int = setting(4, help="hidden layers of the surrogate", least=1)
     surrogate_share: float = setting(0.5, help="share of the passes that fits the surrogate", above=0, below=1)
+    huber: float = setting(0.0, help=ROBUST, least=0, later=True)
 
 
 class CFMLM(CFM):
@@ -100,32 +102,11 @@ class CFMLM(CFM):
 
     def build(self, problem: Problem, width: int) -> None:
         super().build(problem, width)
-        given = problem.condition_dim
-        self.surrogate = mlp(problem.x_dim + given, problem.y_dim - given, width, self.options.surrogate_depth)
-
-    def error(self, x: Tensor, y: Tensor) -> Tensor:
-        """Squared error of designs by the surrogate, mean over what is to be reached, `(n,)`.
-
-        Args:
-            x: designs `(n, x_dim)`, standardised.
-            y: targets `(n, y_dim)`, standardised.
-        """
-        wanted, given = split(self.problem, y)
-        return squared_error(self.surrogate(joined(x, given)), wanted)
-
-    def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Mean squared error of the surrogate.
-
-        Args:
-            x: designs `(b, x_dim)`, standardised.
-            y: their targets `(b, y_dim)`, standardised.
-            progress: not used.
-        """
-        return self.error(x, y).mean()
+        self.surrogate = Surrogate(problem, width, self.options.surrogate_depth, self.options.huber)
 
     def phases(self) -> Iterator[Phase]:
-        share = self.options.surrogate_share
-        yield Phase("surrogate", self.surrogate, self.surrogate_loss, share=share, forward=True)
+        share, squared = self.options.surrogate_share, not self.options.huber
+        yield Phase("surrogate", self.surrogate, self.surrogate.loss, share=share, forward=squared)
         yield Phase("field", self.field, self.loss, share=1 - share)
 
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
@@ -137,7 +118,7 @@ class CFMLM(CFM):
         with self.stage("localisation"):
             x = self.improve(starts, targets)
         with torch.no_grad():
-            believed = self.error(x, targets)
+            believed = self.surrogate.error(x, targets)
         x, believed = x.view(len(y), pool, -1), believed.view(len(y), pool)
         return Proposals(repeated(x, n), believed=repeated(believed, n), generated=drawn)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
-from harness.contracts import Method, Pairs, Phase, Problem, Proposals
+from harness.contracts import Method, Pairs, Phase, Problem, Proposals, usable
 from harness.settings import setting
 from methods.augmentation import Augmentation
 from methods.conditioned import joined, split
@@ -226,6 +226,38 @@ def _mean_kernel(left: Tensor, right: Tensor) -> Tensor:
     return torch.stack(sums).sum() / distances.numel()
 
 
+def unpaired_loss(
+    network: Bijection, pairs: Pairs, x: Tensor, y: Tensor, weights: tuple[float, float, float]
+) -> Tensor:
+    """The same where not all rows are pairs: y is fitted on pairs, and the discrepancies are between all x and all y.
+
+    Args:
+        network: the bijection f.
+        pairs: designs `(n, x_dim)` with their targets `(n, y_dim)`, standardised.
+        x: designs `(b, x_dim)`, standardised; a row of NaN is not known.
+        y: targets `(b, y_dim)`, likewise. Under conditions those of a design alone are not known, and it is left out.
+        weights: lambda_y, lambda_z and lambda_x.
+    """
+    fit, latent, design = weights
+    weighted = network.code.weighted
+    u, given = network.targets(pairs.y)
+    loss = fit * squared_error(weighted(network(pairs.x, given)[0]), weighted(u)).mean()
+    known = x.isfinite().all(1) & split(network.problem, y)[1].isfinite().all(1)
+    u, given = network.targets(y[y.isfinite().all(1)])
+    if not (len(u) and bool(known.any())):
+        return loss
+    designs, beside = x[known], split(network.problem, y)[1][known]
+    z = torch.randn(len(u), network.z_dim, dtype=u.dtype, device=u.device)
+    if latent:
+        predicted, inferred, _ = network(designs, beside)
+        loss = loss + latent * mmd(torch.cat([predicted.detach(), inferred, beside], 1), torch.cat([u, z, given], 1))
+    if design:
+        sampled, padding = network.inverse(u, z, given)
+        apart = mmd(joined(sampled, given), joined(designs, beside))
+        loss = loss + design * (apart + (padding.square().mean() if padding.shape[1] else 0.0))
+    return loss
+
+
 def bidirectional_loss(network: Bijection, x: Tensor, y: Tensor, weights: tuple[float, float, float]) -> Tensor:
     """lambda_y |f_y(x) - y|^2 + lambda_z MMD([f_y, f_z], [y, z]) + lambda_x MMD(f^-1(y, z), x) (Ardizzone et al.).
 
@@ -256,7 +288,8 @@ def bidirectional_loss(network: Bijection, x: Tensor, y: Tensor, weights: tuple[
 class INN(Method):
     """INN trained by maximum likelihood, or by MMD in both directions (`loss=mmd`).
 
-    The likelihood of [y, z] is that of Ren et al. 2020, eq. 8: (|f_y(x) - y|^2 / sigma^2 + |f_z(x)|^2) / 2 -
+    The MMD terms compare designs with designs and y with y, and learn from those that stand alone, too. The likelihood
+    of [y, z] is that of Ren et al. 2020, eq. 8: (|f_y(x) - y|^2 / sigma^2 + |f_z(x)|^2) / 2 -
     log|det J|, with z taken from the network. (The published code takes the drawn noise there instead, which leaves z
     without a gradient and the log-determinant without a bound.)
 
@@ -275,6 +308,11 @@ class INN(Method):
         self.network.log_sigma = nn.Parameter(sigma.log(), requires_grad=self.options.sigma == 0)
         self.step, self.bounds = problem.step, loosened(problem)
         self.augmentation = Augmentation(self.options.augment, problem, width)
+        self.pairs: Pairs | None = None
+
+    @property
+    def handled(self) -> frozenset[str]:
+        return self.handles | ({"lone"} if self.options.loss == "mmd" else frozenset())
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Negative log likelihood up to a constant, or the bidirectional MMD loss.
@@ -286,7 +324,10 @@ class INN(Method):
         """
         x = blurred(x, self.step)
         if self.options.loss == "mmd":
-            return bidirectional_loss(self.network, x, y, (self.options.fit_weight, 1.0, 1.0))
+            weights = self.options.fit_weight, 1.0, 1.0
+            if bool(x.isfinite().all() & y.isfinite().all()):
+                return bidirectional_loss(self.network, x, y, weights)
+            return unpaired_loss(self.network, self.some_pairs(len(x)), x, y, weights)
         u, given = self.network.targets(y)
         predicted, z, log_det = self.network(x, given)
         log_sigma = self.network.log_sigma
@@ -294,20 +335,37 @@ class INN(Method):
         log_likelihood = log_det - log_sigma.sum() - 0.5 * (white.square().sum(1) + z.square().sum(1))
         return -log_likelihood.mean()
 
+    def some_pairs(self, count: int) -> Pairs:
+        """So many of the training pairs, drawn at random: in a batch of lone rows there may be none.
+
+        Args:
+            count: how many, or all where there are fewer.
+        """
+        assert self.pairs is not None
+        rows = torch.randperm(len(self.pairs.x), device=self.pairs.x.device)[:count]
+        return Pairs(blurred(self.pairs.x[rows], self.step), self.pairs.y[rows])
+
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
         """Find the components of y, then train.
 
         Args:
-            train: pairs `(n, x_dim)` and `(n, y_dim)`, standardised.
+            train: pairs `(n, x_dim)` and `(n, y_dim)`, standardised; rows of x or y alone where these are handled.
             valid: pairs that are held back, likewise.
             run: trains a phase.
         """
-        self.network.code.fit(split(self.network.problem, train.y)[0])
+        self.network.code.fit(split(self.network.problem, train.y[train.y.isfinite().all(1)])[0])
+        self.pairs = usable(train)
         super().fit(train, valid, run)
+        self.pairs = None
 
     def phases(self) -> Iterator[Phase]:
         decay = self.options.weight_decay
-        yield from self.augmentation.phases(self.network, self.loss, self.loss, weight_decay=decay, clip=5.0)
+        settings: dict[str, Any] = {
+            "weight_decay": decay,
+            "clip": 5.0,
+            "rows": "any" if "lone" in self.handled else "pairs",
+        }
+        yield from self.augmentation.phases(self.network, self.loss, self.loss, **settings)
 
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:

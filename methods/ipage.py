@@ -26,8 +26,9 @@ from methods.localisation import (
     repeated,
     restart,
 )
-from methods.networks import mlp, normal, repeat_targets, squared_error
+from methods.networks import normal, repeat_targets
 from methods.straight_through import straight
+from methods.surrogate import Surrogate
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,7 @@ class IPage(Method):
         options = self.options
         self.problem, self.bounds = problem, problem.bounds
         self.network = Bijection(problem, width, options)
-        given = problem.condition_dim
-        inputs, outputs = problem.x_dim + given, problem.y_dim - given
-        self.separate = mlp(inputs, outputs, width, options.surrogate_depth) if self._has_mlp else None
+        self.separate = Surrogate(problem, width, options.surrogate_depth) if self._has_mlp else None
         # A frozen copy: the state of the same network in which f_y validated best (Algorithm 1), not a second network.
         self.forward_model = None if self._has_mlp else Bijection(problem, width, options).requires_grad_(False)
         self.best_fit = math.inf
@@ -157,8 +156,7 @@ class IPage(Method):
             y: targets `(n, y_dim)`, standardised.
         """
         if self.separate is not None:
-            wanted, given = split(self.problem, y)
-            return squared_error(self.separate(joined(x, given)), wanted)
+            return self.separate.error(x, y)
         assert self.forward_model is not None
         return self.forward_model.error(x, y)
 
@@ -191,7 +189,7 @@ class IPage(Method):
         share = 1.0
         if self.separate is not None:
             share = 1 - self.options.surrogate_share
-            yield Phase("surrogate", self.separate, self.surrogate_loss, share=1 - share, forward=True)
+            yield Phase("surrogate", self.separate, self.separate.loss, share=1 - share, forward=True)
         settings: dict[str, Any] = {"validate": self.validate_fit, "weight_decay": decay, "clip": 5.0}
         yield Phase(
             "forward", self.network, self.fit_loss, share=share * self.options.forward_share, forward=True, **settings
@@ -206,16 +204,6 @@ class IPage(Method):
             forward=True,
             **settings,
         )
-
-    def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Mean squared error of the separate forward model.
-
-        Args:
-            x: designs `(b, x_dim)`, standardised.
-            y: their targets `(b, y_dim)`, standardised.
-            progress: not used.
-        """
-        return self.error(x, y).mean()
 
     def fit_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Squared error of f_y: the first half of the schedule, lambda = (1, 0, 0).

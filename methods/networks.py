@@ -59,6 +59,25 @@ def known_error(predicted: Tensor, y: Tensor) -> Tensor:
     return square.sum(-1) / known.sum(-1)
 
 
+def huber_error(predicted: Tensor, y: Tensor, turn: float) -> Tensor:
+    """Squared error that grows linearly from a residual on, mean over the entries of y that are known, `(...)`.
+
+    Where |r| > t it is t (2 |r| - t), twice the function of Huber 1964, Annals of Mathematical Statistics 35, 73.
+
+    Args:
+        predicted: `(..., y_dim)`.
+        y: targets, broadcastable to it; an entry that is NaN is not known.
+        turn: the residual t.
+
+    >>> huber_error(torch.tensor([1.0, 5.0]), torch.tensor([1.5, 0.0]), 1.0).item()
+    4.625
+    """
+    known = y.isfinite()
+    residual = (predicted - y.nan_to_num()).abs()
+    error = torch.where(residual <= turn, residual.square(), turn * (2 * residual - turn)) * known
+    return error.sum(-1) / known.sum(-1)
+
+
 def repeat_targets(y: Tensor, n: int) -> Tensor:
     """One row for each proposal, `(b * n, y_dim)`: n times the first target, then the second, and so on.
 

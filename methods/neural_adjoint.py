@@ -14,8 +14,9 @@ from harness.settings import setting
 from methods.conditioned import box, joined, parted, split
 from methods.levels import nearest
 from methods.localisation import adam, attainable, distinct_searches, levenberg_marquardt, linearise, repeated, restart
-from methods.networks import known_error, mlp, repeat_targets
+from methods.networks import known_error, repeat_targets
 from methods.straight_through import straight
+from methods.surrogate import ROBUST, Surrogate
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class NeuralAdjointOptions:
     """Levenberg-Marquardt only: distinct searches for a target, which the proposals repeat; 0: one for each, or five
     where y has more dimensions than x."""
     depth: int = setting(4, help="hidden layers of the surrogate", least=1)
+    huber: float = setting(0.0, help=ROBUST, least=0, later=True)
 
 
 class NeuralAdjoint(Method):
@@ -69,8 +71,7 @@ class NeuralAdjoint(Method):
 
     def build(self, problem: Problem, width: int) -> None:
         self.problem = problem
-        given = problem.condition_dim
-        self.surrogate = mlp(problem.x_dim + given, problem.y_dim - given, width, self.options.depth)
+        self.surrogate = Surrogate(problem, width, self.options.depth, self.options.huber)
         self.register_buffer("surrogate_error", torch.zeros(()))
 
     def fit(self, train: Pairs, valid: Pairs, run: Callable[[Phase], float]) -> None:
@@ -84,19 +85,9 @@ class NeuralAdjoint(Method):
         for phase in self.phases():
             self.surrogate_error.fill_(run(phase))
 
-    def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Mean squared error of the forward model, over the entries of y that are known.
-
-        Args:
-            x: designs `(b, x_dim)`, standardised.
-            y: their targets `(b, y_dim)`, standardised.
-            progress: not used.
-        """
-        wanted, given = split(self.problem, y)
-        return known_error(self.surrogate(joined(x, given)), wanted).mean()
-
     def phases(self) -> Iterator[Phase]:
-        yield Phase("surrogate", self.surrogate, self.surrogate_loss, forward=True, rows="partial")
+        surrogate, squared = self.surrogate, not self.options.huber
+        yield Phase("surrogate", surrogate, surrogate.loss, forward=squared, rows="partial")
 
     def candidates(self, n: int) -> int:
         return max(n, self.options.candidates) if self.options.rank else n
@@ -113,8 +104,7 @@ class NeuralAdjoint(Method):
             x, generated = self.localise(targets, starts, generator)
             x = nearest(problem, x)
         with torch.no_grad():
-            wanted, given = split(problem, targets)
-            error = known_error(self.surrogate(joined(x, given)), wanted).view(len(y), pool)
+            error = self.surrogate.error(x, targets).view(len(y), pool)
         x, error = repeated(x.view(len(y), pool, -1), max(n, pool)), repeated(error, max(n, pool))
         if self.options.rank:
             order = error.argsort(stable=True, dim=1)[:, :n]

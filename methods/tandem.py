@@ -11,11 +11,11 @@ from torch import Generator, Tensor
 
 from harness.contracts import Method, Phase, Problem, Proposals
 from harness.settings import setting
-from methods.conditioned import joined, split
 from methods.levels import nearest
 from methods.localisation import boundary_loss
-from methods.networks import mlp, squared_error
+from methods.networks import mlp
 from methods.straight_through import straight
+from methods.surrogate import ROBUST, Surrogate
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class TandemOptions:
     boundary_weight: float = setting(1.0, help="weight of the boundary loss beside the squared error", least=0)
     depth: int = setting(4, help="hidden layers of each network", least=1)
     surrogate_share: float = setting(0.5, help="share of the passes that fits the forward model", above=0, below=1)
+    huber: float = setting(0.0, help=ROBUST, least=0, later=True)
 
 
 class Tandem(Method):
@@ -46,29 +47,8 @@ class Tandem(Method):
 
     def build(self, problem: Problem, width: int) -> None:
         self.problem, self.bounds = problem, problem.bounds
-        given = problem.condition_dim
-        self.surrogate = mlp(problem.x_dim + given, problem.y_dim - given, width, self.options.depth)
+        self.surrogate = Surrogate(problem, width, self.options.depth, self.options.huber)
         self.inverse = mlp(problem.y_dim, problem.x_dim, width, self.options.depth)
-
-    def error(self, x: Tensor, y: Tensor) -> Tensor:
-        """Squared error of designs by the forward model, mean over what is to be reached, `(b,)`.
-
-        Args:
-            x: designs `(b, x_dim)`, standardised.
-            y: targets `(b, y_dim)`, standardised.
-        """
-        wanted, given = split(self.problem, y)
-        return squared_error(self.surrogate(joined(x, given)), wanted)
-
-    def surrogate_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
-        """Mean squared error of the forward model.
-
-        Args:
-            x: designs `(b, x_dim)`, standardised.
-            y: their targets `(b, y_dim)`, standardised.
-            progress: not used.
-        """
-        return self.error(x, y).mean()
 
     def inverse_loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Squared error after the frozen forward model, plus the boundary loss.
@@ -79,19 +59,19 @@ class Tandem(Method):
             progress: not used.
         """
         proposed = self.inverse(y)
-        loss = self.error(straight(self.problem, proposed), y)
+        loss = self.surrogate.error(straight(self.problem, proposed), y)
         if self.options.boundary_loss:
             loss = loss + self.options.boundary_weight * boundary_loss(proposed, self.bounds)
         return loss.mean()
 
     def phases(self) -> Iterator[Phase]:
-        share = self.options.surrogate_share
-        yield Phase("surrogate", self.surrogate, self.surrogate_loss, share=share, forward=True)
+        share, squared = self.options.surrogate_share, not self.options.huber
+        yield Phase("surrogate", self.surrogate, self.surrogate.loss, share=share, forward=squared)
         yield Phase("inverse", self.inverse, self.inverse_loss, share=1 - share, rows="y")
 
     @torch.no_grad()
     def propose(self, y: Tensor, n: int, generator: Generator) -> Proposals:
         with self.stage("generation"):
             x = nearest(self.problem, self.inverse(y))
-        believed = self.error(x, y)
+        believed = self.surrogate.error(x, y)
         return Proposals(x[:, None].repeat(1, n, 1), believed=believed[:, None].repeat(1, n))

@@ -44,12 +44,14 @@ NEEDS = {
         f"cfm-lm.{option}": "steps=0"
         for option in ("depth", "waves", "draws", "inside", "nfe", "floor", "searches", "surrogate_share")
     },
+    "cfm-lm.huber": "steps=1",
     "embedding": "embedding=0",
 }
 """Options that matter only beside another one."""
 
 OTHER = {
     "weight_decay": 0.9,
+    "huber": 0.1,
     "target_noise": 0.5,
     "padding": 3,
     "padding_noise": 0.5,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness.errors import UsageError
 from harness.options import convert, describe, hints, identity, render, resolve
 from harness.selection import parse
+from harness.settings import setting
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,18 @@ class Placed:
 class PlacedElsewhere(Placed):
     path: str = "there.csv"
     rate: float = 0.5
+
+
+def test_an_option_that_came_later_is_no_part_of_the_identity_while_it_has_its_default() -> None:
+    """Results from before it came are those of cells of today."""
+
+    @dataclass(frozen=True)
+    class Grown:
+        degrees: int = 81
+        turn: float = setting(0.0, later=True)
+
+    assert identity(Grown, resolve(Grown, owner="task")) == {"degrees": 81}
+    assert identity(Grown, resolve(Grown, {"turn": "0.5"}, owner="task")) == {"degrees": 81, "turn": 0.5}
 
 
 def test_options_that_determine_no_numbers_are_no_part_of_the_identity() -> None:

@@ -226,8 +226,8 @@ def test_the_base_scenario_leaves_no_trace_and_another_makes_another_cell() -> N
 
 
 def test_what_a_method_does_not_handle_is_refused_in_words() -> None:
-    (mdn, prior), (scenario,) = select("methods", "mdn,prior"), select("scenarios", "gaps[fill=native]")
-    built, task = specification(scenario), Waves(2, 3)
+    mdn, prior = map(specification, select("methods", "mdn,prior"))
+    built, task = specification(*select("scenarios", "gaps[fill=native]")), Waves(2, 3)
     text = refusal(mdn, built, task)
     assert text.startswith("mdn does not handle") and "gaps[fill=native]" in text
     assert refusal(prior, built, task) == refusal(mdn, None, task) == ""

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from harness.claims.claim import Check
-from harness.claims.rows import find
+from harness.claims.rows import AT, find, placed
 from harness.claims.statistic import Side, Statistic, others_of, side, statistic
 from harness.comparing import SEEDS
 from harness.reporting.groups import Group
@@ -96,31 +96,32 @@ class Finding:
 
 def find_out(check: Check, groups: Mapping[str, Group]) -> list[Finding]:
     """What a check finds on each of its tasks; `groups` has the rows of each task that was run."""
-    return [_on(check, task, groups.get(task)) for task in check.tasks]
+    return [_on(check, task, groups) for task in check.tasks]
 
 
-def _on(check: Check, task: str, group: Group | None) -> Finding:
-    if group is None:
-        labels = dict.fromkeys((*check.method, *check.than))
-        return Finding(check, task, MISSING, missing=tuple(f"{label} on {task}" for label in labels))
+def _on(check: Check, task: str, groups: Mapping[str, Group]) -> Finding:
     wanted = statistic(check.statistic, "statistic")
     against = statistic(check.against, "against") if check.against else wanted
-    own, lacking = sides(group, check.method, wanted)
+    own, lacking = _sides(groups, task, check.method, wanted)
     others: dict[str, Side] = {}
     if check.kind not in ("at_least", "at_most"):
-        others, more = sides(group, check.than or check.method, against)
+        others, more = _sides(groups, task, check.than or check.method, against)
         lacking += more
     if lacking:
         return Finding(check, task, MISSING, missing=tuple(f"{text} on {task}" for text in dict.fromkeys(lacking)))
     return _order(check, task, own, others) if check.kind == "order" else _each(check, task, own, others)
 
 
-def sides(group: Group, labels: Sequence[str], wanted: Statistic) -> tuple[dict[str, Side], list[str]]:
+def _sides(
+    groups: Mapping[str, Group], task: str, labels: Sequence[str], wanted: Statistic
+) -> tuple[dict[str, Side], list[str]]:
     """A statistic of methods, by label; and what is missing, a method or the statistic of one."""
     found, lacking = {}, []
     for label in labels:
-        row = find(group, label)
-        one = side(row, wanted, group) if row else None
+        method, scenario = placed(label)
+        group = groups.get(f"{task}{AT}{scenario}" if scenario else task)
+        row = find(group, method) if group else None
+        one = side(row, wanted, group) if row and group else None
         if one is not None:
             found[label] = one
         else:

@@ -35,10 +35,27 @@ def _parts(label: str) -> tuple[str, Mapping[str, str]]:
     return parse(label.partition(" (")[0])
 
 
+AT = " @ "
+"""Between the label of a method and that of the scenario in which it is looked at."""
+
+
+def placed(label: str) -> tuple[str, str]:
+    """The method that a label names, and the scenario, which is empty where it names none.
+
+    >>> placed("one @ noise[sd=0.2]"), placed("one")
+    (('one', 'noise[sd=0.2]'), ('one', ''))
+    """
+    method, _, scenario = label.partition(AT)
+    return method, scenario
+
+
 def by_task(groups: Sequence[Group]) -> list[tuple[str, dict[str, Group]]]:
-    """The groups of each preset by the name of their task, without scenarios; of twins the first counts."""
+    """The groups of each preset by the name of their task, with ` @ SCENARIO` behind it for those of a scenario; of
+    twins the first counts.
+    """
     found: dict[str, dict[str, Group]] = {}
     for group in groups:
-        if group.first.declared.scenario is None:
-            found.setdefault(group.first.preset, {}).setdefault(group.first.label.task, group)
-    return list(found.items())
+        label = group.first.label
+        name = label.task if group.first.declared.scenario is None else f"{label.task}{AT}{label.scenario}"
+        found.setdefault(group.first.preset, {}).setdefault(name, group)
+    return [(preset, own) for preset, own in found.items() if any(AT not in name for name in own)]

@@ -81,7 +81,7 @@ def _declaration(create: Callable[[], Method]) -> None:
     method = create()
     require(isinstance(method, Method), f"{create!r} gives {type(method).__name__}; subclass harness.contracts.Method.")
     require(method.dtype.is_floating_point, f"dtype is {method.dtype}; set torch.float32 or torch.float64.")
-    odd = sorted(set(method.handles) - HANDLED)
+    odd = sorted(set(method.handled) - HANDLED)
     require(not odd, f"handles names {', '.join(odd)}; allowed are {', '.join(sorted(HANDLED))}.")
     require_options(type(method))
 
@@ -212,7 +212,7 @@ def _arguments(trial: Trial) -> None:
 def _incomplete(trial: Trial) -> None:
     """Rows of which a part is not known, for methods that say that they learn from such."""
     x, y = trial.train.x.clone(), trial.train.y.clone()
-    handled = trial.method.handles & {"partial", "lone"}
+    handled = trial.method.handled & {"partial", "lone"}
     if "partial" in handled and y.shape[1] > 1:
         y[::2, -1] = math.nan
     if "lone" in handled:
@@ -230,7 +230,7 @@ def _incomplete(trial: Trial) -> None:
 
 def _conditions(trial: Trial) -> None:
     """A target under another condition is another target."""
-    if "conditions" not in trial.create().handles:
+    if "conditions" not in trial.create().handled:
         return
     trial.build()
     trial.fit()
@@ -260,7 +260,7 @@ def _indifferent(trial: Trial) -> bool:
 
 def _gaps(trial: Trial) -> None:
     y_dim = trial.problem.y_dim
-    if "gaps" not in trial.method.handles or y_dim == 1:
+    if "gaps" not in trial.method.handled or y_dim == 1:
         return
     hidden = trial.targets.clone()
     hidden[torch.arange(len(hidden)) % 2 == 1, -1] = math.nan

@@ -111,6 +111,11 @@ class Method(nn.Module):
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Values that differ from the defaults of `Options`, for a method registered under a second name."""
 
+    @property
+    def handled(self) -> frozenset[str]:
+        """`handles` with the options that it has; overridden where these decide about it."""
+        return self.handles
+
     def __init__(self, options: Any = None) -> None:
         super().__init__()
         self.options = options if options is not None else self.Options(**self.defaults)

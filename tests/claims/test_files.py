@@ -12,6 +12,7 @@ import pytest
 from harness import frame
 from harness.claiming import with_own
 from harness.claims import ablation, claim
+from harness.claims.rows import placed
 from harness.claims.statistic import statistic
 from harness.cli import main
 from harness.errors import UsageError
@@ -64,7 +65,9 @@ def test_a_claim_names_methods_tasks_and_statistics_that_there_are(name):
     assert one.claim and not one.claim.endswith(".") and one.source and bool(one.check) != bool(one.untested)
     for task, labels in one.needs().items():
         assert [item.label for item in select("tasks", task)] == [task]
-        assert [item.label for item in select("methods", ",".join(labels))] == list(labels)
+        for method, scenario in map(placed, labels):
+            assert [item.label for item in select("methods", method)] == [method]
+            assert not scenario or [item.label for item in select("scenarios", scenario)] == [scenario]
     for check in one.check:
         assert exists(check.statistic) and (not check.against or exists(check.against))
 

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from harness import presets
+from harness import frame, presets
 from harness.claims import ablated, ablation, claim
 from harness.claims.judging import VERDICTS, judge
 from harness.claims.rows import by_task
@@ -19,6 +19,7 @@ from harness.reporting import drawn, grouped, render
 from harness.reporting import figures as kinds
 from harness.reporting.report import page
 from harness.store import Store
+from tests import results, stored
 from tests.claims import made
 from tests.claims.made import REFERENCE, TASK, errors, groups
 
@@ -231,3 +232,34 @@ def test_where_one_method_is_enough_the_best_one_is_the_evidence():
         worst = {name: max(pair.shown[0] for pair in finding.pairs if pair.method == name) for name in methods}
         assert finding.nearest.method == min(worst, key=worst.get)
         assert finding.nearest.shown[0] == min(worst.values())
+
+
+def test_what_is_missing_in_a_scenario_is_planned_there():
+    needs = {"sinewave": ("mdn @ noise", "mdn", "prior @ noise", "prior @ shift"), "ballistics": ("mdn @ noise",)}
+    plan = together(needs, Settings(), presets.load("smoke"))
+    assert {cell.label for cell in plan.cells} == {
+        "sinewave/mdn/noise/0",
+        "sinewave/mdn/0",
+        "sinewave/prior/noise/0",
+        "sinewave/prior/shift/0",
+        "ballistics/mdn/noise/0",
+    }
+    assert plan.axes == (2, 2, 3)
+
+
+def test_claims_about_scenarios_are_found_in_their_records(tmp_path, capsys):
+    planned = stored.cells("lookup,prior", "sinewave", scenarios="base,noise[sd=0.5]", protocols="multi-target")
+    results.run(tmp_path / "ran", planned)
+    text = OWN.replace("r_T/mse/r_200", "multi-target/nmse/mean").replace('"one"', '"lookup @ noise[sd=0.5]"')
+    text = text.replace('"other"', '"lookup"')
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    words = ["claims", "mine", "--from", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "ran")]
+    assert main([*words, "--format", "json"]) == 0
+    _, evidence = json.loads(capsys.readouterr().out)
+    values = frame(tmp_path / "ran")
+    means = values[(values.statistic == "mean") & (values.metric == "nmse") & (values.method == "lookup")]
+    by_scenario = dict(zip(means.scenario, means.value, strict=True))
+    (pair,) = evidence["rows"]
+    assert pair["mean"] == pytest.approx(by_scenario["noise[sd=0.5]"] / by_scenario["base"])
+    (tmp_path / "mine.toml").write_text(text.replace("@ noise", "@ noize"), encoding="utf-8")
+    assert main(words) == 2 and "Unknown scenario 'noize'. Did you mean noise?" in capsys.readouterr().err

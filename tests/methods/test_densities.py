@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import torch
 from torch import Generator, Tensor
+from toys import trained
 
-from harness.contracts import Problem
+from harness.contracts import Pairs, Problem
+from harness.plan import specification
+from harness.registry import build_method
 from harness.seeds import seeded
+from harness.selection import select
 from methods.cinn import CINN, CINNOptions
 from methods.cvae import CVAE, Autoencoder, CVAEOptions
-from methods.inn import INN, Bijection, Components, INNOptions, bidirectional_loss, mmd
+from methods.inn import INN, Bijection, Components, INNOptions, bidirectional_loss, mmd, unpaired_loss
 from methods.mdn import MDN, MDNOptions
 from methods.mixture import Mixture
 
@@ -278,3 +282,43 @@ def test_the_bijection_takes_x_to_y_and_z_and_back(x_dim: int, y_dim: int, paddi
     restored, pad = network.inverse(y, z, x[:, :0])
     assert torch.allclose(restored, x, atol=1e-5)
     assert torch.allclose(pad, torch.zeros_like(pad), atol=1e-5)
+
+
+def lone(pairs: Pairs) -> Pairs:
+    """The pairs with a third of the rows without x, and another third without y."""
+    kind = torch.arange(len(pairs.x)) % 3
+    x = torch.where((kind == 1)[:, None], torch.nan, pairs.x)
+    return Pairs(x, torch.where((kind == 2)[:, None], torch.nan, pairs.y))
+
+
+def test_discrepancies_are_those_of_the_lone_rows_and_the_fit_is_that_of_the_pairs() -> None:
+    made = trained("inn", 2, 1)
+    network, pairs = made.method.network, made.train
+    network.noise = 0.0
+    whole = {}
+    for weights in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
+        torch.manual_seed(0)
+        whole[weights] = bidirectional_loss(network, pairs.x, pairs.y, weights)
+        torch.manual_seed(0)
+        assert torch.allclose(unpaired_loss(network, pairs, pairs.x, pairs.y, weights), whole[weights], atol=1e-5)
+    rows = lone(pairs)
+    for weights in whole:
+        found = unpaired_loss(network, pairs, rows.x, rows.y, weights)
+        assert bool(found.isfinite())
+    other = Pairs(rows.x, rows.y.roll(1, 0).nan_to_num(nan=0.0).where(rows.y.isfinite(), torch.nan))
+    torch.manual_seed(0)
+    fitted = unpaired_loss(network, pairs, rows.x, rows.y, (1.0, 0.0, 0.0))
+    torch.manual_seed(0)
+    assert torch.equal(fitted, unpaired_loss(network, pairs, other.x, other.y, (1.0, 0.0, 0.0)))
+    far = Pairs(rows.x + 3.0, rows.y)
+    torch.manual_seed(0)
+    near = unpaired_loss(network, pairs, rows.x, rows.y, (0.0, 0.0, 1.0))
+    torch.manual_seed(0)
+    assert unpaired_loss(network, pairs, far.x, far.y, (0.0, 0.0, 1.0)) > near + 0.1
+
+
+def test_under_mmd_an_inn_trains_on_lone_rows_and_on_pairs_as_before() -> None:
+    alone, beside = (build_method(specification(*select("methods", name))) for name in ("inn", "inn[loss=mmd]"))
+    assert "lone" not in alone.handled and "lone" in beside.handled
+    (phase,) = trained("inn[loss=mmd]", 2, 1).method.phases()
+    assert phase.rows == "any" and next(trained("inn", 2, 1).method.phases()).rows == "pairs"

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from torch import Generator, Tensor
-from toys import trained
+from toys import trained, untrained
 
 from harness.contracts import Problem
 from harness.plan import specification
@@ -39,10 +39,45 @@ def test_a_surrogate_learns_from_the_entries_of_y_that_are_known(name: str) -> N
     x, y = made.train.x, made.train.y.clone()
     y[:, 1] = math.nan
     with torch.no_grad():
-        whole = made.method.surrogate_loss(x, made.train.y, 0.0)
-        half = made.method.surrogate_loss(x, y, 0.0)
+        whole = made.method.surrogate.loss(x, made.train.y, 0.0)
+        half = made.method.surrogate.loss(x, y, 0.0)
         expected = (made.method.surrogate(x)[:, 0] - y[:, 0]).square().mean()
     assert float(half) == pytest.approx(float(expected), rel=1e-6) and float(half) != pytest.approx(float(whole))
+
+
+@pytest.mark.parametrize("name", ["na", "tandem", "cfm-lm"])
+def test_with_a_turn_the_loss_of_a_surrogate_grows_linearly_and_is_else_the_square(name: str) -> None:
+    x = drawn(50, 3, seed=1).float()
+    losses = {}
+    for huber in ("0", "1e3", "0.1"):
+        surrogate = untrained(f"{name}[huber={huber}]", 3, 2).method.surrogate
+        with torch.no_grad():
+            reached = surrogate(x)
+            for off in (0.05, 5.0, 10.0):
+                losses[huber, off] = float(surrogate.loss(x, reached + off, 0.0))
+    for off in (0.05, 5.0, 10.0):
+        assert losses["0", off] == pytest.approx(off**2, rel=1e-4) == losses["1e3", off]
+    assert losses["0.1", 0.05] == pytest.approx(0.05**2, rel=1e-4)
+    assert losses["0.1", 10.0] - losses["0.1", 5.0] == pytest.approx(2 * 0.1 * 5.0, rel=1e-4)
+
+
+def test_a_surrogate_with_a_turn_is_not_led_astray_by_wrong_pairs() -> None:
+    """Of a line of which a tenth of the pairs is far off, the right ones are learned."""
+    error = {}
+    for name in ("na", "na[huber=0.05]"):
+        method = untrained(name, 1, 1, width=16).method
+        x = torch.linspace(-1, 1, 200)[:, None]
+        y = x.clone()
+        y[::10] += 3.0
+        optimiser = torch.optim.Adam(method.surrogate.parameters(), 1e-2)
+        for _ in range(300):
+            optimiser.zero_grad()
+            method.surrogate.loss(x, y, 0.0).backward()
+            optimiser.step()
+        right = torch.arange(200) % 10 > 0
+        with torch.no_grad():
+            error[name] = float(method.surrogate.error(x[right], x[right]).mean())
+    assert error["na[huber=0.05]"] < 0.05 * error["na"]
 
 
 def test_lookup_finds_the_nearest_in_the_entries_that_both_know() -> None:

@@ -134,7 +134,7 @@ def test_shifted_targets_are_the_usual_ones_that_are_furthest_out() -> None:
 
 
 def test_what_cannot_be_is_refused_in_words() -> None:
-    method = select("methods", "na")[0]
+    method = specification(*select("methods", "na"))
     spec = specification(*select("scenarios", "active[calls=30,start=40]"))
     assert refusal(method, spec, Waves(2, 1)) == "start = 40 is more than calls = 30"
     assert "conditions" in refusal(method, specification(*select("scenarios", "active")), Lever())

@@ -373,7 +373,7 @@ def test_gaps_in_a_single_y_cannot_be_and_need_no_process(tmp_path):
 def test_conditions_of_a_task_that_has_some_stay_as_they_are(scenario):
     task, plain_ = Levers(), data.draw(Levers(), SETTINGS)
     selected = specification(*select("scenarios", scenario))
-    assert not refusal(select("methods", "lookup")[0], selected, task)
+    assert not refusal(specification(*select("methods", "lookup")), selected, task)
     seen = data.draw(task, SETTINGS, build_scenario(selected))
     rows = [(seen.targets.shown[:, 2], plain_.targets.shown[:, 2]), (seen.train.y[:, 2], plain_.train.y[:, 2])]
     for conditions, known in rows:
@@ -387,9 +387,9 @@ def test_a_scenario_that_does_not_know_of_conditions_is_refused_where_there_are_
     assert not Scenario.leaves_conditions
     monkeypatch.delattr(Noise, "leaves_conditions")
     selected = specification(*select("scenarios", "noise"))
-    found = refusal(select("methods", "lookup")[0], selected, Levers())
+    found = refusal(specification(*select("methods", "lookup")), selected, Levers())
     assert found == "noise does not know which entries of y are conditions, and the task has some"
-    assert not refusal(select("methods", "lookup")[0], selected, Sums())
+    assert not refusal(specification(*select("methods", "lookup")), selected, Sums())
 
 
 def test_the_base_is_a_scenario_that_leaves_no_trace():
