@@ -54,9 +54,8 @@ class Proposals:
     generated: int | None = None
     """All candidates that were drawn or optimised for the batch; b x `candidates(n)` where omitted."""
     rows: Tensor | None = None
-    """`(b, n)`, integers: the numbers, in the training part, of designs that are returned as they are; None from a
-    method that makes designs of its own. The harness then records those designs themselves, in the task's precision; x
-    must be the same rows as the method was given them."""
+    """`(b, n)`, integers: the numbers, in the training part, of designs that are returned as they are, x among them;
+    None from a method that makes its own. The harness then records these designs, in the task's precision."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,7 @@ class Phase:
 class Method(nn.Module):
     """A torch module that learns to propose designs x for a target y.
 
-    A subclass implements `build`, `loss` (or `phases`, or `fit`) and `propose`. Inside them torch's, numpy's and
-    Python's global random states are seeded by the harness.
+    A subclass implements `build`, `loss` (or `phases`, or `fit`) and `propose`; global random states are seeded there.
     """
 
     version: ClassVar[str] = "1"
@@ -98,15 +96,13 @@ class Method(nn.Module):
     """The precision in which the method is given data and returns designs."""
     handles: ClassVar[frozenset[str]] = frozenset()
     """What it can use beyond complete pairs: `gaps` (NaN in the y that it is asked for), `partial` (NaN in the y that
-    it learns from), `lone` (rows of x or y alone), `conditions`. A scenario that needs what a method does not handle
-    leaves it out."""
+    it learns from), `lone` (rows of x or y alone), `conditions`. A scenario that needs more leaves it out."""
     trainable: ClassVar[bool] = True
     """False exempts a method without trainable parameters from the parameter budget."""
     restorable: ClassVar[bool] = True
     """False where what training finds lives in memory alone: no state is stored, and a later question trains anew."""
     finer: ClassVar[tuple[str, ...]] = ()
     """Options, whole numbers, that the harness may lower where no width comes near enough to the budget."""
-
     Options: ClassVar[type] = NoOptions
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Values that differ from the defaults of `Options`, for a method registered under a second name."""
