@@ -15,7 +15,7 @@ from tests import results
 from tests.results import erring, failed, renamed, variant, write
 
 SPECIAL = ("surrogate-gap", "operators", "diagnosis", "scenario", "advice", "overall", "invalid", "published")
-SPECIAL += ("claims", "ablation", "ranking", "abstention", "hidden", "savings", "metered")
+SPECIAL += ("claims", "ablation", "ranking", "abstention", "hidden", "savings", "metered", "acquisition", "corruption")
 """Tables of numbers that only some records have: a cell that failed is not in them."""
 replace = msgspec.structs.replace
 

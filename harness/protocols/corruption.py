@@ -1,0 +1,175 @@
+"""How much wrong pairs cost a method: its error against their share, and the share at which it has doubled."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from harness import comparing
+from harness.metrics import METRICS
+from harness.protocols.contract import Protocol, Shown
+from harness.protocols.multi_target import MultiTarget
+from harness.reporting.apart import of_row
+from harness.reporting.build import table
+from harness.reporting.figure import Axis, Figure, Panel, Series
+from harness.reporting.groups import Group, with_scenarios
+from harness.reporting.numbers import interval, number
+from harness.reporting.rows import Row, order
+from harness.reporting.table import Column, Raw, Table
+from harness.statistics import Array
+
+SCENARIO, SHARE = "corrupted", "share"
+TITLE = "Wrong pairs"
+TWICE = 2.0
+METRICS_SHOWN = ("nmse", "mse", "sse")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A task with more and more wrong pairs of one kind."""
+
+    what: str
+    """The options of the scenario but for the share, in words."""
+    groups: Mapping[float, Group]
+    """By share; 0 is the task without the scenario."""
+
+    @property
+    def first(self) -> Group:
+        return self.groups[0.0]
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The methods of the task itself, in the order of tables."""
+        return sorted(self.first.rows, key=order)
+
+    def drawn(self, label: str, metric: str) -> dict[float, comparing.Drawn]:
+        """The errors of a method by share, as far as they are known."""
+        found = {}
+        for share, group in sorted(self.groups.items()):
+            row = next((row for row in group.rows if row.label == label), None)
+            errors = of_row(row, MultiTarget.name, metric, group.negligible(metric)) if row else None
+            if errors:
+                found[share] = errors
+        return found
+
+
+class Corruption(Protocol):
+    """Error against the share of wrong pairs; it asks nothing of its own."""
+
+    name: ClassVar[str] = "corruption"
+
+    def tables(self) -> dict[str, Shown[Table]]:
+        return {"corruption": Shown(_build, place=16, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
+
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {"corruption": Shown(_draw, place=46, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
+
+
+def _studies(groups: Sequence[Group]) -> Iterator[Study]:
+    for base, others in with_scenarios(groups):
+        found: dict[str, dict[float, Group]] = defaultdict(dict)
+        for group in others:
+            scenario = group.first.declared.scenario
+            if scenario and scenario.name == SCENARIO and group.scored(MultiTarget):
+                options = dict(scenario.options)
+                share = float(options.pop(SHARE))
+                found[", ".join(f"{name} {value}" for name, value in options.items())][share] = group
+        for what, runs in found.items():
+            if base.scored(MultiTarget) and any(runs):
+                yield Study(what, {0.0: base, **runs})
+
+
+def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
+    return [_table(study, str(metric)) for study in _studies(groups)]
+
+
+def _table(study: Study, metric: str) -> Table:
+    raws = [_raw(row, study.drawn(row.label, metric)) for row in study.rows]
+    columns = [
+        Column("none wrong", partial(_error, key="error_0"), status=None),
+        *(
+            Column(f"{share:g}", partial(_error, key=f"error_{share:g}"), status=None)
+            for share in sorted(study.groups)[1:]
+        ),
+        Column("doubles at", _doubles, value="doubles", status=None),
+    ]
+    said = [
+        f"mean {metric} of one proposal for each target, with this share of the pairs wrong ({study.what}); in "
+        "parentheses its ratio to that with none wrong",
+        "doubles at: the share at which the error is twice that with none wrong, interpolated between the shares in "
+        "the logarithm of the error, with its 95 % interval over targets, and over trainings where there are several; "
+        ">: it does not double up to the largest share",
+        METRICS[metric].words,
+    ]
+    return table("corruption", f"{TITLE}, {study.what}", study.first, columns, raws, said, metric)
+
+
+def _raw(row: Row, drawn: Mapping[float, comparing.Drawn]) -> dict[str, Any]:
+    raw: dict[str, Any] = {"method": row.label, "baseline": row.baseline, "status": row.status}
+    first = drawn.get(0.0)
+    for share, errors in drawn.items():
+        ratio = errors.mean / first.mean if first and first.mean else None
+        raw |= {f"error_{share:g}": errors.mean, f"error_{share:g}_ratio": ratio}
+    raw |= {"doubles": None, "doubles_low": None, "doubles_high": None, "most": max(drawn, default=0.0)}
+    if first and len(drawn) > 1:
+        found = doubled_at(list(drawn), np.stack([np.append(each.mean, each.means) for each in drawn.values()]))
+        ends = np.percentile(found[1:], [2.5, 97.5], method="nearest")
+        values = (float(each) if np.isfinite(each) else None for each in (found[0], *ends))
+        raw |= dict(zip(("doubles", "doubles_low", "doubles_high"), values, strict=True))
+    return raw
+
+
+def doubled_at(shares: Sequence[float], errors: Array) -> Array:
+    """The share at which an error first is twice that at share 0, of each column; infinite where it never is.
+
+    Args:
+        shares: 0 and more, in their order.
+        errors: `(shares, n)`.
+
+    >>> doubled_at([0.0, 0.1, 0.2], np.array([[1.0], [1.0], [4.0]])).round(3).tolist()
+    [0.15]
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        levels = np.log(errors / (TWICE * errors[0]))
+    found = np.full(errors.shape[1], np.inf)
+    for place in range(len(shares) - 1, 0, -1):
+        below, above = levels[place - 1], levels[place]
+        crossed = (below < 0) & (above >= 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            at = shares[place - 1] + (shares[place] - shares[place - 1]) * below / (below - above)
+        found = np.where(crossed, at, found)
+    return found
+
+
+def _error(raw: Raw, key: str) -> str:
+    ratio = raw.get(f"{key}_ratio")
+    return number(raw.get(key)) + (f" ({number(ratio, 2)})" if ratio is not None and key != "error_0" else "")
+
+
+def _doubles(raw: Raw) -> str:
+    value, low, high, most = (raw[name] for name in ("doubles", "doubles_low", "doubles_high", "most"))
+    if value is None:
+        return f"> {most:g}" if most else "–"
+    return interval(value, low if low is not None else value, high if high is not None else most)
+
+
+def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    panels = []
+    for study in _studies(groups):
+        series = []
+        for row in study.rows:
+            drawn = study.drawn(row.label, str(metric))
+            first = drawn.get(0.0)
+            if first and first.mean and len(drawn) > 1:
+                shares, ratios = zip(*((share, each.mean / first.mean) for share, each in drawn.items()), strict=True)
+                series.append(Series(row.label, shares, ratios))
+        across, up = Axis("share of the pairs that is wrong"), Axis("error / error with none wrong", log=True)
+        if series:
+            panels.append(Panel(f"{study.first.task}: {study.what}", across, up, tuple(series)))
+    said = (f"the mean {metric} of one proposal for each target, over that with none wrong",)
+    return [Figure("corruption", TITLE, tuple(panels), said, beside="corruption")] if panels else []
