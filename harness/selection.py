@@ -32,6 +32,10 @@ class Selection:
         return self.plugin.name + render(self.options)
 
 
+SPECIAL = "special"
+"""The group of plug-ins that are made for one scenario alone, and are not among `all`."""
+
+
 def select(kind: Kind, text: str) -> list[Selection]:
     """The plug-ins that a selection names, in its order, without duplicates; none where all of them are broken.
 
@@ -103,8 +107,10 @@ def named(kind: Kind, name: str, plugins: Mapping[str, Plugin]) -> list[Plugin]:
         if plugins[name].clash:
             raise UsageError(plugins[name].described(plugins[name].clash))
         return [plugins[name]]
-    if name == "all" or "*" in name or "?" in name:
-        matching = [plugin for key, plugin in plugins.items() if name == "all" or fnmatchcase(key, name)]
+    if name == "all":
+        matching = [plugin for plugin in plugins.values() if SPECIAL not in plugin.groups]
+    elif "*" in name or "?" in name:
+        matching = [plugin for key, plugin in plugins.items() if fnmatchcase(key, name)]
     else:
         matching = [plugin for plugin in plugins.values() if name in plugin.groups]
     if not matching:

@@ -49,6 +49,9 @@ NEEDS = {
 }
 """Options that matter only beside another one."""
 
+ELSEWHERE = {f"cvfm.{option}" for option in ("carrier_depth", "carrier_share", "match_y", "kernel")}
+"""Options that matter only between two populations, and are tried in `tests/methods/test_cvfm.py`."""
+
 OTHER = {
     "weight_decay": 0.9,
     "huber": 0.1,
@@ -85,6 +88,8 @@ def cases() -> list[tuple[str, str, str]]:
     first = {plugin.load().Options: name for name, plugin in sorted(plugins.items(), reverse=True)}
     for options, name in sorted(first.items(), key=lambda item: item[1]):
         for item in fields(options):
+            if f"{name}.{item.name}" in ELSEWHERE:
+                continue
             context = NEEDS.get(f"{name}.{item.name}", NEEDS.get(item.name, ""))
             if context.partition("=")[0] not in {"", *(other.name for other in fields(options))}:
                 context = ""
