@@ -13,7 +13,15 @@ RUNS = sorted((Path(__file__).parents[1] / "results" / "runs").glob("*.toml"))
 
 
 def test_there_are_run_files() -> None:
-    assert {path.stem for path in RUNS} >= {"views", "unpaired", "corrupted", "fidelity", "transfer", "metered", "active"}
+    assert {path.stem for path in RUNS} >= {
+        "views",
+        "unpaired",
+        "corrupted",
+        "fidelity",
+        "transfer",
+        "metered",
+        "active",
+    }
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)

@@ -66,7 +66,9 @@ class Statistic:
         """The names under which a protocol may keep it of each target."""
         if self.metric is None:
             return (self.name,)
-        return (f"{self.metric} {self.name}", *([self.metric] if self.name == "mean" else []))
+        mean = [self.metric] if self.name == "mean" else []
+        of_view = [self.name.removesuffix("_mean")] if self.name.endswith("_mean") else []
+        return (f"{self.metric} {self.name}", *mean, *of_view)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -91,6 +92,15 @@ class Hidden(Protocol):
             beside=_spread(reached, truth[some], answered.data),
         )
 
+    def by_target(self, material: Material) -> Mapping[str, Array]:
+        """The CRPS of each target; NaN where nothing is hidden, or too few proposals are valid."""
+        answered = material.answers["targets"]
+        truth = hidden(answered)
+        if truth is None:
+            return {}
+        found = _each(list(answered.reached.numpy()), truth, answered.data)
+        return {KEYS[0]: np.array([math.nan if values is None else values[0] for values in found])}
+
     def _drawn(self, material: Material) -> list[Array] | None:
         """What draws from the posterior of the first targets reach; None where there is no such reference."""
         from harness.posterior.scoring import reference_of, refusal
@@ -127,15 +137,18 @@ def hidden(answered: Answered) -> Array | None:
 
 def _spread(reached: Sequence[Array], truth: Array, data: Dataset) -> Spread:
     """How what is reached for each target `(n, y_dim)` is spread about its truth `(m, y_dim)`, where that is hidden."""
+    enough = [each for each in _each(reached, truth, data) if each is not None]
+    return Spread(len(enough), *(float(value) for value in np.mean(enough, 0))) if enough else Spread(0)
+
+
+def _each(reached: Sequence[Array], truth: Array, data: Dataset) -> list[tuple[float, float, float] | None]:
+    """CRPS, within and width of each target; None where nothing is hidden, or too few proposals are valid."""
     scale = data.y_variance.sqrt().numpy()
     low, high = np.nanquantile(data.known_y.numpy(), _ends(), axis=0)
-    found = [
-        _of_target(rows, true, scale, high - low)
+    return [
+        _of_target(rows, true, scale, high - low) if np.isfinite(true).any() else None
         for rows, true in zip(reached, truth, strict=True)
-        if np.isfinite(true).any()
     ]
-    enough = [each for each in found if each is not None]
-    return Spread(len(enough), *(float(value) for value in np.mean(enough, 0))) if enough else Spread(0)
 
 
 def _ends() -> tuple[float, float]:

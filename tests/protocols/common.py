@@ -103,5 +103,8 @@ class Toy:
         return Answered(question, answer, targets, self.data, partial(resimulate, self.task))
 
     def score(self, protocol: Protocol, method: Method, sizes: Sizes = SIZES, seed: int = 0) -> Any:
+        return protocol.score(self.material(protocol, method, sizes, seed))
+
+    def material(self, protocol: Protocol, method: Method, sizes: Sizes = SIZES, seed: int = 0) -> Material:
         answers = {name: self.answered(method, item, seed) for name, item in protocol.questions(sizes).items()}
-        return protocol.score(Material(self.task, self.data, answers, sizes, 0))
+        return Material(self.task, self.data, answers, sizes, 0)

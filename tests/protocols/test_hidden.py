@@ -96,6 +96,14 @@ def test_the_score_is_that_of_its_definition():
     np.testing.assert_allclose(crps(np.sort(drawn, 0), truth), expected)
 
 
+def test_the_score_is_the_mean_of_those_that_are_kept_of_the_targets(toy):
+    method = Guessing(toy.lesson(), width=0.5)
+    kept = Hidden().by_target(toy.material(Hidden(), method, WIDE))["crps"]
+    assert kept.shape == (300,) and np.mean(kept) == pytest.approx(score(toy, width=0.5).crps)
+    plain = Toy(Scales(), SETTINGS)
+    assert Hidden().by_target(plain.material(Hidden(), plain.shifted(exact), WIDE)) == {}
+
+
 def test_where_nothing_is_hidden_or_nothing_is_valid_there_is_no_number(toy):
     plain = Toy(Scales(), SETTINGS)
     assert plain.score(Hidden(), plain.shifted(exact), WIDE) is None
