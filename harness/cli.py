@@ -209,6 +209,10 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     told.add_argument("--tasks", default=None, help="only these tasks")
     told.add_argument("--seconds", default=None, help="budgets of time for a design (default: 0.001,0.01,0.1,1)")
     told.add_argument("--simulations", default=None, help="budgets of simulations for a target (default: 1,10,200)")
+    told.add_argument("--pairs", default=None, metavar="N", help="pairs that you have to learn from")
+    told.add_argument("--calls", default=None, metavar="C", help="calls of the true simulator for each target")
+    told.add_argument("--gaps", default=None, metavar="SHARE", help="share of y that is not known in your targets")
+    told.add_argument("--noise", default=None, metavar="SD", help="noise on your y: its deviation, in that of each y")
     told.add_argument("--metric", default="nmse", help=f"{', '.join(METRICS)} (default: nmse)")
     papers = each["compare"]
     papers.add_argument("--to", default="all", metavar="PAPERS", help="such as ren2020,ipage2023 (default: all)")

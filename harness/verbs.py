@@ -5,18 +5,15 @@ What needs torch is imported inside the verbs that need it: `table`, `verify` an
 
 from __future__ import annotations
 
-import math
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from harness import config, listing, submitting
 from harness.durable import remedy_of, storage_errors, write_whole
 from harness.errors import UsageError, unknown
-from harness.metrics import METRICS
 from harness.performing import counted, perform
 from harness.plan import planned, specification
 from harness.registry import Kind, Plugin, build_protocol, discover
@@ -198,40 +195,10 @@ def figures(arguments: Namespace) -> int:
 
 
 def advise(arguments: Namespace) -> int:
-    """Say which method to use for each task, within budgets of time or of simulations."""
-    from harness.protocols.advice import SECONDS, SIMULATIONS, advice
-    from harness.reporting import grouped, usual
-    from harness.reporting.formats import FORMATS
+    """Say which method to use for each task, within budgets, or in your situation."""
+    from harness import advising
 
-    seconds = _positive(arguments.seconds, "--seconds", float, SECONDS)
-    simulations = _positive(arguments.simulations, "--simulations", int, SIMULATIONS)
-    if arguments.metric not in METRICS:
-        raise unknown("metric", arguments.metric, METRICS)
-    groups = usual(grouped(existing(arguments.out), arguments.tasks))
-    tables = advice(groups, arguments.metric, seconds, simulations)
-    if not tables:
-        raise UsageError(
-            f"No record below {arguments.out!r} has an r_T curve: no cell is ok (`python -m harness list results` says "
-            "why), or none was scored by r_T."
-        )
-    print(FORMATS["markdown"](tables).rstrip("\n"))
-    return 0
-
-
-def _positive(text: str | None, flag: str, kind: type, usual: Sequence[Any]) -> Sequence[Any]:
-    """Numbers above 0 from a comma list; the usual ones where none is given."""
-    if text is None:
-        return usual
-    try:
-        found = [kind(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    if not found or not all(0 < value < math.inf for value in found):
-        raise UsageError(
-            f"{flag} = {text!r} is not allowed. Allowed: {'whole ' * (kind is int)}numbers above 0, such as "
-            f"{usual[0]:g},{usual[1]:g}."
-        )
-    return found
+    return advising.advise(arguments)
 
 
 def compare(arguments: Namespace) -> int:

@@ -99,7 +99,7 @@ ROOMS = (
         "harness.solver",
     ),
     ("harness.api", "harness.proposing"),
-    ("harness.claiming", "harness.ablating", "harness.verbs", "harness.cli", "harness.__main__"),
+    ("harness.advising", "harness.claiming", "harness.ablating", "harness.verbs", "harness.cli", "harness.__main__"),
 )
 """From the bottom to the top; `*` stands for the modules of a package that no line names. A module imports from its own
 room and from those above it in this table."""

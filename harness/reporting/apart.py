@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
@@ -42,12 +41,22 @@ def by_targets(group: Group, metric: str, protocol: str, name: str, key: str = "
     def told(one: Raw, other: Raw) -> bool | None:
         if key and _far(one, other, key):
             return True
-        both = [of_row(rows[str(raw["method"])], protocol, name, least) for raw in (one, other)]
-        found = [drawn for drawn in both if drawn is not None]
-        sign = comparing.apart(*found) if len(found) == 2 else CONTRARY
-        return None if sign == CONTRARY else sign != 0
+        return between(*(of_row(rows[str(raw["method"])], protocol, name, least) for raw in (one, other)))
 
     return told
+
+
+def between(one: comparing.Drawn | None, other: comparing.Drawn | None) -> bool | None:
+    """Whether the errors of a row are less than those of another for sure; None where that is not known.
+
+    Args:
+        one: drawn of the row with the less value.
+        other: drawn of the other; of the same targets, or nothing is known.
+    """
+    if one is None or other is None or len(one.of_targets) != len(other.of_targets):
+        return None
+    sign = comparing.apart(one, other)
+    return None if sign == CONTRARY else sign != 0
 
 
 @lru_cache(maxsize=4096)  # several tables of a report ask for the same
@@ -63,20 +72,6 @@ def of_row(row: Row, protocol: str, name: str, least: float) -> comparing.Drawn 
     errors = row.of_targets(protocol, name)
     known = np.isfinite(errors).all(0) if errors.size else np.zeros(0, bool)  # a view may leave targets out, for all
     return comparing.drawn(errors[:, known], least=least) if known.any() else None
-
-
-def compared(one: Row, other: Row, protocol: str, name: str, least: float) -> comparing.Comparison | None:
-    """How the errors of two rows compare, without how often one beats the other; None where they are not known.
-
-    Args:
-        one: a method on a task.
-        other: another on the same task.
-        protocol: the one that keeps the errors of each target.
-        name: theirs among what it keeps, such as a metric's.
-        least: errors below count as this one.
-    """
-    a, b = (of_row(row, protocol, name, least) for row in (one, other))
-    return comparing.comparison(a, b, beats=math.nan) if a is not None and b is not None else None
 
 
 def needed(found: comparing.Comparison) -> str:

@@ -148,16 +148,25 @@ def with_scenarios(groups: Sequence[Group]) -> Iterator[tuple[Group, list[Group]
     Args:
         groups: as `group` gives them.
     """
-    alike: dict[tuple[str, str], list[Group]] = defaultdict(list)
-    for item in groups:
-        alike[canonical(item.first.declared.task), _learning(item)].append(item)
-    for together in alike.values():
+    for together in learned_alike(groups):
         own = [item for item in together if item.first.declared.scenario is None]
         scenarios: dict[int, list[Group]] = defaultdict(list)
         for item in together if own else ():
             if item.first.declared.scenario is not None:
                 scenarios[_nearest(item, own)].append(item)
         yield from ((own[place], others) for place, others in scenarios.items())
+
+
+def learned_alike(groups: Sequence[Group]) -> list[list[Group]]:
+    """The groups of each task, with and without scenarios, in which the same is learned; how much is asked may differ.
+
+    Args:
+        groups: as `group` gives them.
+    """
+    alike: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    for item in groups:
+        alike[canonical(item.first.declared.task), _learning(item)].append(item)
+    return list(alike.values())
 
 
 def _learning(item: Group) -> str:

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from harness.cli import main
-from harness.protocols.advice import _told, advice
+from harness.protocols.advice import advice
+from harness.protocols.choosing import _told
 from harness.reporting import grouped, render
 from tests import results
 

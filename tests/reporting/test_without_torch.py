@@ -48,7 +48,7 @@ def test_the_extra_has_all_but_what_trains_and_scores():
 
 
 def test_all_that_reads_works_without_torch(ran, tmp_path):
-    verbs = ("table all", "advise", "compare", "claims", "ablation na-boundary")
+    verbs = ("table all", "advise", "advise --pairs 100000 --calls 9", "compare", "claims", "ablation na-boundary")
     verbs += ("show sinewave/mdn", "list results", "verify")
     figures = f"figures r_T --format png --out {ran} --folder {tmp_path}"
     found = without_torch(str(ran), *(f"{verb} --out {ran}" for verb in verbs), figures)

@@ -1,0 +1,123 @@
+"""What records say where the simulator may be called for each target: the best search, and whether learning pays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.protocols.evidence import Evidence, Known, Missing, Place, asked_for, leaders, written
+from harness.protocols.metered import UNLEARNED, Metered, Scores
+from harness.reporting.groups import Group
+from harness.reporting.numbers import number, printed
+from harness.reporting.table import Raw
+from harness.searching import ENOUGH
+
+IN_TURN = "none"
+"""The search that looks at proposals in turn."""
+LEAST = 10
+"""Calls that the scenario takes at least."""
+
+
+def of_calls(known: Known, calls: int) -> Evidence | Missing:
+    """The best search within so many calls for each target, from proposals or from draws of the prior.
+
+    Args:
+        known: of a task.
+        calls: that can be afforded for each target.
+    """
+    able = [(max(counts), group) for group in known.groups if (counts := _counts(group, calls))]
+    if not able:
+        return Missing("no records of calls to the simulator", f"metered[calls={max(LEAST, calls)}]")
+    count, group = max(able, key=lambda item: (item[0], asked_for(item[1])))
+    (table,) = Metered().tables()["metered"].build([group], None, False)
+    complete = (raw for raw in table.rows if raw["status"] == "ok" and _error(raw, count) is not None)
+    found = sorted(complete, key=lambda raw: _order(raw, count))
+    asked, records = f"{calls} calls a target", f"{written(group, 'calls')}, {count} calls"
+    if not found:
+        return Missing(f"no method has numbers in {records}")
+    raw, places = _raw(found, count, asked, records), tuple(_places(found, count))
+    return Evidence(asked, records, raw, places, ENOUGH, (group,), median=True, notes=(_pays(found, calls, group),))
+
+
+def _counts(group: Group, calls: int) -> list[int]:
+    """The numbers of calls, up to so many, at which errors are kept."""
+    first: Scores | None = group.score(Metered)
+    return [count for count in first.prior[IN_TURN].calls if count <= calls] if first else []
+
+
+def _error(raw: Raw, count: int) -> float | None:
+    found: float | None = raw.get(f"median_{count}")
+    return found
+
+
+def _order(raw: Raw, count: int) -> tuple[float, float, str]:
+    """Searches end where a target is reached: below that the calls until then tell more than the error."""
+    needed = raw["needed"]
+    return max(_error(raw, count) or 0.0, ENOUGH), float("inf") if needed is None else needed, _label(raw)
+
+
+def _label(raw: Raw) -> str:
+    return str(raw["method"]) if raw["search"] == IN_TURN else f"{raw['method']} ({raw['search']})"
+
+
+def _raw(found: Sequence[Raw], count: int, asked: str, records: str) -> dict[str, Any]:
+    """The row of the table; beside a baseline stands the best method that learns."""
+    best, others = found[0], list(found[1:])
+    if best["baseline"]:
+        others = [raw for raw in others if not raw["baseline"]] or others
+    following = others[0] if others else None
+    return {
+        "asked": asked,
+        "records": records,
+        "method": _label(best),
+        "status": best["status"],
+        "baseline": best["baseline"],
+        "error": _error(best, count),
+        "next": _label(following) if following else None,
+        "next_error": _error(following, count) if following else None,
+        "floor": 0.0,
+        "sure": False if following and _ended(following, count) else None,
+        "needed": "",
+    }
+
+
+def _ended(raw: Raw, count: int) -> bool:
+    return (_error(raw, count) or 0.0) <= ENOUGH
+
+
+def _places(found: Sequence[Raw], count: int) -> Iterator[Place]:
+    """Errors of single targets are not kept: only those at which a search ends are alike."""
+
+    def apart(best: Raw, other: Raw) -> bool | None:
+        return False if _ended(other, count) else None
+
+    leading, learning = (leaders(some, apart) for some in (found, [raw for raw in found if not raw["baseline"]]))
+    for raw in found:
+        leads = [any(raw is each for each in some) for some in (leading, learning)]
+        yield Place(str(raw["method"]), _label(raw), _error(raw, count) or 0.0, bool(raw["baseline"]), *leads)
+
+
+def _pays(found: Sequence[Raw], calls: int, group: Group) -> str:
+    """In a sentence, from how many targets on learning pays, where so many calls can be afforded for each."""
+    first: Scores = group.score(Metered)
+    able = sorted((raw for raw in found if (raw["needed"] or calls + 1) <= calls), key=lambda raw: float(raw["needed"]))
+    own, prior = ([raw for raw in able if (raw["method"] == UNLEARNED) is unlearned] for unlearned in (False, True))
+    goal = f"an nmse of {printed(first.accuracy)} for half of the targets"
+    if not able:
+        return f"within {calls} calls no search reaches {goal}"
+    if not own:
+        return f"learning does not pay: within {calls} calls no method reaches {goal}, and {_needs(prior[0])}"
+    if not prior:
+        return f"without learning no search reaches {goal} within {calls} calls; {_needs(own[0])}"
+    if own[0]["pays"] is None:
+        return f"learning does not pay: to reach {goal}, {_needs(prior[0])}, and {_needs(own[0])}"
+    data = group.first.data
+    pairs = f" for each and {data.n_train + data.n_valid} pairs" if data else ""
+    return (
+        f"learning pays from {number(own[0]['pays'])} targets on: to reach {goal}, {_needs(own[0])}{pairs}, and "
+        f"{_needs(prior[0])}"
+    )
+
+
+def _needs(raw: Raw) -> str:
+    return f"{_label(raw)} needs {raw['needed']:g} call{'s' * (raw['needed'] != 1)}"
