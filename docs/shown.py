@@ -7,6 +7,7 @@ Each region stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what a
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +32,10 @@ SAMPLERS = "cinn,cvae,inn,ipage,lookup,mdn,na,tandem"
 """Methods whose proposals the README shows beside the posterior."""
 
 
+WITH_SCENARIOS = "ballistics,robotic_arm,shell,stack"
+"""Tasks of which docs/results.md shows what scenarios change."""
+
+
 def overall() -> str:
     """The table of all tasks together, without its notes."""
     return _grids(render("overall", REFERENCE))[0].partition("\n\n")[2]
@@ -43,11 +48,27 @@ def advised() -> str:
 
 
 def summaries() -> str:
-    """The summary of every task, with the note on what the published values differ in."""
+    """The summary of every task without a scenario, with the note on what the published values differ in."""
     text = render("summary", REFERENCE)
     note = next(line for line in text.splitlines() if line.startswith("- Ren Table 7, Ren Table 3"))
-    first, *others = _grids(text)
+    scenarios = {group.first.label.scenario for group in grouped(REFERENCE)}
+    grids = _grids(text)
+    first, *others = (grid for grid in grids if not any(f", {name}" in grid.splitlines()[0] for name in scenarios))
     return "\n\n".join([first, note, *others])
+
+
+def flips() -> str:
+    """What takes the first place in each scenario of each task, a sentence each."""
+    tables = json.loads(render("ranking", REFERENCE, format="json"))
+    lines = []
+    for table in tables:
+        scenarios = [key.removesuffix(".place") for key in table["rows"][0] if key.endswith(".place")]
+        said = [note for note in table["notes"] if note.partition(": ")[0] in scenarios]
+        lines.append(
+            f"**{table['task']}.** "
+            + " ".join(f"*{note.partition(': ')[0]}*: {note.partition(': ')[2]}." for note in said)
+        )
+    return "\n\n".join(lines)
 
 
 def counted() -> str:
@@ -70,6 +91,7 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "advice"): advised,
     ("docs/results.md", "summaries"): summaries,
     ("docs/results.md", "ledger"): counted,
+    ("docs/results.md", "flips"): flips,
     ("README.md", "claims"): partial(judged, "claim", "source", "verdict"),
     ("docs/claims.md", "claims"): partial(judged, "claim", "verdict", "evidence", "name"),
 }
@@ -97,6 +119,8 @@ if __name__ == "__main__":
     write(figure, FIGURES / "error-and-time.png")
     (figure,) = drawn(["posterior"], REFERENCE, tasks="sinewave", methods=SAMPLERS)
     write(figure, FIGURES / "posterior.png")
+    (figure,) = drawn(["ranking"], REFERENCE, tasks=WITH_SCENARIOS)
+    write(figure, FIGURES / "ranking.png")
     main(["figures", "--out", str(REFERENCE), "--format", "pdf"])
     groups = grouped(REFERENCE)
     for one in ablation.delivered().values():

@@ -57,7 +57,9 @@ def advice(
         seconds: budgets of time for one design, without any simulation of it.
         simulations: budgets T, of which the best proposal is taken.
     """
-    scored = [group for group in groups if trials(group)]
+    every = [group for group in groups if trials(group)]
+    # What a scenario asks is another question, which `advise` answers where it is put.
+    scored = [group for group in every if group.first.declared.scenario is None] or every
     rows = [
         {"task": heading, **raw}
         for heading, group in zip(headings(scored), scored, strict=True)

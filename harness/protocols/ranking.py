@@ -27,8 +27,9 @@ STRONG = 100.0
 ACROSS = 4
 """Scenarios in one panel of the figure."""
 MEANING = (
-    "(in parentheses): the place among the methods of the column; ratio: of the error to that without the scenario. A "
-    "scenario may ask for other targets and score them otherwise: see its own table, scenario"
+    "(in parentheses): the place among the methods of the column; ratio: of the geometric mean of the errors to that "
+    "without the scenario, which a few targets do not decide. A scenario may ask for other targets and score them "
+    "otherwise: see its own table, scenario"
 )
 
 
@@ -84,7 +85,8 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
     found = [panel for views, title in zip(every, titles, strict=True) for panel in _panels(views, title)]
     panels = tuple(panel for panel in found if not panel.empty)
     said = (
-        f"mean {METRICS[str(metric)].words.partition(' ')[0]} of one proposal in a scenario, over that without it; "
+        f"geometric mean of the {METRICS[str(metric)].words.partition(' ')[0]} of one proposal in a scenario, over "
+        "that without it; "
         f"bold colours: {STRONG:g} times more (orange) or less (blue), and beyond; empty: takes no part",
     )
     return [Figure("ranking", TITLE, panels, said, legend=False, beside="ranking")] if panels else []
@@ -104,11 +106,16 @@ def _panel(views: Sequence[View], title: str) -> Panel:
         Field(label, x, y, _shade(ratio), number(ratio, 2))
         for y, label in enumerate(methods)
         for x, view in enumerate(scenarios)
-        if label in view.drawn and base.drawn[label].mean > 0
-        for ratio in [view.drawn[label].mean / base.drawn[label].mean]
+        if label in view.drawn
+        for ratio in [_over(view.drawn[label], base.drawn[label])]
     ]
     across, up = Axis("", names=tuple(view.name for view in scenarios)), Axis("", names=tuple(methods))
     return Panel(title, across, up, fields=tuple(fields))
+
+
+def _over(one: comparing.Drawn, other: comparing.Drawn) -> float:
+    """The ratio of the geometric means of the errors of two sets of targets."""
+    return float(10 ** (one.of_targets.mean() - other.of_targets.mean()))
 
 
 def _shade(ratio: float) -> float:
@@ -138,7 +145,7 @@ def _raw(row: Row, views: Sequence[View]) -> dict[str, Any]:
         raw[f"{view.name}.status"] = there.status if there else None
         raw[view.name] = None if found is None else found.mean
         raw[f"{view.name}.place"] = None if found is None else ranked.index(row.label) + 1
-        raw[f"{view.name}.ratio"] = found.mean / first.mean if found and first and first.mean else None
+        raw[f"{view.name}.ratio"] = _over(found, first) if found and first else None
     return raw
 
 
