@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from harness.comparing import LEAST, logarithms
 from harness.metrics import METRICS
 from harness.metrics import errors as least
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.multi_target import MultiTarget
-from harness.protocols.shared import ErrorScores, many
+from harness.protocols.shared import many
 from harness.reporting import notes
 from harness.reporting.apart import by_targets
 from harness.reporting.build import base, table
@@ -30,8 +31,8 @@ BELOW = (
     "over-fitting"
 )
 WITHOUT = (
-    "{} / without: the mean mse over that of the same method that has learned the task without the scenario, from as "
-    "many pairs; the targets are others of the same kind"
+    "{} / without: the geometric mean of the mse over that of the same method that has learned the task without the "
+    "scenario, from as many pairs; the targets are others of the same kind"
 )
 EXCESS = (
     "excess: nmse above that of the best design that the harness knows for each target; below 0, in parentheses, the "
@@ -50,8 +51,8 @@ class Seen:
     """Whether it is the excess over the least that is known to be possible."""
     level: float
     """The nmse below which a smaller one is no merit; 0 for none."""
-    like_base: float | None = None
-    """The mean mse where the targets are drawn as those of the task without the scenario."""
+    usual_mse: float | None = None
+    """The geometric mean of the mse where the targets are drawn as those of the task without the scenario."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class Views(Protocol):
         scored = np.isfinite(errors)
         errors = errors[scored]
         mean, median = float(errors.mean()), float(np.median(errors))
-        like_base = float(np.nanmean(_errors(answered, view, "mse"))) if view.like_base else None
-        return Seen(int(scored.sum()), mean, median, view.best_known is not None, view.level, like_base)
+        usual = _usual(_errors(answered, view, "mse")[scored]) if view.like_base else None
+        return Seen(int(scored.sum()), mean, median, view.best_known is not None, view.level, usual)
 
     def by_target(self, material: Material) -> Mapping[str, Array]:
         """The error of each target's first proposal by view; NaN where a view leaves the target out."""
@@ -106,6 +107,11 @@ def _errors(answered: Answered, view: View, metric: str = "nmse") -> Array:
         best = least(METRICS[metric], view.best_known, view.y, answered.data.y_variance)
         errors = errors - best.numpy()
     return np.where(view.y.isfinite().any(1).numpy(), errors, np.nan)
+
+
+def _usual(errors: Array) -> float:
+    """The geometric mean of errors `(n,)`, which a few of them do not decide."""
+    return float(10 ** logarithms(errors, LEAST).mean())
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
@@ -131,7 +137,7 @@ def _table(group: Group, views: dict[str, Seen], without: Group | None) -> Table
         for name, seen in views.items()
         for statistic in ("mean", "median")
     ]
-    compared = [name for name, seen in views.items() if seen.like_base is not None and without is not None]
+    compared = [name for name, seen in views.items() if seen.usual_mse is not None and without is not None]
     columns += [Column(f"{name} / without", partial(_text, key=f"{name}.ratio")) for name in compared]
     columns.append(Column("valid", lambda raw: share(raw["valid"])))
     extra = [METRICS["nmse"].words + "; of one proposal for each target", notes.INVALID]
@@ -148,21 +154,22 @@ def _table(group: Group, views: dict[str, Seen], without: Group | None) -> Table
 
 def _compare(raws: Sequence[dict[str, Any]], without: Group, names: Sequence[str]) -> None:
     """Adds to each row the ratio of its error in some views to that of the same method without the scenario."""
-    own = {row.label: row.mean(_of_base, MultiTarget) for row in without.rows}
+    own = {row.label: _of_base(row) for row in without.rows}
     for raw in raws:
         for name in names:
-            found, base_error = raw[f"{name}.like_base"], own.get(raw["method"])
+            found, base_error = raw[f"{name}.usual_mse"], own.get(raw["method"])
             raw[f"{name}.ratio"] = found / base_error if found is not None and base_error else None
 
 
-def _of_base(scores: ErrorScores) -> float:
-    return scores.errors["mse"].mean
+def _of_base(row: Row) -> float | None:
+    errors = row.of_targets(MultiTarget.name, "mse")
+    return _usual(errors[np.isfinite(errors)]) if errors.size else None
 
 
 def _raw(row: Row, names: Sequence[str]) -> dict[str, Any]:
     raw = {**base(row), "valid": row.mean("valid", Views)}
     for name in names:
-        for statistic in ("mean", "median", "like_base"):
+        for statistic in ("mean", "median", "usual_mse"):
             read = partial(_read, name=name, statistic=statistic)
             raw[f"{name}.{statistic}"] = row.mean(read, Views)
     return raw
