@@ -14,7 +14,7 @@ from harness.metrics import METRICS
 from harness.metrics import errors as least
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.multi_target import MultiTarget
-from harness.protocols.shared import many
+from harness.protocols.shared import expected, many
 from harness.reporting import notes
 from harness.reporting.apart import by_targets
 from harness.reporting.build import base, table
@@ -51,8 +51,9 @@ class Seen:
     """Whether it is the excess over the least that is known to be possible."""
     level: float
     """The nmse below which a smaller one is no merit; 0 for none."""
-    usual_mse: float | None = None
-    """The geometric mean of the mse where the targets are drawn as those of the task without the scenario."""
+    usual_expected_mse: float | None = None
+    """Where the targets are drawn as those of the task without the scenario: the geometric mean over these of the mse
+    of one proposal, its mean over repeats as in `multi-target`."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,16 @@ class Views(Protocol):
         views = answered.targets.views
         if not views:
             return None
-        return Scores(answered.valid, {name: self._seen(answered, view) for name, view in views.items()})
+        seen = {name: self._seen(answered, view, material.sizes) for name, view in views.items()}
+        return Scores(answered.valid, seen)
 
-    def _seen(self, answered: Answered, view: View) -> Seen:
+    def _seen(self, answered: Answered, view: View, sizes: Sizes) -> Seen:
         errors = _errors(answered, view)
         scored = np.isfinite(errors)
         errors = errors[scored]
         mean, median = float(errors.mean()), float(np.median(errors))
-        usual = _usual(_errors(answered, view, "mse")[scored]) if view.like_base else None
+        expected_mse = expected(answered.counted("mse", view.y), answered, sizes)[scored]
+        usual = _usual(expected_mse) if view.like_base else None
         return Seen(int(scored.sum()), mean, median, view.best_known is not None, view.level, usual)
 
     def by_target(self, material: Material) -> Mapping[str, Array]:
@@ -137,7 +140,7 @@ def _table(group: Group, views: dict[str, Seen], without: Group | None) -> Table
         for name, seen in views.items()
         for statistic in ("mean", "median")
     ]
-    compared = [name for name, seen in views.items() if seen.usual_mse is not None and without is not None]
+    compared = [name for name, seen in views.items() if seen.usual_expected_mse is not None and without is not None]
     columns += [Column(f"{name} / without", partial(_text, key=f"{name}.ratio")) for name in compared]
     columns.append(Column("valid", lambda raw: share(raw["valid"])))
     extra = [METRICS["nmse"].words + "; of one proposal for each target", notes.INVALID]
@@ -157,7 +160,7 @@ def _compare(raws: Sequence[dict[str, Any]], without: Group, names: Sequence[str
     own = {row.label: _of_base(row) for row in without.rows}
     for raw in raws:
         for name in names:
-            found, base_error = raw[f"{name}.usual_mse"], own.get(raw["method"])
+            found, base_error = raw[f"{name}.usual_expected_mse"], own.get(raw["method"])
             raw[f"{name}.ratio"] = found / base_error if found is not None and base_error else None
 
 
@@ -169,7 +172,7 @@ def _of_base(row: Row) -> float | None:
 def _raw(row: Row, names: Sequence[str]) -> dict[str, Any]:
     raw = {**base(row), "valid": row.mean("valid", Views)}
     for name in names:
-        for statistic in ("mean", "median", "usual_mse"):
+        for statistic in ("mean", "median", "usual_expected_mse"):
             read = partial(_read, name=name, statistic=statistic)
             raw[f"{name}.{statistic}"] = row.mean(read, Views)
     return raw

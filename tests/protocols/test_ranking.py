@@ -112,7 +112,7 @@ def test_a_model_for_all_conditions_is_compared_with_one_of_the_task_alone(root)
             for record in Store(root).records()
             if (record.label.method, record.label.scenario) == (row["method"], "conditions")
         )
-        there = scores_of(record, Views).views["fixed"].usual_mse
+        there = scores_of(record, Views).views["fixed"].usual_expected_mse
         usual = 10 ** np.log10(np.maximum(mse(root, row["method"]), LEAST)).mean()
         assert row["fixed.ratio"] == pytest.approx(there / usual, rel=1e-6)
 
