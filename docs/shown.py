@@ -7,7 +7,6 @@ Each region stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; what a
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,10 +31,6 @@ SAMPLERS = "cinn,cvae,inn,ipage,lookup,mdn,na,tandem"
 """Methods whose proposals the README shows beside the posterior."""
 
 
-WITH_SCENARIOS = "ballistics,robotic_arm,shell,stack"
-"""Tasks of which docs/results.md shows what scenarios change."""
-
-
 def overall() -> str:
     """The table of all tasks together, without its notes."""
     return _grids(render("overall", REFERENCE))[0].partition("\n\n")[2]
@@ -55,20 +50,6 @@ def summaries() -> str:
     grids = _grids(text)
     first, *others = (grid for grid in grids if not any(f", {name}" in grid.splitlines()[0] for name in scenarios))
     return "\n\n".join([first, note, *others])
-
-
-def flips() -> str:
-    """What takes the first place in each scenario of each task, a sentence each."""
-    tables = json.loads(render("ranking", REFERENCE, format="json"))
-    lines = []
-    for table in tables:
-        scenarios = [key.removesuffix(".place") for key in table["rows"][0] if key.endswith(".place")]
-        said = [note for note in table["notes"] if note.partition(": ")[0] in scenarios]
-        lines.append(
-            f"**{table['task']}.** "
-            + " ".join(f"*{note.partition(': ')[0]}*: {note.partition(': ')[2]}." for note in said)
-        )
-    return "\n\n".join(lines)
 
 
 def counted() -> str:
@@ -91,7 +72,6 @@ REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "advice"): advised,
     ("docs/results.md", "summaries"): summaries,
     ("docs/results.md", "ledger"): counted,
-    ("docs/results.md", "flips"): flips,
     ("README.md", "claims"): partial(judged, "claim", "source", "verdict"),
     ("docs/claims.md", "claims"): partial(judged, "claim", "verdict", "evidence", "name"),
 }
@@ -119,8 +99,6 @@ if __name__ == "__main__":
     write(figure, FIGURES / "error-and-time.png")
     (figure,) = drawn(["posterior"], REFERENCE, tasks="sinewave", methods=SAMPLERS)
     write(figure, FIGURES / "posterior.png")
-    (figure,) = drawn(["ranking"], REFERENCE, tasks=WITH_SCENARIOS)
-    write(figure, FIGURES / "ranking.png")
     main(["figures", "--out", str(REFERENCE), "--format", "pdf"])
     groups = grouped(REFERENCE)
     for one in ablation.delivered().values():

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from harness import config
 from harness.claims import claim, files
 from harness.claims.judging import restricted
-from harness.claims.rows import placed
 from harness.claims.tables import claims_table, evidence_tables
 from harness.config import SELECTIONS, Settings
 from harness.errors import UsageError, unknown
@@ -21,7 +20,7 @@ from harness.reporting import grouped
 from harness.reporting.formats import FORMATS
 from harness.reporting.frame import OF_RECORDS
 from harness.reporting.groups import Group
-from harness.selection import parse, split, validated
+from harness.selection import parse, placed, split, validated
 from harness.show import existing
 
 Made = TypeVar("Made")

@@ -10,13 +10,12 @@ from itertools import combinations
 from pathlib import Path
 
 from harness import submitting
-from harness.claims.rows import placed
 from harness.config import Settings
 from harness.options import render
 from harness.plan import Cell, Plan, part_of, planned
 from harness.presets import Preset
 from harness.running import default_jobs, execute, finish, pending
-from harness.selection import parse, split
+from harness.selection import parse, placed, split
 from harness.store import Store
 from harness.work import Work, in_words
 

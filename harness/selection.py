@@ -32,6 +32,8 @@ class Selection:
         return self.plugin.name + render(self.options)
 
 
+AT = " @ "
+"""Between the label of a method and that of the scenario in which it is looked at."""
 SPECIAL = "special"
 """The group of plug-ins that are made for one scenario alone, and are not among `all`."""
 
@@ -96,6 +98,16 @@ def parse(item: str) -> tuple[str, dict[str, str]]:
         if options.setdefault(key, value) != value:
             raise UsageError(f"{item!r} gives the option {key} twice. Write {name}[...] once for each value.")
     return name.strip(), options
+
+
+def placed(label: str) -> tuple[str, str]:
+    """The method that a label names, and the scenario, which is empty where it names none.
+
+    >>> placed("one @ noise[sd=0.2]"), placed("one")
+    (('one', 'noise[sd=0.2]'), ('one', ''))
+    """
+    method, _, scenario = label.partition(AT)
+    return method, scenario
 
 
 def named(kind: Kind, name: str, plugins: Mapping[str, Plugin]) -> list[Plugin]:

@@ -95,6 +95,7 @@ def shared(tmp_path_factory: Any) -> Path:
             run(root, cells())
             run(root, cells("lookup,mdn", "robotic_arm", "noise,shift,gaps,gaps[fill=native]"))
             new = "transfer[n=20],transfer[n=20,source=none],transfer[n=60,source=none]"
+            new += ",corrupted[share=0.2],active[calls=20,acquire=random],active[calls=20,acquire=maximin]"
             run(root, cells("lookup", "robotic_arm", f"{new},metered[calls=12,targets=3]"))
             (root / "complete").touch()
     return root

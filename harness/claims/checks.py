@@ -12,11 +12,12 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from harness.claims.claim import Check
-from harness.claims.rows import AT, find, placed
+from harness.claims.rows import find
 from harness.claims.statistic import Side, Statistic, others_of, side, statistic
 from harness.comparing import SEEDS
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
+from harness.selection import AT, placed
 from harness.statistics import Array
 
 Says = Literal["yes", "no", "not told apart", "not tested"]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from harness.options import text_of
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
-from harness.selection import parse
+from harness.selection import AT, parse
 
 
 def find(group: Group, label: str) -> Row | None:
@@ -33,20 +33,6 @@ def is_meant(row: Row, label: str) -> bool:
 def _parts(label: str) -> tuple[str, Mapping[str, str]]:
     """Name and options of a label; what tells rows of one label apart stands in parentheses, and is left out."""
     return parse(label.partition(" (")[0])
-
-
-AT = " @ "
-"""Between the label of a method and that of the scenario in which it is looked at."""
-
-
-def placed(label: str) -> tuple[str, str]:
-    """The method that a label names, and the scenario, which is empty where it names none.
-
-    >>> placed("one @ noise[sd=0.2]"), placed("one")
-    (('one', 'noise[sd=0.2]'), ('one', ''))
-    """
-    method, _, scenario = label.partition(AT)
-    return method, scenario
 
 
 def by_task(groups: Sequence[Group]) -> list[tuple[str, dict[str, Group]]]:

@@ -12,13 +12,12 @@ import pytest
 from harness import frame
 from harness.claiming import with_own
 from harness.claims import ablation, claim
-from harness.claims.rows import placed
 from harness.claims.statistic import statistic
 from harness.cli import main
 from harness.errors import UsageError
 from harness.registry import discover
 from harness.reporting import figures
-from harness.selection import select
+from harness.selection import placed, select
 from harness.store import Store
 from tests.claims import made
 
