@@ -35,6 +35,15 @@ if __name__ == "__main__":
     sys.exit(128 + summary.signal if summary.signal else 0)
 """
 
+PLAIN = """
+import sys
+from harness.cli import main
+
+print("once")
+arguments = ["--methods", "prior", "--tasks", "sinewave", "--preset", "smoke", "--protocols", "multi-target"]
+sys.exit(main(["run", *arguments, "--out", sys.argv[1], "--quiet"]))
+"""
+
 STRANGE = """
 import os
 import signal
@@ -276,6 +285,14 @@ def test_what_a_method_starts_in_a_session_of_its_own_ends_with_a_killed_run(tmp
         assert alive(sleeper)
         process.kill()
     wait_for(lambda: not alive(sleeper))
+
+
+def test_a_script_that_runs_cells_needs_no_guard_of_its_main_module(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(PLAIN, encoding="utf-8")
+    command = [sys.executable, script, tmp_path / "results"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0 and done.stdout.split().count("once") == 1, done.stdout + done.stderr
 
 
 def test_a_cell_is_not_run_with_other_sources_than_it_was_planned_with(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from harness.conformance.tasks import check_task
 from harness.execution.console import append_to, bound, last_words
 from harness.execution.failures import expired
 from harness.execution.orphans import adopt, end_descendants, end_group_with
-from harness.execution.server import started
+from harness.execution.server import begin, started
 from harness.registry import get
 from harness.store import CONSOLE
 
@@ -56,7 +56,7 @@ def _apart(plugin: Plugin, folder: Path) -> list[Finding]:
     process = context.Process(target=_main, args=(plugin.kind, plugin.name, folder, there, lifeline))
     with here, held:
         with there, lifeline:
-            process.start()
+            begin(process)
         try:
             while not here.poll(POLL):
                 bound(folder / CONSOLE)

@@ -22,7 +22,7 @@ from harness.execution.console import bound
 from harness.execution.engine import Done, Engine, Hear, Job, Left, Lost
 from harness.execution.failures import describe, expired, late
 from harness.execution.orphans import adopt, end_descendants, end_group_with
-from harness.execution.server import running_server
+from harness.execution.server import begin, running_server
 from harness.execution.worker import work
 from harness.store import CONSOLE, Store
 
@@ -91,7 +91,7 @@ class _Running:
         lifeline, self.held = context.Pipe(duplex=False)
         with writer, lifeline:
             process = context.Process(target=_main, args=(self.job, writer, lifeline), daemon=False)
-            process.start()
+            begin(process)
         self.messages, self.process = reader, process
 
     @property

@@ -5,10 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from types import ModuleType
 
 from harness.allocator import ALLOCATOR
 
@@ -32,6 +35,20 @@ def started(preload: Sequence[str]) -> ForkServerContext:
     with _deaf_to_ctrl_c():
         forkserver.ensure_running()
     return context
+
+
+def begin(process: BaseProcess) -> None:
+    """Start a process that does not run the user's script once more.
+
+    `multiprocessing` imports the main module into each process for what is pickled from it, and nothing of ours is. A
+    script that calls `run` without `if __name__ == "__main__"` would call it again there.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        process.start()
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager
