@@ -14,15 +14,17 @@ from harness import config, data, fitting
 from harness.cell import lesson
 from harness.changed import rebuilt, require_same
 from harness.contracts import Method, Task
+from harness.data import Dataset
 from harness.errors import UsageError
 from harness.execution.failures import status_of
 from harness.own_pairs import OwnPairs, pairs
-from harness.plan import specification
+from harness.plan import refused, specification
 from harness.presets import Preset
 from harness.registry import Kind, build_method, build_scenario, build_task
 from harness.rescore import cell_of
 from harness.schema import Record
 from harness.selection import Selection, select
+from harness.settings import DataSettings
 from harness.show import REPLACE, labelled, none_there, summary
 from harness.show import load as read_record
 from harness.solver import OutsideRange, Solver, TrainedLittle, whole
@@ -38,6 +40,7 @@ def fit(
     method: str | type[Method],
     task: str | Task,
     *,
+    scenario: str = "base",
     preset: str = "quick",
     budget: int | None = None,
     epochs: int | None = None,
@@ -52,6 +55,7 @@ def fit(
     Args:
         method: a name such as `na`, with options as in `na[steps=40]`; or a class of your own.
         task: a name such as `sinewave`, with options; your own pairs, as `harness.pairs` makes them; or any task.
+        scenario: another view of the task, such as `pairs[n=300]`, whose pairs are learned from.
         preset: `smoke`, `quick`, `paper` or a TOML file: budget, schedule, and options chosen for the method there.
         budget: trainable parameters, instead of the preset's.
         epochs: passes over the training pairs, instead of the preset's.
@@ -60,7 +64,8 @@ def fit(
         report: is told `(phase, epoch, epochs, loss)`; a bar on standard error where omitted, if that is a terminal.
 
     Raises:
-        UsageError: an unknown name or option, a value that is not allowed, or too little memory.
+        UsageError: an unknown name or option, a value that is not allowed, a scenario in which the task or the method
+            cannot take part, or too little memory.
         BudgetMissed: no size of the method comes within 5 % of the budget.
         Diverged: a loss is no longer finite.
 
@@ -80,7 +85,8 @@ def fit(
         own = _preset(preset, budget, epochs).for_task(task_name, built.cost, built.n_train)
         name, create = _method(method, own, task_name)
         of_pairs = replace(own.data, n_train=None, targets_from="validation")
-        dataset = data.draw(built, of_pairs if isinstance(built, OwnPairs) else own.data)
+        settings = of_pairs if isinstance(built, OwnPairs) else own.data
+        built, dataset = _viewed(built, scenario, settings, own, name, create)
         given = fitting.lesson(
             built,
             dataset,
@@ -108,7 +114,8 @@ def load(path: str | Path) -> Solver:
     """The trained method of a cell that `run` has made.
 
     Args:
-        path: the folder of its record, `RUN/TASK/METHOD/KEY`; or `RUN/TASK/METHOD`, where there is one record.
+        path: the folder of its record, `RUN/TASK/METHOD/KEY`; or `RUN/TASK/METHOD`, where there is one record, or one
+            without a scenario.
 
     Raises:
         UsageError: there is no record, or several; it is damaged or did not end well; its model is not stored; the
@@ -181,6 +188,26 @@ def _task(task: str | Task) -> tuple[Task, str]:
     return build_task(specification(selection)), selection.plugin.name
 
 
+def _viewed(
+    task: Task, scenario: str, settings: DataSettings, preset: Preset, method: str, create: Callable[[], Method]
+) -> tuple[Task, Dataset]:
+    """The task as it is in a scenario, and its data there.
+
+    Raises:
+        UsageError: the task or the method cannot take part.
+    """
+    selection = _single("scenarios", scenario)
+    if selection.plugin.name == "base":
+        return task, data.draw(task, settings)
+    spec = specification(selection)
+    if reason := refused(method, create, spec, task):
+        raise UsageError(f"{spec.label}: {reason}.")
+    asked = preset.for_scenario(spec.name).data.targets
+    view = build_scenario(spec)
+    seen = view.task(task)
+    return seen, data.draw(seen, replace(settings, targets=asked), view)
+
+
 def _method(method: str | type[Method], preset: Preset, task: str) -> tuple[str, Callable[[], Method]]:
     """What the method is called, and what gives a fresh one."""
     if not isinstance(method, str):
@@ -205,7 +232,7 @@ def _preset(name: str, budget: int | None, epochs: int | None) -> Preset:
 
 
 def _record_folder(path: Path) -> Path:
-    """The folder of the only record at a path, or of the only one with a model.
+    """The folder of the only record at a path, or of the only one with a model, or of that without a scenario.
 
     Raises:
         UsageError: there is none, or there are several.
@@ -219,6 +246,8 @@ def _record_folder(path: Path) -> Path:
         raise none_there(path)
     if len(folders) > 1:
         folders = [folder for folder in folders if folder.joinpath(MODEL).is_file()] or folders
+    if len(folders) > 1:
+        folders = [folder for folder in folders if read_record(folder).declared.scenario is None] or folders
     if len(folders) > 1:
         each = "".join(f"\n  {folder.parent / summary(folder)}" for folder in folders)
         raise UsageError(f"There are {len(folders)} records in {str(path)!r}. Name one:{each}")

@@ -100,6 +100,20 @@ class OwnPairs(Task):
         chosen = torch.randperm(len(self.x), generator=generator)[:n]
         return Pairs(self.x[chosen], self.y[chosen])
 
+    def draw(self, n: int, generator: Generator) -> Pairs:
+        """Other pairs than those that are given, which takes a forward model.
+
+        Args:
+            n: how many.
+            generator: all randomness comes from it.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if self.forward_model is None:
+            raise UsageError("This needs y of other designs. Give your forward model: harness.pairs(..., simulate=f).")
+        return super().draw(n, generator)
+
     def simulate(self, x: Tensor, conditions: Tensor | None = None) -> Tensor:
         """What the given forward model says of y, without conditions; NaN where there is none.
 

@@ -6,7 +6,7 @@ whose digests are the cell's is current; from the first that differs on, it is b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import product
@@ -35,7 +35,7 @@ from harness.settings import DataSettings, Schedule, Sizes
 
 if TYPE_CHECKING:
     from harness.config import Settings
-    from harness.contracts import Task
+    from harness.contracts import Method, Task
 
 SOURCES = {
     "data": ("harness.data",),
@@ -307,15 +307,18 @@ def _scores(spec: PluginSpec) -> bool:
 
 def refusal(method: PluginSpec, scenario: PluginSpec | None, task: Task) -> str:
     """Why a method cannot take part in a scenario of a task; empty where it can."""
-    if scenario is None:
-        return ""
+    return "" if scenario is None else refused(method.name, partial(build_method, method), scenario, task)
+
+
+def refused(method: str, create: Callable[[], Method], scenario: PluginSpec, task: Task) -> str:
+    """The same of a method of this name, of which `create` gives a fresh one."""
     built = build_scenario(scenario)
     if task.conditions is not None and not (built.leaves_conditions or "conditions" in built.needs):
         return f"{scenario.label} does not know which entries of y are conditions, and the task has some"
     reason = built.refusal(task)
-    missing = sorted(built.needs - build_method(method).handled) if built.needs else []
+    missing = sorted(built.needs - create().handled) if built.needs else []
     if reason is None and missing:
-        reason = f"{method.name} does not handle {', '.join(missing)}, which {scenario.label} needs"
+        reason = f"{method} does not handle {', '.join(missing)}, which {scenario.label} needs"
     return reason or ""
 
 

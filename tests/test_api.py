@@ -18,6 +18,7 @@ import pytest
 import torch
 
 import harness
+from harness.cache_folder import VARIABLE
 from harness.cli import main
 from harness.distances import nearest_distance
 from harness.errors import UsageError
@@ -32,6 +33,9 @@ BOX = np.random.default_rng(0).uniform([0, 0, 5], [1, 2, 6], (300, 3))
 
 def forward(x: np.ndarray) -> np.ndarray:
     return np.stack([x[:, 0] + x[:, 1] ** 2, x[:, 0] * x[:, 2]], 1)
+
+
+PAIRS = harness.pairs(BOX, forward(BOX))
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +95,29 @@ def test_the_design_of_which_the_method_expects_most_comes_first(method: str) ->
     found = solver.propose([[1.0, 2.0], [2.0, 3.0]], n=6)
     for _, designs in found.groupby("target"):
         assert designs["believed_nmse"].is_monotonic_increasing and designs["believed_nmse"].notna().all()
+
+
+def test_a_scenario_is_that_of_run_and_its_records_stand_behind_the_one_without(tmp_path: Path) -> None:
+    few = "pairs[n=300]"
+    arguments = ["--preset", "smoke", "--methods", "mdn", "--tasks", "sinewave", "--out", str(tmp_path), "--quiet"]
+    assert main(["run", *arguments, "--protocols", "multi-target", "--scenarios", f"base,{few}"]) == 0
+    made = harness.fit("mdn", "sinewave", preset="smoke", scenario=few)
+    loaded = harness.load(tmp_path / f"sinewave/mdn/{few}")
+    assert len(made.given.train.x) + len(made.given.valid.x) == 300
+    assert same(snapshot(loaded.method), snapshot(made.method))
+    plain = harness.load(tmp_path / "sinewave/mdn")
+    assert same(snapshot(plain.method), snapshot(harness.fit("mdn", "sinewave", preset="smoke").method))
+
+
+def test_own_pairs_are_learned_from_in_a_scenario_and_their_simulator_is_asked_for_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    own = harness.pairs(BOX, forward(BOX), simulate=forward)
+    for scenario, pairs in (("pairs[n=50]", 50), ("active[calls=30]", 30), ("base", 300)):
+        given = harness.fit("lookup", own, preset="smoke", scenario=scenario).given
+        assert len(given.train.x) + len(given.valid.x) == pairs
+        np.testing.assert_allclose(forward(given.train.x.numpy()), given.train.y, rtol=1e-12)
 
 
 def test_own_pairs_keep_the_names_of_their_columns_and_are_simulated_where_they_can_be() -> None:
@@ -167,6 +194,14 @@ def test_gaps_are_for_methods_that_handle_them() -> None:
         (lambda: harness.fit(3, "sinewave"), "3 is no method"),
         (lambda: harness.fit("mdm", "sinewave"), "Unknown method 'mdm'. Did you mean mdn"),
         (lambda: harness.fit("mdn,na", "sinewave"), "'mdn,na' names 2 methods. Give one."),
+        (lambda: harness.fit("mdn", "sinewave", scenario="nose"), "Unknown scenario 'nose'. Did you mean noise"),
+        (lambda: harness.fit("mdn", "sinewave", scenario="pairs,noise"), "names 2 scenarios. Give one."),
+        (
+            lambda: harness.fit("mdn", "sinewave", scenario="fidelity"),
+            "^fidelity: the task has no cheaper forward model",
+        ),
+        (lambda: harness.fit("mdn", "sinewave", scenario="unpaired"), "mdn does not handle lone, which unpaired needs"),
+        (lambda: harness.fit("lookup", PAIRS, scenario="active"), "Give your forward model: harness.pairs"),
         (lambda: harness.fit("mdn", "sinewave", preset="fast"), "Unknown preset 'fast'"),
         (lambda: harness.fit("mdn", "sinewave", epochs=0), r"^epochs = 0 is not allowed\. Allowed: 1 or more"),
         (lambda: harness.fit("mdn", "sinewave", device="cuda:99"), "device = 'cuda:99': torch finds . CUDA devices"),
