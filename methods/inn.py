@@ -12,13 +12,13 @@ from torch import Generator, Tensor, nn
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals, usable
 from harness.settings import setting
 from methods.augmentation import Augmentation
-from methods.conditioned import joined, split
+from methods.conditioned import split
+from methods.discrepancies import bidirectional_loss, unpaired_loss
 from methods.flows import build_flow
 from methods.levels import blurred, loosened
 from methods.networks import REDRAWS, keep_inside, normal, repeat_targets, squared_error
 
 FIRST_SIGMA = 0.3  # where it is learned
-MMD_WIDTHS = (0.2, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -206,83 +206,6 @@ class Components(nn.Module):
             y: `(n, y_dim)`, standardised.
         """
         return squared_error(u if self.whole else u * self.scale @ self.basis.T, y)
-
-
-def mmd(a: Tensor, b: Tensor) -> Tensor:
-    """Squared maximum mean discrepancy (biased), a scalar, with inverse multi-quadratic kernels of `MMD_WIDTHS`.
-
-    Args:
-        a: samples `(n, d)`.
-        b: samples of the other distribution `(m, d)`.
-    """
-    return _mean_kernel(a, a) + _mean_kernel(b, b) - 2 * _mean_kernel(a, b)
-
-
-def _mean_kernel(left: Tensor, right: Tensor) -> Tensor:
-    """Mean over all pairs of the sum of w^2 / (w^2 + d^2) over the widths w."""
-    cross = left @ right.T
-    distances = (left.square().sum(1)[:, None] + right.square().sum(1) - 2 * cross).clamp_min(0)
-    sums = [width**2 * (distances + width**2).reciprocal().sum() for width in MMD_WIDTHS]
-    return torch.stack(sums).sum() / distances.numel()
-
-
-def unpaired_loss(
-    network: Bijection, pairs: Pairs, x: Tensor, y: Tensor, weights: tuple[float, float, float]
-) -> Tensor:
-    """The same where not all rows are pairs: y is fitted on pairs, and the discrepancies are between all x and all y.
-
-    Args:
-        network: the bijection f.
-        pairs: designs `(n, x_dim)` with their targets `(n, y_dim)`, standardised.
-        x: designs `(b, x_dim)`, standardised; a row of NaN is not known.
-        y: targets `(b, y_dim)`, likewise. Under conditions those of a design alone are not known, and it is left out.
-        weights: lambda_y, lambda_z and lambda_x.
-    """
-    fit, latent, design = weights
-    weighted = network.code.weighted
-    u, given = network.targets(pairs.y)
-    loss = fit * squared_error(weighted(network(pairs.x, given)[0]), weighted(u)).mean()
-    known = x.isfinite().all(1) & split(network.problem, y)[1].isfinite().all(1)
-    u, given = network.targets(y[y.isfinite().all(1)])
-    if not (len(u) and bool(known.any())):
-        return loss
-    designs, beside = x[known], split(network.problem, y)[1][known]
-    z = torch.randn(len(u), network.z_dim, dtype=u.dtype, device=u.device)
-    if latent:
-        predicted, inferred, _ = network(designs, beside)
-        loss = loss + latent * mmd(torch.cat([predicted.detach(), inferred, beside], 1), torch.cat([u, z, given], 1))
-    if design:
-        sampled, padding = network.inverse(u, z, given)
-        apart = mmd(joined(sampled, given), joined(designs, beside))
-        loss = loss + design * (apart + (padding.square().mean() if padding.shape[1] else 0.0))
-    return loss
-
-
-def bidirectional_loss(network: Bijection, x: Tensor, y: Tensor, weights: tuple[float, float, float]) -> Tensor:
-    """lambda_y |f_y(x) - y|^2 + lambda_z MMD([f_y, f_z], [y, z]) + lambda_x MMD(f^-1(y, z), x) (Ardizzone et al.).
-
-    Under conditions both discrepancies are of the joint distributions with them.
-
-    Args:
-        network: the bijection f.
-        x: designs `(b, x_dim)`, standardised.
-        y: their targets `(b, y_dim)`, standardised.
-        weights: lambda_y, lambda_z and lambda_x.
-    """
-    fit, latent, design = weights
-    weighted = network.code.weighted
-    u, given = network.targets(y)
-    predicted, inferred, _ = network(x, given)
-    loss = fit * squared_error(weighted(predicted), weighted(u)).mean()
-    z = torch.randn_like(inferred)
-    if latent:
-        # Detached: this term must shape z alone and not trade the fit of y for it.
-        loss = loss + latent * mmd(torch.cat([predicted.detach(), inferred, given], 1), torch.cat([u, z, given], 1))
-    if design:
-        sampled, padding = network.inverse(u, z, given)
-        apart = mmd(joined(sampled, given), joined(x, given))
-        loss = loss + design * (apart + (padding.square().mean() if padding.shape[1] else 0.0))
-    return loss
 
 
 class INN(Method):

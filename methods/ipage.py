@@ -13,7 +13,8 @@ from torch import Generator, Tensor
 from harness.contracts import Method, Pairs, Phase, Problem, Proposals
 from harness.settings import setting
 from methods.conditioned import box, joined, parted, split
-from methods.inn import Bijection, BijectionOptions, bidirectional_loss
+from methods.discrepancies import bidirectional_loss
+from methods.inn import Bijection, BijectionOptions
 from methods.latent import Sampling, latent_samples
 from methods.levels import nearest
 from methods.localisation import (

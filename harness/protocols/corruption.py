@@ -14,7 +14,7 @@ from harness import comparing
 from harness.metrics import METRICS
 from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
-from harness.reporting.apart import of_row
+from harness.reporting.apart import of_label
 from harness.reporting.build import table
 from harness.reporting.figure import Axis, Figure, Panel, Series
 from harness.reporting.groups import Group, with_scenarios
@@ -49,13 +49,10 @@ class Study:
 
     def drawn(self, label: str, metric: str) -> dict[float, comparing.Drawn]:
         """The errors of a method by share, as far as they are known."""
-        found = {}
-        for share, group in sorted(self.groups.items()):
-            row = next((row for row in group.rows if row.label == label), None)
-            errors = of_row(row, MultiTarget.name, metric, group.negligible(metric)) if row else None
-            if errors:
-                found[share] = errors
-        return found
+        found = (
+            (share, of_label(self.groups[share], label, MultiTarget.name, metric)) for share in sorted(self.groups)
+        )
+        return {share: errors for share, errors in found if errors}
 
 
 class Corruption(Protocol):

@@ -16,7 +16,7 @@ from harness.metrics import METRICS
 from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
 from harness.records import canonical
-from harness.reporting.apart import of_row
+from harness.reporting.apart import of_label
 from harness.reporting.build import table
 from harness.reporting.figure import Axis, Figure, Panel, Series
 from harness.reporting.groups import Group
@@ -121,12 +121,8 @@ class Variants:
 
     def curve(self, sizes: Mapping[float, Group], label: str) -> Curve | None:
         """Of one method; None where there are no sizes with errors."""
-        found = {}
-        for size, group in sorted(sizes.items()):
-            row = next((row for row in group.rows if row.label == label), None)
-            drawn = row and of_row(row, MultiTarget.name, self.metric, group.negligible(self.metric))
-            if drawn:
-                found[size] = drawn
+        every = ((size, of_label(sizes[size], label, MultiTarget.name, self.metric)) for size in sorted(sizes))
+        found = {size: drawn for size, drawn in every if drawn}
         return Curve(tuple(found), tuple(found.values())) if found else None
 
     @cached_property

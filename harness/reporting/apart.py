@@ -74,6 +74,19 @@ def of_row(row: Row, protocol: str, name: str, least: float) -> comparing.Drawn 
     return comparing.drawn(errors[:, known], least=least) if known.any() else None
 
 
+def of_label(group: Group, label: str, protocol: str, metric: str) -> comparing.Drawn | None:
+    """What the bootstrap draws of the errors of a method of a group; None where they are not known.
+
+    Args:
+        group: the rows.
+        label: of the method.
+        protocol: the one that keeps the errors of each target.
+        metric: of the errors.
+    """
+    row = next((row for row in group.rows if row.label == label), None)
+    return of_row(row, protocol, metric, group.negligible(metric)) if row else None
+
+
 def needed(found: comparing.Comparison) -> str:
     """How many targets, or seeds, would tell two methods apart: `about 3 400 targets`; empty where not known.
 

@@ -157,8 +157,13 @@ def _draw(figure: Figure) -> Canvas:
         below.legend(handles=legend, loc="center", ncols=math.ceil(len(legend) / rows), frameon=False)
     canvas.draw_without_rendering()  # only now it is known where points lie
     canvas.set_layout_engine("none")
-    for own in axes.flat:  # the layout's last bits differ from run to run, and the bytes of a file with them
+    # The layout's last bits differ from run to run, and the bytes of a file with them.
+    for part in (above, below):
+        part.bbox_relative.p0, part.bbox_relative.p1 = part.bbox_relative.get_points().round(PLACES)
+    for own in axes.flat:
         own.set_position([round(value, PLACES) for value in own.get_position(original=True).bounds])
+    for label in above.texts:  # of all panels together
+        label.set_position([round(value, PLACES) for value in label.get_position()])
     for panel, own in zip(figure.panels, axes.flat, strict=False):
         _name(own, panel, look)
     return canvas

@@ -170,10 +170,12 @@ def learned_alike(groups: Sequence[Group]) -> list[list[Group]]:
 
 
 def _learning(item: Group) -> str:
-    """The settings of a group without the number of targets and of repeats."""
+    """The settings of a group without how many targets and how many designs for y* are asked for.
+
+    The error of one proposal is a mean over repeats: with other numbers of them, its geometric means mean other things.
+    """
     values = json.loads(item.settings)
-    del values["data"]["targets"]
-    values["sizes"] = values["sizes"]["proposals"]
+    del values["data"]["targets"], values["sizes"]["fixed_proposals"]
     return canonical(values)
 
 

@@ -15,7 +15,8 @@ from harness.seeds import seeded
 from harness.selection import select
 from methods.cinn import CINN, CINNOptions
 from methods.cvae import CVAE, Autoencoder, CVAEOptions
-from methods.inn import INN, Bijection, Components, INNOptions, bidirectional_loss, mmd, unpaired_loss
+from methods.discrepancies import bidirectional_loss, mmd, unpaired_loss
+from methods.inn import INN, Bijection, Components, INNOptions
 from methods.mdn import MDN, MDNOptions
 from methods.mixture import Mixture
 

@@ -137,12 +137,20 @@ def test_without_scenarios_there_is_no_such_table(ran):
 
 
 def test_with_fewer_targets_a_scenario_still_stands_beside_its_task(tmp_path):
-    few = tiny(scenarios={"all": {"targets": 4, "repeats": 1}})
+    few = tiny(scenarios={"all": {"targets": 4, "fixed_proposals": 3}})
     planned = stored.cells("prior,lookup", "robotic_arm", few, scenarios="base,noise", protocols="multi-target")
     results.run(tmp_path, planned)
     (found,) = json.loads(render("ranking", tmp_path, format="json"))
     assert all(row["noise.ratio"] > 0 for row in found["rows"])
     assert any("base 6, noise 4" in line for line in found["notes"])
+
+
+def test_with_fewer_repeats_it_does_not_for_the_error_of_one_proposal_is_a_mean_over_them(tmp_path):
+    few = tiny(scenarios={"all": {"repeats": 1}})
+    planned = stored.cells("prior,lookup", "robotic_arm", few, scenarios="base,noise", protocols="multi-target")
+    results.run(tmp_path, planned)
+    with pytest.raises(UsageError):
+        render("ranking", tmp_path)
 
 
 def test_of_two_runs_of_a_task_the_one_that_asked_as_much_is_compared_with(tmp_path):
