@@ -138,3 +138,8 @@ def test_distances_to_a_posterior_stand_beside_that_of_an_exact_sampler():
         own = values[(values.statistic == "itself_mmd_biased") & (values.task == task) & (values.scenario == "base")]
         assert value == pytest.approx(own.value.median(), rel=0.1)
     assert exact["robotic_arm[convention=kruse]"] > 5 * exact["robotic_arm"], "107 designs there, a thousand here"
+
+
+def test_where_ours_is_larger_it_says_what_was_tried():
+    worse = [entry for entry in ledger.entries(grouped(REFERENCE)) if entry.verdict == "worse"]
+    assert worse and all(entry.value.tried for entry in worse)
