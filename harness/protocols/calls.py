@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
+from harness import comparing
 from harness.protocols.evidence import Evidence, Known, Missing, Place, asked_for, leaders, written
-from harness.protocols.metered import UNLEARNED, Metered, Scores
+from harness.protocols.metered import UNLEARNED, Metered, Scores, kept
+from harness.reporting.apart import needed, of_row
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, printed
 from harness.reporting.table import Raw
@@ -35,7 +39,7 @@ def of_calls(known: Known, calls: int) -> Evidence | Missing:
     asked, records = f"{calls} calls a target", f"{written(group, 'calls')}, {count} calls"
     if not found:
         return Missing(f"no method has numbers in {records}")
-    raw, places = _raw(found, count, asked, records), tuple(_places(found, count))
+    raw, places = _raw(found, count, asked, records, group), tuple(_places(found, count, group))
     return Evidence(asked, records, raw, places, ENOUGH, (group,), median=True, notes=(_pays(found, calls, group),))
 
 
@@ -60,7 +64,7 @@ def _label(raw: Raw) -> str:
     return str(raw["method"]) if raw["search"] == IN_TURN else f"{raw['method']} ({raw['search']})"
 
 
-def _raw(found: Sequence[Raw], count: int, asked: str, records: str) -> dict[str, Any]:
+def _raw(found: Sequence[Raw], count: int, asked: str, records: str, group: Group) -> dict[str, Any]:
     """The row of the table; beside a baseline stands the best method that learns."""
     best, others = found[0], list(found[1:])
     if best["baseline"]:
@@ -76,21 +80,47 @@ def _raw(found: Sequence[Raw], count: int, asked: str, records: str) -> dict[str
         "next": _label(following) if following else None,
         "next_error": _error(following, count) if following else None,
         "floor": 0.0,
-        "sure": False if following and _ended(following, count) else None,
-        "needed": "",
+        **(_sure(best, following, count, group) if following else {"sure": None, "needed": ""}),
     }
+
+
+def _compared(best: Raw, other: Raw, count: int, group: Group) -> comparing.Comparison | None:
+    """Of the errors of two searches for the same targets; None where these are not kept."""
+    one, another = (_drawn(raw, count, group) for raw in (best, other))
+    if one is None or another is None or len(one.of_targets) != len(another.of_targets):
+        return None
+    return comparing.comparison(one, another, beats=math.nan)
+
+
+def _drawn(raw: Raw, count: int, group: Group) -> comparing.Drawn | None:
+    rows = {row.label: row for row in group.rows if row.score(Metered)}
+    unlearned = raw["method"] == UNLEARNED  # its searches are the same in all records
+    row = next(iter(rows.values())) if unlearned else rows[str(raw["method"])]
+    return of_row(row, Metered.name, kept(str(raw["search"]), count, unlearned), ENOUGH)
+
+
+def _apart(best: Raw, other: Raw, count: int, group: Group) -> bool | None:
+    """Whether the second is worse for sure; where both have reached a target they are alike."""
+    if _ended(other, count):
+        return False
+    found = _compared(best, other, count, group)
+    return None if found is None else found.separated and found.log_ratio < 0
+
+
+def _sure(best: Raw, following: Raw, count: int, group: Group) -> dict[str, Any]:
+    sure = _apart(best, following, count, group)
+    found = None if sure or _ended(following, count) else _compared(best, following, count, group)
+    if found and found.separated:
+        return {"sure": sure, "needed": f"{_label(following)} by the ratio"}
+    return {"sure": sure, "needed": needed(found) if found else ""}
 
 
 def _ended(raw: Raw, count: int) -> bool:
     return (_error(raw, count) or 0.0) <= ENOUGH
 
 
-def _places(found: Sequence[Raw], count: int) -> Iterator[Place]:
-    """Errors of single targets are not kept: only those at which a search ends are alike."""
-
-    def apart(best: Raw, other: Raw) -> bool | None:
-        return False if _ended(other, count) else None
-
+def _places(found: Sequence[Raw], count: int, group: Group) -> Iterator[Place]:
+    apart = partial(_apart, count=count, group=group)
     leading, learning = (leaders(some, apart) for some in (found, [raw for raw in found if not raw["baseline"]]))
     for raw in found:
         leads = [any(raw is each for each in some) for some in (leading, learning)]

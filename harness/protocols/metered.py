@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from harness.metrics import METRICS
-from harness.protocols.contract import Material, Number, Protocol, Question, Shown
+from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many
 from harness.reporting.build import base, table
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
@@ -32,6 +32,8 @@ BESIDE = {"none": ("none", "de"), "lm": ("lm", "cma-es")}
 MEANS = ("from the prior", "global, from the prior")
 POINTS = 4
 """Numbers of calls that a curve has for each power of ten."""
+Searched: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
+"""What searches from proposals have found, and searches from draws of the prior."""
 
 
 @dataclass(frozen=True)
@@ -82,22 +84,39 @@ class Metered(Protocol):
     def questions(self, sizes: Sizes) -> dict[str, Question]:
         return {"targets": many(sizes)}
 
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self._last: tuple[Answered, Searched] | None = None
+
     def score(self, material: Material) -> Scores | None:
+        if not material.answers["targets"].targets.calls:
+            return None
+        accuracy = self.options.accuracy
+        own, prior = (
+            {name: trace(errors, accuracy) for name, errors in found.items()} for found in self._searched(material)
+        )
+        return Scores(len(material.answers["targets"].targets.y), accuracy, material.task.cost, own, prior)
+
+    def by_target(self, material: Material) -> Mapping[str, Array]:
+        """The least nmse of each target after each number of calls that a curve has, under the names of `kept`."""
+        if not material.answers["targets"].targets.calls:
+            return {}
+        return {
+            kept(search, count, unlearned): errors[:, count - 1]
+            for unlearned, found in enumerate(self._searched(material))
+            for search, errors in found.items()
+            for count in counted(errors.shape[1])
+        }
+
+    def _searched(self, material: Material) -> Searched:
+        """The least nmse after each call `(targets, calls)` by search, from proposals and from the prior; done once."""
         from harness.searching.tracing import of_prior, of_proposals
 
-        answered = material.answers["targets"]
-        if not answered.targets.calls:
-            return None
-        task, accuracy = material.task, self.options.accuracy
-        own = of_proposals(answered, task, FROM_PROPOSALS, material.seed)
-        prior = of_prior(answered, task, FROM_PRIOR, material.seed)
-        return Scores(
-            len(answered.targets.y),
-            accuracy,
-            task.cost,
-            {name: trace(errors, accuracy) for name, errors in own.items()},
-            {name: trace(errors, accuracy) for name, errors in prior.items()},
-        )
+        answered, task, seed = material.answers["targets"], material.task, material.seed
+        if self._last is None or self._last[0] is not answered:
+            own = of_proposals(answered, task, FROM_PROPOSALS, seed)
+            self._last = answered, (own, of_prior(answered, task, FROM_PRIOR, seed))
+        return self._last[1]
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
         for who, traces in (("", scores.own), ("prior_", scores.prior)):
@@ -114,6 +133,33 @@ class Metered(Protocol):
         return {"metered": Shown(_draw, place=46)}
 
 
+def counted(most: int) -> list[int]:
+    """The numbers of calls that a curve has.
+
+    Args:
+        most: the last of them.
+
+    >>> counted(12)
+    [1, 2, 3, 6, 10, 12]
+    """
+    steps = range(math.floor(POINTS * math.log10(most)) + 1)
+    return sorted({min(most, round(10 ** (step / POINTS))) for step in steps} | {most})
+
+
+def kept(search: str, count: int, unlearned: bool | int) -> str:
+    """The name under which the errors of each target are kept.
+
+    Args:
+        search: its name.
+        count: of calls.
+        unlearned: whether it begins with draws of the prior.
+
+    >>> kept("lm", 100, False), kept("de", 10, True)
+    ('lm_100', 'prior_de_10')
+    """
+    return f"{'prior_' * unlearned}{search}_{count}"
+
+
 def trace(errors: Array, accuracy: float) -> Trace:
     """The curve of searches for several targets.
 
@@ -121,9 +167,7 @@ def trace(errors: Array, accuracy: float) -> Trace:
         errors: the least nmse after each call `(targets, calls)`.
         accuracy: at which a target is reached.
     """
-    most = errors.shape[1]
-    steps = POINTS * math.log10(most)
-    calls = sorted({min(most, round(10 ** (step / POINTS))) for step in range(math.floor(steps) + 1)} | {most})
+    calls = counted(errors.shape[1])
     rows = errors[:, [count - 1 for count in calls]]
     first = np.where((errors <= accuracy).any(1), (errors <= accuracy).argmax(1) + 1.0, np.inf)
     needed = float(np.median(first))

@@ -189,8 +189,8 @@ def _meanings(answers: Sequence[Answer], metric: str, situation: Situation) -> I
     if situation.calls is not None:
         yield (
             "calls: the median of the least nmse of so many. A method alone: its proposals in turn; (lm), (cma-es), "
-            "(de): a search from its proposals or from draws of the prior (table metered). Errors of single targets "
-            "are not kept, so that it is not known what is sure"
+            "(de): a search from its proposals or from draws of the prior (table metered). Sure is what the ratio of "
+            "the errors on the same targets leaves no doubt of"
         )
     if situation.pairs is not None:
         yield "pairs: the records with as many, or with the number that is nearest below"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness import data
-from harness.protocols.metered import Metered, pays_from, trace
+from harness.protocols.metered import Metered, kept, pays_from, trace
 from harness.reporting import drawn as figures
 from harness.reporting import render
 from harness.scenarios.metered import Metered as Scenario
@@ -18,7 +18,7 @@ from harness.searching.meter import INVALID, Meter, Spent
 from harness.searching.searches import SEARCHES, Space
 from harness.settings import DataSettings, Sizes
 from tests import results
-from tests.protocols.common import Scales, Toy, counting, exact, nowhere
+from tests.protocols.common import SIZES, Scales, Toy, counting, exact, nowhere
 
 ONE = torch.ones(2, dtype=torch.float64)
 
@@ -116,6 +116,19 @@ def test_with_one_call_it_is_the_first_proposal_and_from_the_prior_a_draw(toy: T
     assert found.own["none"].mean[0] == pytest.approx(first, rel=1e-6), "off by one in x0, a mean over two y"
     assert found.own["none"].mean[-1] == found.own["none"].mean[0], "later proposals are further off"
     assert found.own["lm"].needed < 25 and found.prior["lm"].reached[-1] == 1
+
+
+def test_the_errors_of_each_target_are_those_of_the_curves_and_nothing_is_searched_twice(toy: Toy, monkeypatch) -> None:
+    protocol, material = Metered(), toy.material(Metered(), toy.shifted(counting), SIZES)
+    found = protocol.score(material)
+    monkeypatch.setattr("harness.searching.tracing._traced", None)
+    numbers = protocol.by_target(material)
+    for unlearned, traces in enumerate((found.own, found.prior)):
+        for search, curve in traces.items():
+            for count, median in zip(curve.calls, curve.median, strict=True):
+                errors = numbers[kept(search, count, unlearned)]
+                assert len(errors) == found.targets and np.median(errors) == pytest.approx(median)
+    assert len(numbers) == sum(len(curve.calls) for curve in (*found.own.values(), *found.prior.values()))
 
 
 def test_where_nothing_is_proposed_a_target_is_missed_by_far(toy: Toy) -> None:
