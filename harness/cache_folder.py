@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 from platformdirs import user_cache_dir
@@ -20,6 +21,7 @@ from harness.durable import write_whole
 from harness.errors import UsageError
 
 VARIABLE = "INVERSE_HARNESS_CACHE"
+Made = TypeVar("Made")
 
 
 def root() -> Path:
@@ -70,6 +72,36 @@ def writable(path: Path) -> Iterator[None]:
             f"The cache folder {str(path.parent)!r} cannot be used: {error.strerror or error}. Make room, or name "
             f"another one in the environment variable {VARIABLE}."
         ) from error
+
+
+def once(
+    path: Path,
+    make: Callable[[], Made],
+    write_as: Callable[[Made], bytes],
+    read: Callable[[Path], Made],
+    damage: type[Exception] = ValueError,
+) -> Made:
+    """What is in a file of the cache; made and written first where it is not there, or damaged.
+
+    Args:
+        path: the file.
+        make: works the content out.
+        write_as: the content as bytes.
+        read: the content of a file.
+        damage: what `read` raises of a damaged file, besides `ValueError`, `KeyError` and `TypeError`.
+
+    Raises:
+        UsageError: the folder cannot be used.
+    """
+    with locked(path):
+        if path.exists():
+            try:
+                return read(path)
+            except (ValueError, KeyError, TypeError, damage):
+                warn_damaged(path)
+        made = make()
+        write(path, write_as(made))
+        return made
 
 
 def write(path: Path, content: bytes) -> None:

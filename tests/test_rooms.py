@@ -67,7 +67,7 @@ ROOMS = (
         "harness.store",
         "harness.provenance",
     ),
-    ("harness.data", "harness.resimulation", "harness.solution_curves"),
+    ("harness.data", "harness.resimulation", "harness.behaviour", "harness.solution_curves"),
     ("harness.posterior", "harness.posterior.*"),
     ("harness.training", "harness.budget", "harness.fitting", "harness.answers"),
     ("harness.scenarios.*",),

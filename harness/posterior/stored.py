@@ -12,18 +12,16 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
-from torch import Generator, Tensor
+from torch import Generator
 
 from harness import cache_folder
+from harness.behaviour import as_bytes, behaviour
 from harness.cache_folder import digest
 from harness.posterior.reference import Draws, Posing, Reference, make
-from harness.resimulation import resimulate
 from harness.seeds import derive
 from harness.threads import threads
 
 FOLDER = "posterior"
-PROBES = 16
-"""Prior draws whose f(x) goes into the digest: whatever changes a forward model changes it."""
 MAKING = ("likelihood.py", "priors.py", "rejection.py", "solving.py", "importance.py", "reference.py")
 """The modules of this package that decide about a reference."""
 ALL = (*MAKING, "c2st.py", "covering.py", "levels.py", "mmd.py", "scoring.py")
@@ -50,7 +48,7 @@ def reference(posing: Posing, name: str, seed: int) -> tuple[Reference, str]:
         with threads(1):
             return make(posing)
 
-    return _kept(path, fresh, _written, _read), key
+    return cache_folder.once(path, fresh, _written, _read, SafetensorError), key
 
 
 def numbers(name: str, parts: list[Any], make: Callable[[], Any]) -> Any:
@@ -66,29 +64,15 @@ def numbers(name: str, parts: list[Any], make: Callable[[], Any]) -> Any:
     """
     key = digest(json.dumps(parts, sort_keys=True).encode(), _source(ALL))
     path = cache_folder.folder(FOLDER) / f"{name}-{key[:24]}.json"
-    return _kept(path, make, lambda values: json.dumps(values).encode(), lambda found: json.loads(found.read_bytes()))
-
-
-def _kept(path: Path, make: Callable[[], Any], write: Callable[[Any], bytes], read: Callable[[Path], Any]) -> Any:
-    with cache_folder.locked(path):
-        try:
-            return read(path)
-        except FileNotFoundError:
-            pass
-        except (SafetensorError, ValueError, KeyError, TypeError):
-            cache_folder.warn_damaged(path)
-        made = make()
-        cache_folder.write(path, write(made))
-        return made
+    return cache_folder.once(
+        path, make, lambda values: json.dumps(values).encode(), lambda found: json.loads(found.read_bytes())
+    )
 
 
 def _key(posing: Posing, seed: int) -> str:
     """SHA-256 of all that decides about a reference; the libraries do about its last bits."""
     task, likelihood = posing.task, posing.likelihood
-    with threads(1):
-        probes = task.sample_prior(PROBES, Generator().manual_seed(0))
-        answers = resimulate(task, probes[None])
-    tensors = [probes, answers, task.bounds.cpu(), likelihood.targets, likelihood.variance]
+    tensors = [*behaviour(task), task.bounds.cpu(), likelihood.targets, likelihood.variance]
     tensors += [] if posing.designs is None else [posing.designs]
     plain = [
         type(task).__qualname__,
@@ -98,16 +82,12 @@ def _key(posing: Posing, seed: int) -> str:
         torch.__version__,
         np.__version__,
     ]
-    return digest(_source(MAKING), json.dumps(plain).encode(), *(_bytes(tensor) for tensor in tensors))
+    return digest(_source(MAKING), json.dumps(plain).encode(), *map(as_bytes, tensors))
 
 
 def _source(names: Sequence[str]) -> bytes:
     """The text of some modules of this package: what they work out is worked out again when one is changed."""
     return b"\0".join((Path(__file__).parent / name).read_bytes() for name in names)
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    return tensor.contiguous().numpy().tobytes()
 
 
 def _written(found: Reference) -> bytes:
@@ -130,8 +110,6 @@ def _read(path: Path) -> Reference:
     Raises:
         ValueError: it is damaged.
     """
-    if not path.exists():
-        raise FileNotFoundError(path)
     with safe_open(path, framework="numpy") as stored:
         said = json.loads((stored.metadata() or {})[CONTENT])
         x = stored.get_tensor("x")

@@ -110,12 +110,13 @@ class Metered(Protocol):
 
     def _searched(self, material: Material) -> Searched:
         """The least nmse after each call `(targets, calls)` by search, from proposals and from the prior; done once."""
-        from harness.searching.tracing import of_prior, of_proposals
+        from harness.searching.stored import from_prior
+        from harness.searching.tracing import of_proposals
 
         answered, task, seed = material.answers["targets"], material.task, material.seed
         if self._last is None or self._last[0] is not answered:
             own = of_proposals(answered, task, FROM_PROPOSALS, seed)
-            self._last = answered, (own, of_prior(answered, task, FROM_PRIOR, seed))
+            self._last = answered, (own, from_prior(answered, task, FROM_PRIOR, seed))
         return self._last[1]
 
     def numbers(self, scores: Scores) -> Iterator[Number]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,9 +9,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 from torch import Generator
 
 from harness import cache_folder
+from harness.behaviour import as_bytes, behaviour
 from harness.contracts import Pairs, Task
 from harness.scenarios.acquiring import Acquire, Candidates, Known, chosen
 from harness.scenarios.contract import Scenario, Targets
@@ -28,7 +30,6 @@ POOL, OTHERS, WANTED = 2000, 100, 200
 """Draws of the prior to choose from in a round, those that EPIG wants to know about, and wanted y."""
 TAIL = 0.1
 """Share of the draws whose y is wanted where the targets are shifted: those furthest from the middle."""
-PROBES = 16
 SOURCES = ("active.py", "acquiring.py", "process.py")
 
 
@@ -90,21 +91,17 @@ def acquired(task: Task, options: Options) -> tuple[Array, Array]:
     Raises:
         UsageError: the cache cannot be written.
     """
-    path = cache_folder.folder("acquired") / f"{type(task).__name__.lower()}-{_key(task, options)[:24]}.npz"
-    with cache_folder.locked(path):
-        try:
-            with np.load(io.BytesIO(path.read_bytes())) as stored:
-                return stored["x"], stored["y"]
-        except FileNotFoundError:
-            pass
-        except Exception:  # whatever a spoilt file leads to
-            cache_folder.warn_damaged(path)
+    path = cache_folder.folder("acquired") / f"{type(task).__name__.lower()}-{_key(task, options)[:24]}.safetensors"
+
+    def made() -> tuple[Array, Array]:
         with threads(1):
-            x, y = _round(task, options)
-        content = io.BytesIO()
-        np.savez(content, x=x, y=y)
-        cache_folder.write(path, content.getvalue())
-        return x, y
+            return _round(task, options)
+
+    def read(found: Path) -> tuple[Array, Array]:
+        arrays = load(found.read_bytes())
+        return arrays["x"], arrays["y"]
+
+    return cache_folder.once(path, made, lambda pairs: save(dict(zip("xy", pairs, strict=True))), read, SafetensorError)
 
 
 def _round(task: Task, options: Options) -> tuple[Array, Array]:
@@ -119,7 +116,8 @@ def _round(task: Task, options: Options) -> tuple[Array, Array]:
     others = task.sample_prior(OTHERS, _stream(options, "others", rounds)).numpy()
     spread = pool.std(0)
     unit = np.where(spread > 0, spread, 1.0)
-    known = Known(x / unit, y, _wanted(task, options))
+    looked_at = options.candidates == "inverse" or options.acquire == "inverse-epig"
+    known = Known(x / unit, y, _wanted(task, options) if looked_at else y[:0])
     count = options.calls - before
     # A whole batch is chosen, so that a study with more calls begins with the same ones.
     places = chosen(known, pool / unit, others / unit, options.batch, options.acquire, options.candidates)[:count]
@@ -142,8 +140,6 @@ def _stream(options: Options, purpose: str, number: int) -> Generator:
 
 
 def _key(task: Task, options: Options) -> str:
-    probes = task.sample_prior(PROBES, Generator().manual_seed(0))
     sources = [Path(__file__).with_name(name).read_bytes() for name in SOURCES]
-    answers = task.simulate(probes)
-    parts = [json.dumps(asdict(options), sort_keys=True).encode(), probes.numpy().tobytes(), answers.numpy().tobytes()]
-    return cache_folder.digest(*parts, *sources)
+    stated = json.dumps(asdict(options), sort_keys=True).encode()
+    return cache_folder.digest(stated, *map(as_bytes, behaviour(task)), *sources)

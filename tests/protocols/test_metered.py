@@ -131,6 +131,20 @@ def test_the_errors_of_each_target_are_those_of_the_curves_and_nothing_is_search
     assert len(numbers) == sum(len(curve.calls) for curve in (*found.own.values(), *found.prior.values()))
 
 
+def test_searches_from_the_prior_are_made_once_for_all_methods(toy: Toy, monkeypatch) -> None:
+    calls = []
+    real = Scales.simulate
+    monkeypatch.setattr(Scales, "simulate", lambda self, x: (calls.append(len(x)), real(self, x))[1])
+    found = [toy.score(Metered(), toy.shifted(shift), SIZES) for shift in (exact, nowhere)]
+    assert found[0].prior == found[1].prior and found[0].own != found[1].own
+    before = len(calls)
+    toy.score(Metered(), toy.shifted(nowhere), SIZES)
+    assert len(calls) - before <= 2, "but for the probes and the proposals nothing is simulated anew"
+    other = Toy(Scales(), DataSettings(targets=20, n_train=200, data_seed=4))
+    other.data = data.draw(other.task, other.data.settings, Scenario(Scenario.Options(calls=50, targets=8)))
+    assert other.score(Metered(), other.shifted(exact), SIZES).prior != found[0].prior
+
+
 def test_where_nothing_is_proposed_a_target_is_missed_by_far(toy: Toy) -> None:
     found = toy.score(Metered(), toy.shifted(nowhere), Sizes(proposals=12, repeats=5, fixed_proposals=6))
     assert found.own["none"].median == [INVALID**2] * len(found.own["none"].calls) and found.own["lm"].needed is None
