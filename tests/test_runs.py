@@ -15,6 +15,7 @@ RUNS = sorted((Path(__file__).parents[1] / "results" / "runs").glob("*.toml"))
 def test_there_are_run_files() -> None:
     assert {path.stem for path in RUNS} >= {
         "views",
+        "noise",
         "unpaired",
         "corrupted",
         "fidelity",

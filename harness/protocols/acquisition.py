@@ -17,6 +17,7 @@ from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
 from harness.records import canonical
 from harness.reporting.build import table
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row, order
 from harness.reporting.table import Column, Raw, Table
@@ -31,6 +32,8 @@ STUDENT = 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228
 """The quantile at 97.5 % of Student's t with 1 to 10 degrees of freedom."""
 METRICS_SHOWN = ("nmse", "mse", "sse")
 TITLE = "Chosen simulations"
+ROOM = 1.3
+"""By which axes go on behind the first and the last value."""
 
 
 @dataclass
@@ -62,6 +65,22 @@ class Study:
         across = np.log10(calls)
         return float(np.trapezoid(logs, across) / (across[-1] - across[0]))
 
+    def line(self, chosen: tuple[str, str]) -> Series | None:
+        """The median error over targets by the number of simulations, over seeds; None where there is none above 0."""
+        by_count: dict[float, list[float]] = defaultdict(list)
+        for (way, _, count), errors in self.errors.items():
+            if way == chosen and np.median(errors) > 0:
+                by_count[count].append(math.log10(np.median(errors)))
+        if not by_count:
+            return None
+        counts = sorted(by_count)
+        found = [over_seeds(by_count[count]) for count in counts]
+        y = [10**mean for mean, _, _ in found]
+        if any(low is None for _, low, _ in found):
+            return Series(self.row.label, tuple(counts), tuple(y))
+        low, high = (tuple(10 ** float(each[end] or 0.0) for each in found) for end in (1, 2))
+        return Series(self.row.label, tuple(counts), tuple(y), low, high)
+
 
 class Acquisition(Protocol):
     """What a way of choosing simulations gains over random ones; it asks nothing of its own."""
@@ -71,14 +90,25 @@ class Acquisition(Protocol):
     def tables(self) -> dict[str, Shown[Table]]:
         return {"acquisition": Shown(_build, place=15, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
 
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {"acquisition": Shown(_draw, place=47, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
+
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
-    by_task: dict[str, list[Study]] = defaultdict(list)
-    for study in _studies(groups, str(metric)):
-        by_task[canonical([study.group.first.declared.task, study.group.settings, study.options])].append(study)
-    found = [(studies, [raw for study in studies for raw in _raws(study)]) for studies in by_task.values()]
-    several = len({canonical(studies[0].options) for studies, raws in found if raws}) > 1
+    together, several = _together(groups, str(metric))
+    found = [(studies, [raw for study in studies for raw in _raws(study)]) for studies in together]
     return [_table(studies[0], raws, str(metric), several) for studies, raws in found if raws]
+
+
+def _together(groups: Sequence[Group], metric: str) -> tuple[list[list[Study]], bool]:
+    """The studies of which something was chosen, those of one task and of the same options together; whether a task
+    has several of these.
+    """
+    by_task: dict[str, list[Study]] = defaultdict(list)
+    for study in _studies(groups, metric):
+        if len({way for way, _, _ in study.errors}) > 1:
+            by_task[canonical([study.group.first.declared.task, study.group.settings, study.options])].append(study)
+    return [*by_task.values()], len({canonical(studies[0].options) for studies in by_task.values()}) > 1
 
 
 def _studies(groups: Sequence[Group], metric: str) -> list[Study]:
@@ -101,7 +131,7 @@ def _studies(groups: Sequence[Group], metric: str) -> list[Study]:
 
 
 def _raws(study: Study) -> Iterator[dict[str, Any]]:
-    for chosen in dict.fromkeys(way for way, _, _ in sorted(study.errors) if way != RANDOM):
+    for chosen in _ways([study]):
         raw: dict[str, Any] = {"method": study.row.label, "status": "ok", "baseline": study.row.baseline}
         raw |= {"acquire": chosen[0], "candidates": chosen[1]}
         seeds = sorted({seed for way, seed, _ in study.errors if way == chosen})
@@ -155,8 +185,49 @@ def _table(study: Study, raws: Sequence[Raw], metric: str, several: bool) -> Tab
         f"mean, median: of the {metric} over targets",
         METRICS[metric].words,
     ]
-    title = TITLE + (f" ({', '.join(f'{name} {value}' for name, value in study.options.items())})" if several else "")
+    title = TITLE + (f" ({_options(study)})" if several else "")
     return table("acquisition", title, study.group, columns, raws, said, metric)
+
+
+def _options(study: Study) -> str:
+    return ", ".join(f"{name} {value}" for name, value in study.options.items())
+
+
+def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """The error against the number of simulations: a panel for each way of choosing them, beside random ones."""
+    together, several = _together(groups, str(metric))
+    panels = [panel for studies in together for panel in _panels(studies, str(metric), several)]
+    said = (
+        f"the median over targets of the {metric} of one proposal, against simulations; the geometric mean over seeds "
+        "of the whole study, with its 95 % interval; panels of a task have the same axes",
+    )
+    return [Figure("acquisition", TITLE, tuple(panels), said, beside="acquisition")] if panels else []
+
+
+def _panels(studies: Sequence[Study], metric: str, several: bool) -> Iterator[Panel]:
+    lines = {way: [(study, line) for study in studies if (line := study.line(way))] for way in _ways(studies)}
+    every = [line for found in lines.values() for _, line in found]
+    across = _axis("simulations", [x for line in every for x in line.x])
+    up = _axis(f"median {metric}", [y for line in every for y in (*line.low, *line.high, *line.y)])
+    first = studies[0]
+    heading = first.group.first.label.task + (f" ({_options(first)})" if several else "")
+    for (acquire, candidates), found in lines.items():
+        guides = [
+            Guide("curve", label="random draws of the prior", points=tuple(zip(random.x, random.y, strict=True)))
+            for study, _ in found
+            if (random := study.line(RANDOM))
+        ]
+        title = f"{heading}: {acquire}" + (f", candidates {candidates}" if candidates != RANDOM[1] else "")
+        yield Panel(title, across, up, tuple(line for _, line in found), tuple(guides))
+
+
+def _ways(studies: Sequence[Study]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(way for study in studies for way, _, _ in sorted(study.errors) if way != RANDOM))
+
+
+def _axis(title: str, values: Sequence[float]) -> Axis:
+    positive = [value for value in values if value > 0]
+    return Axis(title, log=True, low=min(positive) / ROOM, high=max(positive) * ROOM) if positive else Axis(title, True)
 
 
 def _decades(raw: Raw, key: str) -> str:

@@ -50,9 +50,6 @@ STUDIES = {
     "unpaired": Study("n", "pairs", {"lone": "none"}, frozenset({"lone", "rows"})),
     "transfer": Study("n", "pairs of the new task", {"source": "none"}, frozenset({"source", "given"})),
     "fidelity": Study("budget", "simulations", {"use": "top"}, frozenset({"use", "share", "level"})),
-    "active": Study(
-        "calls", "simulations", {"acquire": "random", "candidates": "prior"}, frozenset({"acquire", "candidates"})
-    ),
 }
 
 

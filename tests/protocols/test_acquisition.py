@@ -11,7 +11,7 @@ from scipy.stats import t, ttest_1samp
 
 from harness import by_target
 from harness.protocols.acquisition import RANDOM, Study, over_seeds, quantile
-from harness.reporting import render
+from harness.reporting import drawn, render
 from harness.store import Store
 from tests import results
 
@@ -57,6 +57,12 @@ def test_the_interval_is_students():
     assert over_seeds(values[:1]) == (-0.3, None, None)
 
 
+def by_target_of(root, scenario):
+    """The median nmse over the targets of a scenario."""
+    (record,) = (record for record in Store(root).records() if record.label.scenario == scenario)
+    return float(np.median(by_target.read(Store(root).folder(record), "multi-target", "nmse")["nmse"]))
+
+
 def test_a_row_is_what_the_records_say(tmp_path):
     ways = [(acquire, seed, calls) for acquire in ("random", "maximin") for seed in (0, 1) for calls in (30, 60)]
     scenarios = [f"active[acquire={acquire},calls={calls},seed={seed}]" for acquire, seed, calls in ways]
@@ -74,4 +80,11 @@ def test_a_row_is_what_the_records_say(tmp_path):
         np.mean([math.log10(errors["maximin", seed, n] / errors["random", seed, n]) for n in (30, 60)])
         for seed in (0, 1)
     ]
+    (figure,) = drawn(["acquisition"], tmp_path)
+    (panel,) = figure.panels
+    (line,), (guide,) = panel.series, panel.guides
+    medians = [by_target_of(tmp_path, name) for way, name in zip(ways, scenarios, strict=True) if way[0] == "maximin"]
+    assert line.x == (30, 60) and panel.title == "robotic_arm: maximin" and len(guide.points) == 2
+    assert line.y == pytest.approx([math.sqrt(a * b) for a, b in zip(medians[:2], medians[2:], strict=True)])
+    assert all(low < y < high for low, y, high in zip(line.low, line.y, line.high, strict=True))
     assert row["mean"] == pytest.approx(np.mean(areas)) and row["mean_low"] < row["mean"] < row["mean_high"]
