@@ -202,6 +202,11 @@ def test_gaps_are_for_methods_that_handle_them() -> None:
         ),
         (lambda: harness.fit("mdn", "sinewave", scenario="unpaired"), "mdn does not handle lone, which unpaired needs"),
         (lambda: harness.fit("lookup", PAIRS, scenario="active"), "Give your forward model: harness.pairs"),
+        (lambda: harness.fit("lookup", PAIRS, scenario="active[calls=20]"), "Give your forward model: harness.pairs"),
+        (
+            lambda: harness.fit("lookup", PAIRS, scenario="active[acquire=inverse-epig]"),
+            "Give your forward model: harness.pairs",
+        ),
         (lambda: harness.fit("mdn", "sinewave", preset="fast"), "Unknown preset 'fast'"),
         (lambda: harness.fit("mdn", "sinewave", epochs=0), r"^epochs = 0 is not allowed\. Allowed: 1 or more"),
         (lambda: harness.fit("mdn", "sinewave", device="cuda:99"), "device = 'cuda:99': torch finds . CUDA devices"),

@@ -16,6 +16,7 @@ from torch import Generator
 from harness import cache_folder
 from harness.behaviour import as_bytes, behaviour
 from harness.contracts import Pairs, Task
+from harness.errors import UsageError
 from harness.scenarios.acquiring import Acquire, Candidates, Known, chosen
 from harness.scenarios.contract import Scenario, Targets
 from harness.scenarios.shift import Options as ShiftOptions
@@ -30,6 +31,8 @@ POOL, OTHERS, WANTED = 2000, 100, 200
 """Draws of the prior to choose from in a round, those that EPIG wants to know about, and wanted y."""
 TAIL = 0.1
 """Share of the draws whose y is wanted where the targets are shifted: those furthest from the middle."""
+LEAST = 5
+"""Of the first designs, that can be simulated."""
 SOURCES = ("active.py", "acquiring.py", "process.py")
 
 
@@ -89,7 +92,7 @@ def acquired(task: Task, options: Options) -> tuple[Array, Array]:
         options: of the scenario.
 
     Raises:
-        UsageError: the cache cannot be written.
+        UsageError: the cache cannot be written, or nothing can be simulated.
     """
     path = cache_folder.folder("acquired") / f"{type(task).__name__.lower()}-{_key(task, options)[:24]}.safetensors"
 
@@ -108,7 +111,14 @@ def _round(task: Task, options: Options) -> tuple[Array, Array]:
     """What the rounds before have given, with one more."""
     if options.calls <= options.start:
         first = task.sample_prior(options.start, _stream(options, "start", 0))[: options.calls]
-        return first.numpy(), task.simulate(first).numpy()
+        reached = task.simulate(first)
+        valid = int(reached.isfinite().all(1).sum())
+        if valid < LEAST:
+            raise UsageError(
+                f"active: of the first {len(first)} designs {valid} could be simulated, and {LEAST} are needed to choose "
+                "others by. Give your forward model: harness.pairs(..., simulate=f); or a larger start."
+            )
+        return first.numpy(), reached.numpy()
     rounds = -(-(options.calls - options.start) // options.batch)
     before = options.start + (rounds - 1) * options.batch
     x, y = acquired(task, replace(options, calls=before))
