@@ -115,7 +115,7 @@ def _round(task: Task, options: Options) -> tuple[Array, Array]:
         valid = int(reached.isfinite().all(1).sum())
         if valid < LEAST:
             raise UsageError(
-                f"active: of the first {len(first)} designs {valid} could be simulated, and {LEAST} are needed to choose "
+                f"active: of the first {len(first)} designs {valid} could be simulated; {LEAST} are needed to choose "
                 "others by. Give your forward model: harness.pairs(..., simulate=f); or a larger start."
             )
         return first.numpy(), reached.numpy()
