@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from harness.reporting.groups import Group, with_scenarios
 from harness.reporting.numbers import number
 from harness.reporting.rows import Row, order
 from harness.reporting.table import Column, Raw, Table
+from harness.selection import parse
 
 BASE = "base"
 TITLE = "What changes the ranking"
@@ -40,6 +42,8 @@ class View:
     name: str
     group: Group
     metric: str
+    of: int = 0
+    """How many variants of the scenario there are, where not all of them are shown."""
 
     @cached_property
     def drawn(self) -> Mapping[str, comparing.Drawn]:
@@ -75,7 +79,22 @@ def _views(groups: Sequence[Group], metric: str) -> Iterator[list[View]]:
     for base, others in with_scenarios(groups):
         scored = [View(other.first.label.scenario, other, metric) for other in others if other.scored(MultiTarget)]
         if scored and base.scored(MultiTarget):
-            yield [View(BASE, base, metric), *scored]
+            yield [View(BASE, base, metric), *_few(scored)]
+
+
+def _few(views: Sequence[View]) -> list[View]:
+    """The views but for those of a scenario of which there are many: of these the ones with the fewest options."""
+    by_name: dict[str, list[View]] = defaultdict(list)
+    for view in views:
+        by_name[parse(view.name)[0]].append(view)
+    shown: list[View] = []
+    for several in by_name.values():
+        fewest = sorted(several, key=lambda view: len(parse(view.name)[1]))[:ACROSS]
+        if len(several) > ACROSS:
+            least = len(parse(fewest[0].name)[1])
+            fewest = [replace(view, of=len(several)) for view in fewest if len(parse(view.name)[1]) == least]
+        shown += fewest
+    return [view for each in views for view in shown if view.name == each.name]
 
 
 def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
@@ -133,6 +152,10 @@ def _table(views: Sequence[View]) -> Table:
     said = [f"{METRICS[base.metric].words}; of one proposal for each target", MEANING]
     said.append(f"Targets: {', '.join(f'{view.name} {_targets(view)}' for view in views)}")
     said += [sentence for view in scenarios for sentence in _changes(base, view)]
+    many = {parse(view.name)[0]: view.of for view in scenarios if view.of}
+    said += [
+        f"{name}: of {count} variants those with the fewest options; all: multi-target" for name, count in many.items()
+    ]
     return table("ranking", TITLE, base.group, columns, raws, said, base.metric)
 
 

@@ -64,6 +64,15 @@ def test_places_are_in_the_order_of_the_mean_errors_and_ratios_are_to_the_base(r
     assert fmean(row[f"{BASE}.ratio"] for row in rows.values()) == 1
 
 
+def test_of_many_variants_of_a_scenario_those_nearest_to_its_defaults_are_shown(tmp_path):
+    scenarios = ["base", "noise", *(f"noise[sd=0.{digit}]" for digit in (1, 2, 3, 4)), "shift", "shift[tail=0.5]"]
+    results.run(tmp_path, results.cells("lookup", "robotic_arm", ",".join(scenarios), asked="multi-target"))
+    (found,) = json.loads(render("ranking", tmp_path, format="json"))
+    shown = [key.removesuffix(".place") for key in found["rows"][0] if key.endswith(".place")]
+    assert shown == ["base", "noise", "shift", "shift[tail=0.5]"]
+    assert "noise: of 5 variants those with the fewest options; all: multi-target" in found["notes"]
+
+
 def test_a_sentence_names_the_best_of_each_scenario_and_what_became_of_the_best_without(table):
     said = {note.partition(": ")[0]: note.partition(": ")[2] for note in table["notes"]}
     for scenario in SCENARIOS:
