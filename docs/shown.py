@@ -20,6 +20,7 @@ from harness.claims.tables import claims_table
 from harness.cli import main
 from harness.protocols.advice import advice
 from harness.protocols.ledger import ledger
+from harness.protocols.ranking import BASE, Ranking
 from harness.reporting import drawn, grouped, render
 from harness.reporting.drawing import write
 from harness.reporting.formats import markdown
@@ -67,11 +68,23 @@ def judged(*columns: str) -> str:
     return f"{text}\n\n{counts[0].upper()}{counts[1:]}."
 
 
+def flips() -> str:
+    """Which method takes the place of the best one in each scenario, a list for each task."""
+    (shown,) = (block for name, block in Ranking().tables().items() if name == Ranking.name)
+    lines = []
+    for table in shown.build(grouped(REFERENCE), "nmse", False):
+        scenarios = [column.title for column in table.columns if column.title not in ("ratio", BASE)]
+        said = [note for note in table.notes if note.partition(": ")[0] in scenarios and " has " in note]
+        lines += [f"**{table.facts['task']}**", "", *(f"- {note}" for note in said), ""]
+    return "\n".join(lines).strip()
+
+
 REGIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "overall"): overall,
     ("README.md", "advice"): advised,
     ("docs/results.md", "summaries"): summaries,
     ("docs/results.md", "ledger"): counted,
+    ("docs/results.md", "flips"): flips,
     ("README.md", "claims"): partial(judged, "claim", "source", "verdict"),
     ("docs/claims.md", "claims"): partial(judged, "claim", "verdict", "evidence", "name"),
 }
@@ -99,6 +112,8 @@ if __name__ == "__main__":
     write(figure, FIGURES / "error-and-time.png")
     (figure,) = drawn(["posterior"], REFERENCE, tasks="sinewave", methods=SAMPLERS)
     write(figure, FIGURES / "posterior.png")
+    for figure in drawn(["ranking"], REFERENCE):
+        write(figure, FIGURES / "ranking.png")
     main(["figures", "--out", str(REFERENCE), "--format", "pdf"])
     groups = grouped(REFERENCE)
     for one in ablation.delivered().values():

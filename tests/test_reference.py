@@ -17,12 +17,14 @@ from harness.store import Store, verify
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:e-?\d+)?")
+SCENARIOS = {"gaps", "shift", "conditions", "noise"}
+"""Of which the reference has records."""
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
 
 def test_the_reference_records_are_intact_and_cover_every_method_and_task() -> None:
     assert verify(REFERENCE) == []
-    records = list(Store(REFERENCE).records())
+    records = [record for record in Store(REFERENCE).records() if record.declared.scenario is None]
     assert {record.status for record in records} == {"ok"}
     seeds = defaultdict(set)
     for record in records:
@@ -35,6 +37,19 @@ def test_the_reference_records_are_intact_and_cover_every_method_and_task() -> N
     several = {task for (task, _), found in usual.items() if found == {0, 1, 2}}
     assert several == {"ballistics", "crystal", "robotic_arm", "sinewave"}
     assert all(found == {0} for (task, _), found in usual.items() if task not in several)
+
+
+def test_every_scenario_of_the_reference_has_a_row_for_every_method_that_takes_part() -> None:
+    records = [record for record in Store(REFERENCE).records() if record.declared.scenario is not None]
+    found = defaultdict(dict)
+    for record in records:
+        found[record.label.task, record.label.scenario][record.label.method] = record.status
+    assert {scenario.partition("[")[0] for _, scenario in found} >= SCENARIOS
+    for (task, scenario), methods in found.items():
+        assert {*methods.values()} <= {"ok", "cannot"} and "ok" in methods.values(), (task, scenario)
+        whole = scenario.partition("[")[0] in {"gaps", "shift", "conditions", "noise", "metered"}
+        assert not whole or len(methods) == 18, (task, scenario)
+    assert len(records) == sum(map(len, found.values()))
 
 
 @pytest.mark.parametrize("form", SUFFIXES)

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
-from harness.contracts import Task
+from harness.contracts import Level, Task
+from tasks.metamaterial.few_orders import LEVELS
 from tasks.metamaterial.fourier import SITES
 from tasks.metamaterial.interpolation import FREQUENCIES, PERIOD
 from tasks.metamaterial.proxy import HIGH, LOW, describe, images, load
@@ -96,6 +97,11 @@ class Metamaterial(Task):
     def operators(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
         """`full`: D4-RCWA, about 0.7 CPU seconds per design."""
         return {"full": D4RCWA()}
+
+    @property
+    def levels(self) -> Mapping[str, Level]:
+        """`order-3`, `order-4`: D4-RCWA of fewer orders; a cost of 1 is that of order 6, which the proxy stands for."""
+        return LEVELS
 
     def sketch(self, axes: Any, x: Tensor) -> None:
         """The super-cell from above: circles to scale, darker where higher, heights written in.

@@ -20,11 +20,12 @@ from harness.selection import select
 from harness.settings import DataSettings, Schedule
 from harness.store import Store
 from methods.baselines import Lookup
+from tasks.metamaterial import few_orders
 from tests.stored import cells, run
 from tests.toys import Waves
 
 SETTINGS = DataSettings(n_train=500, targets=20, data_seed=1)
-WITH_LEVELS = ("ballistics", "robotic_arm", "stack", "shell", "architecture")
+WITH_LEVELS = ("ballistics", "robotic_arm", "stack", "shell", "architecture", "metamaterial")
 
 
 def named(scenario: str):
@@ -310,6 +311,22 @@ def test_cheaper_models_are_cheaper_and_near_the_tasks_own(name):
         assert level.simulate(outside).isnan().all()
 
 
+def test_spectra_of_fewer_orders_are_kept_where_they_are_many(monkeypatch):
+    solved = []
+    monkeypatch.setattr(few_orders, "MANY", 3)
+    real = few_orders.FewOrders._solved
+    monkeypatch.setattr(few_orders.FewOrders, "_solved", lambda self, x: (solved.append(len(x)), real(self, x))[1])
+    task = build_task(specification(*select("tasks", "metamaterial")))
+    x = task.sample_prior(4, torch.Generator().manual_seed(1))
+    cheap = few_orders.FewOrders(1)
+    first, again = cheap(x), cheap(x)
+    assert torch.equal(first, again) and solved == [4]
+    torch.testing.assert_close(cheap(x[:2]), first[:2])
+    assert solved == [4, 2]
+    cheap(x.flip(0)), few_orders.FewOrders(2)(x)
+    assert solved == [4, 2, 4, 4], "of other designs, or another order"
+
+
 def test_a_throw_without_drag_is_the_limit_of_one_with_little():
     task = build_task(specification(*select("tasks", "ballistics")))
     x = task.sample_prior(200, torch.Generator().manual_seed(0))
@@ -325,7 +342,7 @@ def test_a_throw_without_drag_is_the_limit_of_one_with_little():
     [
         ("transfer[n=0,given=inferred]", "ballistics", "nothing can be inferred of it"),
         ("fidelity", "sinewave", "no cheaper forward model"),
-        ("fidelity[level=best]", "ballistics", "level=best is not one of drag-free"),
+        ("fidelity[level=best]", "ballistics", "level=best is not one of drag-free, grid"),
         ("fidelity[budget=20]", "ballistics", "2 pairs of the task's own model are too few"),
     ],
 )
