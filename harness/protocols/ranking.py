@@ -13,6 +13,8 @@ from harness import comparing
 from harness.metrics import METRICS
 from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
+from harness.protocols.studies import NMSE, TRUE
+from harness.protocols.views import Views
 from harness.reporting.apart import Apart, by_targets, of_row
 from harness.reporting.build import table
 from harness.reporting.figure import Axis, Field, Figure, Panel, headings
@@ -46,10 +48,19 @@ class View:
     """How many variants of the scenario there are, where not all of them are shown."""
 
     @cached_property
+    def kept(self) -> tuple[str, str]:
+        """The protocol that keeps the errors of each target, and their name there: those against the true y, where y
+        was noisy, for against the noisy y a method that fits the noise would seem the best.
+        """
+        if self.metric == NMSE and any(row.keeps(Views.name, TRUE) for row in self.group.rows):
+            return Views.name, TRUE
+        return MultiTarget.name, self.metric
+
+    @cached_property
     def drawn(self) -> Mapping[str, comparing.Drawn]:
         """What the bootstrap draws of the errors, by the label of the method."""
         least = self.group.negligible(self.metric)
-        found = {row.label: of_row(row, MultiTarget.name, self.metric, least) for row in self.group.rows}
+        found = {row.label: of_row(row, *self.kept, least) for row in self.group.rows}
         return {label: drawn for label, drawn in found.items() if drawn is not None}
 
     @cached_property
@@ -148,9 +159,12 @@ def _table(views: Sequence[View]) -> Table:
     base, *scenarios = views
     rows = {row.label: row for view in views for row in view.group.rows}
     raws = [_raw(row, views) for row in sorted(rows.values(), key=order)]
-    columns = [column for view in views for column in _columns(view)]
+    columns = [column for view in views for column in _columns(view, base.group)]
     said = [f"{METRICS[base.metric].words}; of one proposal for each target", MEANING]
     said.append(f"Targets: {', '.join(f'{view.name} {_targets(view)}' for view in views)}")
+    noisy = [view.name for view in scenarios if view.kept[1] == TRUE]
+    if noisy:
+        said.append(f"{', '.join(noisy)}: against the true y, not the noisy one that was asked for")
     said += [sentence for view in scenarios for sentence in _changes(base, view)]
     many = {parse(view.name)[0]: view.of for view in scenarios if view.of}
     said += [
@@ -172,7 +186,7 @@ def _raw(row: Row, views: Sequence[View]) -> dict[str, Any]:
     return raw
 
 
-def _columns(view: View) -> Iterator[Column]:
+def _columns(view: View, base: Group) -> Iterator[Column]:
     status = f"{view.name}.status"
     yield Column(
         view.name,
@@ -180,14 +194,14 @@ def _columns(view: View) -> Iterator[Column]:
         best=view.name,
         status=status,
         apart=_told(view),
-        floor=view.group.floor(view.metric),
+        floor=(base if view.kept[1] == TRUE else view.group).floor(view.metric),
     )
     if view.name != BASE:
         yield Column("ratio", partial(_ratio, name=view.name), status=status, value=f"{view.name}.ratio")
 
 
 def _told(view: View) -> Apart:
-    return by_targets(view.group, view.metric, MultiTarget.name, view.metric)
+    return by_targets(view.group, view.metric, *view.kept)
 
 
 def _error(raw: Raw, name: str) -> str:

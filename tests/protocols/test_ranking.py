@@ -47,7 +47,8 @@ def errors(root, method, scenario):
         for record in Store(root).records()
         if (record.label.method, record.label.scenario) == (method, scenario) and record.status == "ok"
     )
-    return by_target.read(Store(root).folder(own), "multi-target", "nmse")["nmse"]
+    kept = ("views", "true y") if scenario.startswith("noise") else ("multi-target", "nmse")
+    return by_target.read(Store(root).folder(own), *kept)[kept[1]]
 
 
 @pytest.mark.parametrize("scenario", [BASE, *SCENARIOS])
@@ -71,6 +72,10 @@ def test_of_many_variants_of_a_scenario_those_nearest_to_its_defaults_are_shown(
     shown = [key.removesuffix(".place") for key in found["rows"][0] if key.endswith(".place")]
     assert shown == ["base", "noise", "shift", "shift[tail=0.5]"]
     assert "noise: of 5 variants those with the fewest options; all: multi-target" in found["notes"]
+
+
+def test_it_is_said_that_errors_under_noise_are_those_against_the_true_y(table):
+    assert "noise[sd=0.3]: against the true y, not the noisy one that was asked for" in table["notes"]
 
 
 def test_a_sentence_names_the_best_of_each_scenario_and_what_became_of_the_best_without(table):
