@@ -205,6 +205,8 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     table.add_argument("--published", action=argparse.BooleanOptionalAction, default=True, help=beside)
     table.add_argument("--methods", default=None, help="only these methods: names, labels, groups or globs")
     table.add_argument("--tasks", default=None, help="only these tasks")
+    within = "only these scenarios, base for none, or all (default: all, but none in tables that hold for any task)"
+    table.add_argument("--scenarios", default=None, help=within)
     told = each["advise"]
     told.add_argument("--tasks", default=None, help="only these tasks")
     told.add_argument("--seconds", default=None, help="budgets of time for a design (default: 0.001,0.01,0.1,1)")
@@ -224,6 +226,7 @@ def _add_others(each: dict[str, argparse.ArgumentParser]) -> None:
     drawn.add_argument("--metric", default=None, help=f"{', '.join(METRICS)} (default: the figure's own)")
     drawn.add_argument("--methods", default=None, help="only these methods: names, labels, groups or globs")
     drawn.add_argument("--tasks", default=None, help="only these tasks")
+    drawn.add_argument("--scenarios", default=None, help=within.replace("tables", "figures"))
     drawn.add_argument("--folder", default=None, metavar="DIR", help="where to write (default: figures, in --out)")
     each["export"].add_argument("target", help="the folder to copy to")
     each["export"].add_argument(

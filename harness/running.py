@@ -16,7 +16,7 @@ from harness.plan import Cell, misfits
 from harness.store import Store, record_files, scratch
 from harness.work import Work, due, everything
 
-SUMMARY = "summary"
+SUMMARY, RANKING = "summary", "ranking"
 """The table that a run ends with, of all methods on all tasks; all tables where no record has what it shows."""
 NOT_RUN = "not run"
 OUT_OF_DATE = "out of date"
@@ -152,7 +152,8 @@ def finish(cells: Sequence[Cell], store: Store, *, echo: bool = True) -> int:
     if all(state == NOT_RUN for state in states.values()):
         print("Nothing ran.", file=sys.stderr)
         return 3
-    write_tables(store.root, echo=echo)
+    shown = (SUMMARY, RANKING) if any(cell.scenario for cell in cells) else (SUMMARY,)
+    write_tables(store.root, shown if echo else ())
     bad = {cell: state for cell, state in states.items() if state not in ("ok", "cannot")}
     for cell, state in bad.items():
         hint = "" if state == NOT_RUN else f" (python -m harness show {store.path(cell)})"
@@ -162,8 +163,8 @@ def finish(cells: Sequence[Cell], store: Store, *, echo: bool = True) -> int:
     return 1 if bad else 0
 
 
-def write_tables(root: Path, *, echo: bool) -> None:
-    """Write all tables of a result folder, in every format, into its folder `tables`; `echo` prints the summary too.
+def write_tables(root: Path, printed: Sequence[str]) -> None:
+    """Write all tables of a result folder, in every format, into its folder `tables`, and print those of these names.
 
     The report is written where there is none, or one that is older than a record.
     """
@@ -179,8 +180,8 @@ def write_tables(root: Path, *, echo: bool) -> None:
         text = FORMATS[form](tables).rstrip("\n") + "\n"
         with storage_errors(folder):
             write_whole(folder / f"{ALL}.{suffix}", text)
-    if echo:
-        print(FORMATS["markdown"]([table for table in tables if table.name == SUMMARY] or tables))
+    if printed:
+        print(FORMATS["markdown"]([table for table in tables if table.name in printed] or tables))
     print(f"All tables: {folder / 'all.md'}, and as LaTeX, CSV and JSON. `python -m harness table NAME` prints one.")
     from harness.reporting.report import NAME, write
 

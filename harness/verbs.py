@@ -157,6 +157,7 @@ def table(arguments: Namespace) -> int:
         published=arguments.published,
         methods=arguments.pair if arguments.name == COMPARE else arguments.methods,
         tasks=arguments.tasks,
+        scenarios=arguments.scenarios,
     )
     print(text.rstrip("\n"))
     return 0
@@ -175,7 +176,12 @@ def figures(arguments: Namespace) -> int:
             raise unknown("format", name, FORMATS)
     root = existing(arguments.out)
     found = drawn(
-        arguments.names or [ALL], root, metric=arguments.metric, methods=arguments.methods, tasks=arguments.tasks
+        arguments.names or [ALL],
+        root,
+        metric=arguments.metric,
+        methods=arguments.methods,
+        tasks=arguments.tasks,
+        scenarios=arguments.scenarios,
     )
     folder = Path(arguments.folder) if arguments.folder else root / "figures"
     with storage_errors(folder, ELSEWHERE):
@@ -277,7 +283,7 @@ def revised(work: Callable[[Path], Iterable[str]], root: Path) -> int:
     for line in work(root):
         print(line, flush=True)
         done += LEFT not in line
-    write_tables(root, echo=False)
+    write_tables(root, ())
     return 0 if done else 3
 
 
@@ -288,7 +294,7 @@ def export(arguments: Namespace) -> int:
         raise UsageError(f"There are no intact records below {arguments.out!r}, so there is nothing to export.")
     with remedy_of("Free space, mend the permissions or name another target; then the same command makes all of it."):
         store.export(target, arguments.largest * 1024)
-        write_tables(target, echo=False)
+        write_tables(target, ())
     print(f"{len(record_files(target))} records in {target}")
     return 0
 

@@ -119,6 +119,8 @@ class Shown(Generic[Block]):
     """Whether it is given the rows that others take."""
     reads: tuple[str, ...] | None = None
     """The other protocols whose scores it reads: those of the rest are not kept in memory for it. None: any may be."""
+    plain: bool = False
+    """Whether it leaves out what was run in a scenario, where the task was run without one."""
     files_only: bool = False
     """Whether a report leaves it out, as a figure of many panels with hundreds of points each."""
 

@@ -28,10 +28,10 @@ class Costs(Protocol):
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {
-            "error-and-time": Shown(error_and_time, place=6, metrics=("nmse", "mse", "sse")),
-            "error-and-training": Shown(error_and_training, place=8, metrics=("nmse", "mse", "sse")),
-            "time-to-1000": Shown(stages, place=34),
-            "training": Shown(training, place=36),
+            "error-and-time": Shown(error_and_time, place=6, metrics=("nmse", "mse", "sse"), plain=True),
+            "error-and-training": Shown(error_and_training, place=8, metrics=("nmse", "mse", "sse"), plain=True),
+            "time-to-1000": Shown(stages, place=34, plain=True),
+            "training": Shown(training, place=36, plain=True),
         }
 
 

@@ -30,9 +30,9 @@ class Curves(Protocol):
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {
-            "r_T": Shown(by_count, place=10, metrics=ERRORS),
-            "r_T-and-candidates": Shown(by_candidates, place=12, metrics=ERRORS),
-            "r_T-and-seconds": Shown(by_seconds, place=14, metrics=ERRORS),
+            "r_T": Shown(by_count, place=10, metrics=ERRORS, plain=True),
+            "r_T-and-candidates": Shown(by_candidates, place=12, metrics=ERRORS, plain=True),
+            "r_T-and-seconds": Shown(by_seconds, place=14, metrics=ERRORS, plain=True),
             "options": Shown(by_options, place=16, metrics=ERRORS, every=True),
         }
 

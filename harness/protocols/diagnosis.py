@@ -75,7 +75,7 @@ class Diagnosis(Protocol):
             yield from ((None, f"{name}_mean", found.mean), (None, f"{name}_median", found.median))
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"diagnosis": Shown(_build, place=90)}
+        return {"diagnosis": Shown(_build, place=90, plain=True)}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

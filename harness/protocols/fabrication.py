@@ -115,7 +115,7 @@ class Fabrication(Protocol):
         yield None, "valid", scores.valid
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"fabrication": Shown(_build, place=75, metrics=("nmse", "mse", "sse"))}
+        return {"fabrication": Shown(_build, place=75, metrics=("nmse", "mse", "sse"), plain=True)}
 
 
 def _levels(answered: Answered) -> dict[str, Level]:

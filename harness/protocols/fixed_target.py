@@ -30,7 +30,7 @@ class FixedTarget(Protocol):
         return error_numbers(scores)
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"fixed-target": Shown(_build, place=30, metrics=ALL, reads=())}
+        return {"fixed-target": Shown(_build, place=30, metrics=ALL, reads=(), plain=True)}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

@@ -110,7 +110,7 @@ class InferenceTime(Protocol):
         yield from ((None, f"{stage}_seconds", value) for stage, value in scores.stages.items())
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"cost": Shown(_build, place=50)}
+        return {"cost": Shown(_build, place=50, plain=True)}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

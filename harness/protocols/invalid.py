@@ -77,7 +77,7 @@ class Invalid(Protocol):
             yield from ((metric, f"mean_{rule}", getattr(rules, rule)) for rule in RULES)
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"invalid": Shown(_build, place=85, metrics=("nmse", "mse", "sse"))}
+        return {"invalid": Shown(_build, place=85, metrics=("nmse", "mse", "sse"), plain=True)}
 
 
 def _rules(answered: Answered, metric: str) -> Rules:

@@ -46,10 +46,10 @@ class MultiTarget(Protocol):
         return error_numbers(scores)
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"multi-target": Shown(_build, place=20, metrics=ALL, reads=("novelty",))}
+        return {"multi-target": Shown(_build, place=20, metrics=ALL, reads=("novelty",), plain=True)}
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"profile": Shown(_draw, place=4, metrics=("nmse", "mse", "sse"))}
+        return {"profile": Shown(_draw, place=4, metrics=("nmse", "mse", "sse"), plain=True)}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

@@ -80,7 +80,7 @@ class Novelty(Protocol):
         yield from ((None, name, value) for name, value in asdict(scores).items() if name != "median")
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"novelty": Shown(_build, place=70, metrics=ALL)}
+        return {"novelty": Shown(_build, place=70, metrics=ALL, plain=True)}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

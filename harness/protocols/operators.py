@@ -107,7 +107,7 @@ class Operators(Protocol):
             yield from (("mse", f"{scores.operator}_{of}_{name}", value) for name, value in asdict(compared).items())
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"operators": Shown(_build, place=80, metrics=("mse",))}
+        return {"operators": Shown(_build, place=80, metrics=("mse",), plain=True)}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

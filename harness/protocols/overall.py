@@ -30,7 +30,7 @@ class Overall(Protocol):
     name: ClassVar[str] = "overall"
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"overall": Shown(_build, place=8, metrics=("nmse", "mse", "sse"))}
+        return {"overall": Shown(_build, place=8, metrics=("nmse", "mse", "sse"), plain=True)}
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class PosteriorFigures(Protocol):
         return picture(task, data, reference, x)
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"posterior": Shown(_maps, place=70, files_only=True)}
+        return {"posterior": Shown(_maps, place=70, files_only=True, plain=True)}
 
 
 def _maps(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:

@@ -113,7 +113,7 @@ class RT(Protocol):
                 yield metric, f"r_{count}_high", curve.high[place], count
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"r_T": Shown(_build, place=40, metrics=ERRORS, reads=())}
+        return {"r_T": Shown(_build, place=40, metrics=ERRORS, reads=(), plain=True)}
 
 
 def of_targets(metric: str, count: int) -> str:

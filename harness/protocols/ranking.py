@@ -28,8 +28,10 @@ BASE = "base"
 TITLE = "What changes the ranking"
 STRONG = 100.0
 """The ratio from which on a field of the figure has the full colour."""
-ACROSS = 4
-"""Scenarios in one panel of the figure."""
+ACROSS = 6
+"""Scenarios in one panel of the figure, at most."""
+MANY = 4
+"""Variants of one scenario that are all shown."""
 MEANING = (
     "(in parentheses): the place among the methods of the column; ratio: of the geometric mean of the errors to that "
     "without the scenario, which a few targets do not decide. A scenario may ask for other targets and score them "
@@ -100,8 +102,8 @@ def _few(views: Sequence[View]) -> list[View]:
         by_name[parse(view.name)[0]].append(view)
     shown: list[View] = []
     for several in by_name.values():
-        fewest = sorted(several, key=lambda view: len(parse(view.name)[1]))[:ACROSS]
-        if len(several) > ACROSS:
+        fewest = sorted(several, key=lambda view: len(parse(view.name)[1]))[:MANY]
+        if len(several) > MANY:
             least = len(parse(fewest[0].name)[1])
             fewest = [replace(view, of=len(several)) for view in fewest if len(parse(view.name)[1]) == least]
         shown += fewest
@@ -125,8 +127,9 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
 def _panels(views: Sequence[View], title: str) -> Iterator[Panel]:
     """A few scenarios each, so that there is room for the numbers."""
     base, *scenarios = views
-    for start in range(0, len(scenarios), ACROSS):
-        yield _panel([base, *scenarios[start : start + ACROSS]], title)
+    size = math.ceil(len(scenarios) / math.ceil(len(scenarios) / ACROSS))
+    for start in range(0, len(scenarios), size):
+        yield _panel([base, *scenarios[start : start + size]], title)
 
 
 def _panel(views: Sequence[View], title: str) -> Panel:

@@ -138,9 +138,9 @@ class Solutions(Protocol):
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {
-            "solutions": Shown(_draw_solutions, place=50),
-            "solutions-by-T": Shown(_draw_by_count, place=55),
-            "responses": Shown(_draw_responses, place=60),
+            "solutions": Shown(_draw_solutions, place=50, plain=True),
+            "solutions-by-T": Shown(_draw_by_count, place=55, plain=True),
+            "responses": Shown(_draw_responses, place=60, plain=True),
         }
 
 

@@ -26,7 +26,7 @@ class Summary(Protocol):
     name: ClassVar[str] = "summary"
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"summary": Shown(_build, place=10, metrics=ERRORS, reads=(RT.name,))}
+        return {"summary": Shown(_build, place=10, metrics=ERRORS, reads=(RT.name,), plain=True)}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

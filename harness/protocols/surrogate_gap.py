@@ -83,10 +83,10 @@ class SurrogateGap(Protocol):
         return (("nmse", name, value) for name, value in asdict(scores).items())
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"surrogate-gap": Shown(_build, place=60, metrics=("nmse",))}
+        return {"surrogate-gap": Shown(_build, place=60, metrics=("nmse",), plain=True)}
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"surrogate-gap": Shown(_draw, place=40, metrics=("nmse",))}
+        return {"surrogate-gap": Shown(_draw, place=40, metrics=("nmse",), plain=True)}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

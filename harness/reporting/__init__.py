@@ -15,7 +15,7 @@ from harness.registry import discover
 from harness.reporting import lean
 from harness.reporting.figure import Figure, labelled
 from harness.reporting.formats import FORMATS
-from harness.reporting.groups import Group, by_options, group
+from harness.reporting.groups import Group, by_options, group, with_scenarios
 from harness.reporting.rows import order
 from harness.reporting.table import Table
 from harness.schema import Record
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.protocols.contract import Protocol, Shown
 
 Block = TypeVar("Block")
-ALL, COMPARE = "all", "compare"
+ALL, COMPARE, BASE = "all", "compare", "base"
 
 
 def protocols() -> dict[str, Protocol]:
@@ -58,6 +58,7 @@ def render(
     published: bool = True,
     methods: str | Sequence[str] | None = None,
     tasks: str | Sequence[str] | None = None,
+    scenarios: str | Sequence[str] | None = None,
 ) -> str:
     """A comparison table, or all of them, from the records below a folder.
 
@@ -69,6 +70,8 @@ def render(
         published: show the papers' values beside ours.
         methods: names, labels, groups or globs to show, as a list or separated by commas; None shows all.
         tasks: the same for tasks.
+        scenarios: the same for scenarios, `base` for none; None shows all, but in tables that hold for any task only
+            what was run without one, where there is that.
 
     Raises:
         UsageError: an unknown name, format, metric, method or task; a metric that the table cannot show; no records;
@@ -80,11 +83,11 @@ def render(
         from harness.reporting.compare import comparison
 
         pair = split(methods) if isinstance(methods, str) else list(methods or ())
-        groups = group(_selected(_read(Path(root), _unread(())), None, tasks), Path(root))
+        groups = group(_selected(_read(Path(root), _unread(())), None, tasks, scenarios), Path(root))
         return FORMATS[format](comparison(groups, pair, metric))
     chosen = _chosen(name, metric, tables(), "table", (ALL, COMPARE))
-    groups = group(_selected(_read(Path(root), _unread(chosen)), methods, tasks), Path(root))
-    found = _built(chosen, groups, metric, published)
+    groups = group(_selected(_read(Path(root), _unread(chosen)), methods, tasks, scenarios), Path(root))
+    found = _built(chosen, groups, metric, published, all_shown=scenarios is not None)
     if not found:
         raise UsageError(
             f"No record below {str(root)!r} has what the table {name!r} shows: no cell was asked for it, or it does "
@@ -151,6 +154,7 @@ def drawn(
     metric: str | None = None,
     methods: str | Sequence[str] | None = None,
     tasks: str | Sequence[str] | None = None,
+    scenarios: str | Sequence[str] | None = None,
 ) -> list[Figure]:
     """Figures from the records below a folder, for a painter such as `harness.reporting.drawing`.
 
@@ -160,6 +164,7 @@ def drawn(
         metric: `sse`, `mse` or `nmse`; None takes each figure's own.
         methods: as of `render`.
         tasks: as of `render`.
+        scenarios: as of `render`.
 
     Raises:
         UsageError: as of `render`, and nothing to draw.
@@ -168,8 +173,8 @@ def drawn(
     chosen = {found[1]: found for name in names for found in _chosen(name, metric, known, "figure", (ALL,))}
     records = _read(Path(root))
     labels = _labels(group(records))
-    groups = group(_selected(records, methods, tasks), Path(root))
-    every = _built(chosen.values(), groups, metric, False)
+    groups = group(_selected(records, methods, tasks, scenarios), Path(root))
+    every = _built(chosen.values(), groups, metric, False, all_shown=scenarios is not None)
     if not every:
         raise UsageError(
             f"No record below {str(root)!r} has what {', '.join(names)} draws. Allowed: {', '.join((*known, ALL))}."
@@ -178,14 +183,27 @@ def drawn(
 
 
 def _built(
-    chosen: Iterable[tuple[str, Shown[Block]]], groups: Sequence[Group], metric: str | None, published: bool
+    chosen: Iterable[tuple[str, Shown[Block]]],
+    groups: Sequence[Group],
+    metric: str | None,
+    published: bool,
+    *,
+    all_shown: bool = False,
 ) -> list[Block]:
     """The tables or figures that are chosen, each with the name of its protocol."""
-    found, plain = [], usual(groups)
+    found, most = [], usual(groups)
+    plain = most if all_shown else _without_scenarios(most)
     for owner, shown in chosen:
         own = metric if metric in shown.metrics else next(iter(shown.metrics), None)
-        found += shown.build(by_options(groups if shown.every else plain, owner), own, published)
+        given = groups if shown.every else plain if shown.plain else most
+        found += shown.build(by_options(given, owner), own, published)
     return found
+
+
+def _without_scenarios(groups: Sequence[Group]) -> list[Group]:
+    """The groups but for those in scenarios of a task that was run without one, too."""
+    left_out = {id(other) for _, others in with_scenarios(groups) for other in others}
+    return [item for item in groups if id(item) not in left_out]
 
 
 def usual(groups: Sequence[Group]) -> list[Group]:
@@ -265,9 +283,12 @@ def _read(root: Path, skipped: Sequence[str] = (), *, packed: bool = True) -> li
 
 
 def _selected(
-    records: Sequence[Record], methods: str | Sequence[str] | None, tasks: str | Sequence[str] | None
+    records: Sequence[Record],
+    methods: str | Sequence[str] | None,
+    tasks: str | Sequence[str] | None,
+    scenarios: str | Sequence[str] | None = None,
 ) -> Sequence[Record]:
-    for kind, wanted in (("method", methods), ("task", tasks)):
+    for kind, wanted in (("method", methods), ("task", tasks), ("scenario", scenarios)):
         if isinstance(wanted, str):
             text, wanted = wanted, split(wanted)
             if not wanted:
@@ -289,11 +310,14 @@ def _matching(records: Sequence[Record], kind: str, wanted: Sequence[str]) -> li
 
 def _matches(record: Record, kind: str, pattern: str) -> bool:
     names = _names(record, kind)
-    groups = record.groups.method if kind == "method" else record.groups.task
+    groups = {"method": record.groups.method, "task": record.groups.task}.get(kind, ())
     return pattern in (ALL, *names.values(), *groups) or fnmatchcase(names["name"], pattern)
 
 
 def _names(record: Record, kind: str) -> Mapping[str, str]:
     if kind == "method":
         return {"name": record.declared.method.name, "label": record.label.method}
+    if kind == "scenario":
+        scenario = record.declared.scenario
+        return {"name": scenario.name if scenario else BASE, "label": record.label.scenario}
     return {"name": record.declared.task.name, "label": record.label.task}

@@ -67,10 +67,30 @@ def test_a_cell_that_was_not_run_says_so(tmp_path, records):
 
 
 def test_a_method_that_cannot_take_part_is_a_row_that_says_why(ran):
-    text = render("multi-target", ran)
+    text = render("multi-target", ran, scenarios="all")
     native = text[text.index("robotic_arm, gaps[fill=native] (") :]
     assert "cannot" in line(native, "mdn")
     assert "cannot (mdn does not handle gaps, which gaps[fill=native] needs)" in native
+
+
+def test_what_holds_for_any_task_is_shown_without_scenarios_where_there_is_that(ran):
+    def shown(name, **chosen):
+        return {(table["task"], table["scenario"]) for table in json.loads(render(name, ran, format="json", **chosen))}
+
+    assert {scenario for _, scenario in shown("multi-target")} == {"base"}
+    every = shown("multi-target", scenarios="all")
+    gaps = {(task, scenario) for task, scenario in every if scenario.startswith("gaps")}
+    assert gaps and gaps == shown("multi-target", scenarios="gaps") == shown("multi-target", scenarios=["ga*"])
+    assert shown("multi-target", scenarios="base,gaps") == gaps | shown("multi-target", scenarios="base")
+    assert {scenario.partition("[")[0] for _, scenario in shown("scenario")} >= {"gaps"}, "its own table has them"
+    with pytest.raises(UsageError, match=r"Unknown scenario 'nose'\. Did you mean noise"):
+        render("multi-target", ran, scenarios="nose")
+
+
+def test_a_task_that_was_run_in_a_scenario_alone_is_shown_in_it(tmp_path):
+    results.run(tmp_path, results.cells("lookup", "sinewave", "noise", asked="multi-target"))
+    (table,) = json.loads(render("multi-target", tmp_path, format="json"))
+    assert table["scenario"] == "noise"
 
 
 def test_methods_stand_in_a_fixed_order(tmp_path, mdn):
