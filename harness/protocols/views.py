@@ -91,13 +91,24 @@ class Views(Protocol):
         return Seen(int(scored.sum()), mean, median, view.best_known is not None, view.level, usual)
 
     def by_target(self, material: Material) -> Mapping[str, Array]:
-        """The error of each target's first proposal by view; NaN where a view leaves the target out."""
+        """The error of each target's first proposal by view; NaN where a view leaves the target out.
+
+        Of a view whose targets are drawn as those of the task without the scenario also the mse of one proposal, its
+        mean over repeats as in `multi-target`, as `mse NAME_usual`.
+        """
         answered = material.answers["targets"]
-        return {name: _errors(answered, view) for name, view in answered.targets.views.items()}
+        found = {name: _errors(answered, view) for name, view in answered.targets.views.items()}
+        for name, view in answered.targets.views.items():
+            if view.like_base:
+                errors = expected(answered.counted("mse", view.y), answered, material.sizes)
+                found[f"mse {name}_usual"] = np.where(np.isfinite(found[name]), errors, np.nan)
+        return found
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
         for name, seen in scores.views.items():
             yield from (("nmse", f"{name}_{statistic}", getattr(seen, statistic)) for statistic in ("mean", "median"))
+            if seen.usual_expected_mse is not None:
+                yield "mse", f"{name}_usual", seen.usual_expected_mse
 
     def tables(self) -> dict[str, Shown[Table]]:
         return {"scenario": Shown(_build, place=15, metrics=("nmse",), reads=(MultiTarget.name,))}

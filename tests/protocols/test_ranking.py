@@ -127,6 +127,9 @@ def test_a_model_for_all_conditions_is_compared_with_one_of_the_task_alone(root)
             if (record.label.method, record.label.scenario) == (row["method"], "conditions")
         )
         there = scores_of(record, Views).views["fixed"].usual_expected_mse
+        kept = by_target.read(Store(root).folder(record), "views", "mse fixed_usual")["mse fixed_usual"]
+        expected = kept[np.isfinite(kept)]
+        assert 10 ** np.log10(np.maximum(expected, LEAST)).mean() == pytest.approx(there, rel=1e-5)
         usual = 10 ** np.log10(np.maximum(mse(root, row["method"]), LEAST)).mean()
         assert row["fixed.ratio"] == pytest.approx(there / usual, rel=1e-6)
 
