@@ -121,7 +121,12 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
         "that without it; "
         f"bold colours: {STRONG:g} times more (orange) or less (blue), and beyond; empty: takes no part",
     )
-    return [Figure("ranking", TITLE, panels, said, legend=False, beside="ranking")] if panels else []
+    pairs = [(title, views[0], view) for views, title in zip(every, titles, strict=True) for view in views[1:]]
+    turned = [pair for pair in pairs if pair[1].ranked[0] != pair[2].ranked[0]]
+    same = f"{len(pairs) - len(turned)} of {len(pairs)}"
+    stays = f"the method with the smallest error is the same with and without it in {same}"
+    notes = (*said, stays, *(f"{title}, {text}" for title, base, view in turned for text in _changes(base, view)))
+    return [Figure("ranking", TITLE, panels, notes, legend=False, beside="ranking")] if panels else []
 
 
 def _panels(views: Sequence[View], title: str) -> Iterator[Panel]:

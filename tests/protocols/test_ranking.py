@@ -74,6 +74,18 @@ def test_of_many_variants_of_a_scenario_those_nearest_to_its_defaults_are_shown(
     assert "noise: of 5 variants those with the fewest options; all: multi-target" in found["notes"]
 
 
+def test_the_figure_says_where_the_best_method_changes_and_in_how_many_it_does_not(root, table):
+    (figure,) = drawn(["ranking"], root)
+    turned = [
+        note for note in table["notes"] if note.partition(": ")[0] in SCENARIOS and " with and without " not in note
+    ]
+    turned = [note for note in turned if " has the smallest error" in note]
+    said = [note for note in figure.notes if note.startswith("robotic_arm, ")]
+    assert said == [f"robotic_arm, {note}" for note in turned]
+    kept = len(SCENARIOS) - len(turned)
+    assert any(note.endswith(f"the same with and without it in {kept} of {len(SCENARIOS)}") for note in figure.notes)
+
+
 def test_it_is_said_that_errors_under_noise_are_those_against_the_true_y(table):
     assert "noise[sd=0.3]: against the true y, not the noisy one that was asked for" in table["notes"]
 
