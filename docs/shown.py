@@ -21,7 +21,7 @@ from harness.cli import main
 from harness.protocols.advice import advice
 from harness.protocols.ledger import ledger
 from harness.protocols.ranking import BASE, Ranking
-from harness.reporting import drawn, grouped, render
+from harness.reporting import drawn, grouped, render, usual
 from harness.reporting.drawing import write
 from harness.reporting.formats import markdown
 
@@ -72,7 +72,7 @@ def flips() -> str:
     """Which method takes the place of the best one in each scenario, a list for each task."""
     (shown,) = (block for name, block in Ranking().tables().items() if name == Ranking.name)
     lines = []
-    for table in shown.build(grouped(REFERENCE), "nmse", False):
+    for table in shown.build(usual(grouped(REFERENCE)), "nmse", False):
         scenarios = [column.title for column in table.columns if column.title not in ("ratio", BASE)]
         said = [note for note in table.notes if note.partition(": ")[0] in scenarios and " has " in note]
         lines += [f"**{table.facts['task']}**", "", *(f"- {note}" for note in said), ""]
