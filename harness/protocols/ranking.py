@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from harness import comparing
 from harness.metrics import METRICS
 from harness.protocols.contract import Protocol, Shown
+from harness.protocols.metered import Metered, kept
+from harness.protocols.metered import Scores as MeteredScores
 from harness.protocols.multi_target import MultiTarget
 from harness.protocols.studies import NMSE, TRUE
 from harness.protocols.views import Views
@@ -30,6 +32,9 @@ STRONG = 100.0
 """The ratio from which on a field of the figure has the full colour."""
 ACROSS = 6
 """Scenarios in one panel of the figure, at most."""
+SEARCH, IN_TURN = "lm", "none"
+METERED = {SEARCH: "in a Levenberg-Marquardt search from the proposals", IN_TURN: "one for each proposal in turn"}
+"""How calls to the forward model are spent: the search, in words."""
 MANY = 4
 """Variants of one scenario that are all shown."""
 MEANING = (
@@ -51,9 +56,15 @@ class View:
 
     @cached_property
     def kept(self) -> tuple[str, str]:
-        """The protocol that keeps the errors of each target, and their name there: those against the true y, where y
-        was noisy, for against the noisy y a method that fits the noise would seem the best.
+        """The protocol that keeps the errors of each target, and their name there.
+
+        Where y was noisy, they are those against the true y, for against the noisy y a method that fits the noise would
+        seem the best; where the forward model may be called, those after the last call.
         """
+        searched: MeteredScores | None = self.group.score(Metered) if self.metric == NMSE else None
+        if searched is not None:
+            search = SEARCH if SEARCH in searched.own else IN_TURN
+            return Metered.name, kept(search, searched.own[search].calls[-1], unlearned=False)
         if self.metric == NMSE and any(row.keeps(Views.name, TRUE) for row in self.group.rows):
             return Views.name, TRUE
         return MultiTarget.name, self.metric
@@ -77,10 +88,14 @@ class Ranking(Protocol):
     name: ClassVar[str] = "ranking"
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"ranking": Shown(_draw, place=12, metrics=("nmse", "mse", "sse"), reads=(MultiTarget.name,))}
+        return {
+            "ranking": Shown(_draw, place=12, metrics=("nmse", "mse", "sse"), reads=(MultiTarget.name, Metered.name))
+        }
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"ranking": Shown(_build, place=12, metrics=("nmse", "mse", "sse"), reads=(MultiTarget.name,))}
+        return {
+            "ranking": Shown(_build, place=12, metrics=("nmse", "mse", "sse"), reads=(MultiTarget.name, Metered.name))
+        }
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
@@ -170,6 +185,11 @@ def _table(views: Sequence[View]) -> Table:
     columns = [column for view in views for column in _columns(view, base.group)]
     said = [f"{METRICS[base.metric].words}; of one proposal for each target", MEANING]
     said.append(f"Targets: {', '.join(f'{view.name} {_targets(view)}' for view in views)}")
+    said += [
+        f"{view.name}: with the calls to the forward model, {METERED[view.kept[1].partition('_')[0]]}"
+        for view in scenarios
+        if view.kept[0] == Metered.name
+    ]
     noisy = [view.name for view in scenarios if view.kept[1] == TRUE]
     if noisy:
         said.append(f"{', '.join(noisy)}: against the true y, not the noisy one that was asked for")

@@ -86,6 +86,16 @@ def test_the_figure_says_where_the_best_method_changes_and_in_how_many_it_does_n
     assert any(note.endswith(f"the same with and without it in {kept} of {len(SCENARIOS)}") for note in figure.notes)
 
 
+def test_where_the_forward_model_may_be_called_the_errors_after_the_last_call_count(tmp_path):
+    results.run(tmp_path, results.cells("lookup", "robotic_arm", "base,metered[calls=20,targets=4]"))
+    (found,) = json.loads(render("ranking", tmp_path, format="json"))
+    (row,) = found["rows"]
+    (record,) = (record for record in Store(tmp_path).records() if record.declared.scenario)
+    errors = by_target.read(Store(tmp_path).folder(record), "metered", "lm_20")["lm_20"]
+    assert row["metered[calls=20,targets=4]"] == pytest.approx(errors.mean(), rel=1e-6)
+    assert any("in a Levenberg-Marquardt search from the proposals" in note for note in found["notes"])
+
+
 def test_it_is_said_that_errors_under_noise_are_those_against_the_true_y(table):
     assert "noise[sd=0.3]: against the true y, not the noisy one that was asked for" in table["notes"]
 
