@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from filelock import FileLock
 from platformdirs import user_cache_dir
@@ -22,6 +22,8 @@ from harness.errors import UsageError
 
 VARIABLE = "INVERSE_HARNESS_CACHE"
 Made = TypeVar("Made")
+CONTENT = "content"
+"""The one entry of a file's metadata: several are written in an order that differs from process to process."""
 
 
 def root() -> Path:
@@ -102,6 +104,36 @@ def once(
         made = make()
         write(path, write_as(made))
         return made
+
+
+def once_arrays(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """NumPy arrays by name, from a file of the cache; made and written first where it is not there, or damaged.
+
+    Args:
+        path: the file, safetensors with a digest of the arrays.
+        make: works them out.
+
+    Raises:
+        UsageError: the folder cannot be used.
+    """
+    from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import save
+
+    def stated(arrays: Mapping[str, Any]) -> str:
+        return digest(*(part for name in sorted(arrays) for part in (name.encode(), arrays[name].tobytes())))
+
+    def read(found: Path) -> dict[str, Any]:
+        with safe_open(found, framework="numpy") as stored:
+            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            said = (stored.metadata() or {}).get(CONTENT)
+        if said != stated(arrays):
+            raise ValueError("other content than its digest says")
+        return arrays
+
+    def write_as(arrays: Mapping[str, Any]) -> bytes:
+        return save(dict(arrays), {CONTENT: stated(arrays)})
+
+    return once(path, lambda: dict(make()), write_as, read, SafetensorError)
 
 
 def write(path: Path, content: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -65,11 +65,17 @@ class Study:
         across = np.log10(calls)
         return float(np.trapezoid(logs, across) / (across[-1] - across[0]))
 
-    def line(self, chosen: tuple[str, str]) -> Series | None:
-        """The median error over targets by the number of simulations, over seeds; None where there is none above 0."""
+    def line(self, chosen: tuple[str, str], beside: tuple[str, str] | None = None) -> Series | None:
+        """The median error over targets by the number of simulations, over seeds; None where there is none above 0.
+
+        Args:
+            chosen: how simulations are chosen.
+            beside: only seeds and numbers that there are of this way, too; None for all.
+        """
         by_count: dict[float, list[float]] = defaultdict(list)
-        for (way, _, count), errors in self.errors.items():
-            if way == chosen and np.median(errors) > 0:
+        for (way, seed, count), errors in self.errors.items():
+            there = beside is None or (beside, seed, count) in self.errors
+            if way == chosen and there and np.median(errors) > 0:
                 by_count[count].append(math.log10(np.median(errors)))
         if not by_count:
             return None
@@ -173,7 +179,10 @@ def _table(study: Study, raws: Sequence[Raw], metric: str, several: bool) -> Tab
     columns = [
         Column("acquire", lambda raw: str(raw["acquire"])),
         Column("candidates", lambda raw: str(raw["candidates"])),
-        *(Column(f"{centre} {metric}", partial(_decades, key=centre), value=centre) for centre in CENTRES),
+        *(
+            Column(f"{centre} {metric}", partial(_decades, key=centre), value=centre, floor=-math.inf)
+            for centre in CENTRES
+        ),
         Column("seeds", lambda raw: str(raw["seeds"])),
     ]
     calls = sorted({count for _, _, count in study.errors})
@@ -185,16 +194,18 @@ def _table(study: Study, raws: Sequence[Raw], metric: str, several: bool) -> Tab
         f"mean, median: of the {metric} over targets",
         METRICS[metric].words,
     ]
-    title = TITLE + (f" ({_options(study)})" if several else "")
-    return table("acquisition", title, study.group, columns, raws, said, metric)
+    made = table("acquisition", TITLE, study.group, columns, raws, said, metric)
+    return replace(made, title=f"{TITLE}: {_heading(study, several)} ({study.group.heading})")
 
 
-def _options(study: Study) -> str:
-    return ", ".join(f"{name} {value}" for name, value in study.options.items())
+def _heading(study: Study, several: bool) -> str:
+    """The task, and what tells its studies apart where it has several."""
+    task = study.group.first.label.task
+    return f"{task}, {', '.join(f'{name} {value}' for name, value in study.options.items())}" if several else task
 
 
 def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
-    """The error against the number of simulations: a panel for each way of choosing them, beside random ones."""
+    """The error against the number of simulations: a panel for each method and way of choosing, beside random ones."""
     together, several = _together(groups, str(metric))
     panels = [panel for studies in together for panel in _panels(studies, str(metric), several)]
     said = (
@@ -205,20 +216,16 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
 
 
 def _panels(studies: Sequence[Study], metric: str, several: bool) -> Iterator[Panel]:
-    lines = {way: [(study, line) for study in studies if (line := study.line(way))] for way in _ways(studies)}
-    every = [line for found in lines.values() for _, line in found]
+    lines = [(way, study, line) for way in _ways(studies) for study in studies if (line := study.line(way))]
+    every = [line for _, _, line in lines]
     across = _axis("simulations", [x for line in every for x in line.x])
     up = _axis(f"median {metric}", [y for line in every for y in (*line.low, *line.high, *line.y)])
-    first = studies[0]
-    heading = first.group.first.label.task + (f" ({_options(first)})" if several else "")
-    for (acquire, candidates), found in lines.items():
-        guides = [
-            Guide("curve", label="random draws of the prior", points=tuple(zip(random.x, random.y, strict=True)))
-            for study, _ in found
-            if (random := study.line(RANDOM))
-        ]
-        title = f"{heading}: {acquire}" + (f", candidates {candidates}" if candidates != RANDOM[1] else "")
-        yield Panel(title, across, up, tuple(line for _, line in found), tuple(guides))
+    for (acquire, candidates), study, line in lines:
+        random = study.line(RANDOM, beside=(acquire, candidates))
+        points = tuple(zip(random.x, random.y, strict=True)) if random else ()
+        guides = (Guide("curve", label="as many random draws of the prior", points=points),) * bool(points)
+        way = acquire + (f", candidates {candidates}" if candidates != RANDOM[1] else "")
+        yield Panel(f"{_heading(study, several)}, {study.row.label}: {way}", across, up, (line,), guides)
 
 
 def _ways(studies: Sequence[Study]) -> list[tuple[str, str]]:

@@ -10,9 +10,11 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from harness import comparing
 from harness.metrics import METRICS
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many
+from harness.reporting.apart import of_row
 from harness.reporting.build import base, table
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
@@ -250,9 +252,15 @@ def _raw(row: Row, search: str, best: float, sure: bool) -> dict[str, Any] | Non
         "search": search,
         "reached": of(lambda own: own.reached[-1]),
         "needed": needed,
-        "pays": pays_from(data.n_train + data.n_valid, needed, best) if data else None,
+        "pays": pays_from(data.n_train + data.n_valid, needed, best) if data and _learned(row) else None,
         "sure": sure,
     }
+
+
+def _learned(row: Row) -> bool:
+    """Whether first proposals are better than draws of the prior for sure, as far as that is known."""
+    own, drawn = (of_row(row, Metered.name, kept("none", 1, unlearned), ENOUGH) for unlearned in (False, True))
+    return own is None or drawn is None or comparing.apart(own, drawn) < 0
 
 
 def _of_prior(search: str, found: Trace) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from harness.protocols.contract import Protocol, Shown
 from harness.protocols.metered import Metered, kept
 from harness.protocols.metered import Scores as MeteredScores
 from harness.protocols.multi_target import MultiTarget
-from harness.protocols.studies import NMSE, TRUE
-from harness.protocols.views import Views
+from harness.protocols.studies import NMSE
+from harness.protocols.views import USUAL, Views
 from harness.reporting.apart import Apart, by_targets, of_row
 from harness.reporting.build import table
 from harness.reporting.figure import Axis, Field, Figure, Panel, headings
@@ -51,6 +51,8 @@ class View:
     name: str
     group: Group
     metric: str
+    plain: Group | None = None
+    """The task without the scenario."""
     of: int = 0
     """How many variants of the scenario there are, where not all of them are shown."""
 
@@ -65,14 +67,24 @@ class View:
         if searched is not None:
             search = SEARCH if SEARCH in searched.own else IN_TURN
             return Metered.name, kept(search, searched.own[search].calls[-1], unlearned=False)
-        if self.metric == NMSE and any(row.keeps(Views.name, TRUE) for row in self.group.rows):
-            return Views.name, TRUE
+        if self.metric == NMSE and self.noisy:
+            return Views.name, USUAL
         return MultiTarget.name, self.metric
+
+    @cached_property
+    def noisy(self) -> bool:
+        """Whether y was noisy, and errors against the true y are kept."""
+        return any(row.keeps(Views.name, USUAL) for row in self.group.rows)
+
+    @property
+    def exact(self) -> Group:
+        """The group that says below which errors are alike: noise is no such level against the true y."""
+        return self.plain if self.plain and self.kept == (Views.name, USUAL) else self.group
 
     @cached_property
     def drawn(self) -> Mapping[str, comparing.Drawn]:
         """What the bootstrap draws of the errors, by the label of the method."""
-        least = self.group.negligible(self.metric)
+        least = self.exact.negligible(self.metric)
         found = {row.label: of_row(row, *self.kept, least) for row in self.group.rows}
         return {label: drawn for label, drawn in found.items() if drawn is not None}
 
@@ -105,7 +117,9 @@ def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list
 def _views(groups: Sequence[Group], metric: str) -> Iterator[list[View]]:
     """Of every task that was run in scenarios: itself without one, and each of them."""
     for base, others in with_scenarios(groups):
-        scored = [View(other.first.label.scenario, other, metric) for other in others if other.scored(MultiTarget)]
+        scored = [
+            View(other.first.label.scenario, other, metric, base) for other in others if other.scored(MultiTarget)
+        ]
         if scored and base.scored(MultiTarget):
             yield [View(BASE, base, metric), *_few(scored)]
 
@@ -182,7 +196,7 @@ def _table(views: Sequence[View]) -> Table:
     base, *scenarios = views
     rows = {row.label: row for view in views for row in view.group.rows}
     raws = [_raw(row, views) for row in sorted(rows.values(), key=order)]
-    columns = [column for view in views for column in _columns(view, base.group)]
+    columns = [column for view in views for column in _columns(view)]
     said = [f"{METRICS[base.metric].words}; of one proposal for each target", MEANING]
     said.append(f"Targets: {', '.join(f'{view.name} {_targets(view)}' for view in views)}")
     said += [
@@ -190,9 +204,11 @@ def _table(views: Sequence[View]) -> Table:
         for view in scenarios
         if view.kept[0] == Metered.name
     ]
-    noisy = [view.name for view in scenarios if view.kept[1] == TRUE]
-    if noisy:
-        said.append(f"{', '.join(noisy)}: against the true y, not the noisy one that was asked for")
+    noisy = ", ".join(view.name for view in scenarios if view.noisy)
+    if noisy and base.metric == NMSE:
+        said.append(f"{noisy}: against the true y, not the noisy one that was asked for")
+    elif noisy:
+        said.append(f"{noisy}: against the noisy y that was asked for; against the true one with the metric nmse")
     said += [sentence for view in scenarios for sentence in _changes(base, view)]
     many = {parse(view.name)[0]: view.of for view in scenarios if view.of}
     said += [
@@ -214,7 +230,7 @@ def _raw(row: Row, views: Sequence[View]) -> dict[str, Any]:
     return raw
 
 
-def _columns(view: View, base: Group) -> Iterator[Column]:
+def _columns(view: View) -> Iterator[Column]:
     status = f"{view.name}.status"
     yield Column(
         view.name,
@@ -222,14 +238,14 @@ def _columns(view: View, base: Group) -> Iterator[Column]:
         best=view.name,
         status=status,
         apart=_told(view),
-        floor=(base if view.kept[1] == TRUE else view.group).floor(view.metric),
+        floor=view.exact.floor(view.metric),
     )
     if view.name != BASE:
         yield Column("ratio", partial(_ratio, name=view.name), status=status, value=f"{view.name}.ratio")
 
 
 def _told(view: View) -> Apart:
-    return by_targets(view.group, view.metric, *view.kept)
+    return by_targets(view.exact, view.metric, *view.kept, rows=view.group)
 
 
 def _error(raw: Raw, name: str) -> str:

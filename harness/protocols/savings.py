@@ -217,7 +217,8 @@ def _raws(variants: Variants, label: str) -> Iterator[dict[str, Any]]:
         curve = variants.curve(sizes, label)
         for size, errors in zip(curve.sizes, curve.means, strict=True) if curve else ():
             found = reference.size_of(errors)
-            low, high = np.percentile(found[1:], [2.5, 97.5], method="nearest")
+            ends = reference.sizes[0], reference.sizes[-1]  # beyond them nothing is known
+            low, high = np.clip(np.percentile(found[1:], [2.5, 97.5], method="nearest"), *ends)
             within = 0 < found[0] < np.inf
             yield {
                 "method": label,
@@ -231,7 +232,7 @@ def _raws(variants: Variants, label: str) -> Iterator[dict[str, Any]]:
                 "low": float(low),
                 "high": float(high),
                 "beyond": "" if within else ">" if found[0] else "<",
-                "ends": [reference.sizes[0], reference.sizes[-1]],
+                "ends": list(ends),
                 "factor": float(found[0]) / size if size and within else None,
             }
 
@@ -240,7 +241,7 @@ def _equivalent(raw: Raw) -> str:
     least, most = raw["ends"]
     if raw["beyond"]:
         return f"> {number(most)}" if raw["beyond"] == ">" else f"< {number(least)}"
-    return interval(raw["equivalent"], max(raw["low"], least), min(raw["high"], most))
+    return interval(raw["equivalent"], raw["low"], raw["high"])
 
 
 def _factor(raw: Raw) -> str:
@@ -250,8 +251,7 @@ def _factor(raw: Raw) -> str:
     if raw["beyond"]:
         bound = number((most if raw["beyond"] == ">" else least) / raw["size"])
         return f"{raw['beyond']} {bound}"
-    ends = max(raw["low"], least) / raw["size"], min(raw["high"], most) / raw["size"]
-    return interval(raw["factor"], *ends)
+    return interval(raw["factor"], raw["low"] / raw["size"], raw["high"] / raw["size"])
 
 
 def _panels(variants: Variants) -> list[Panel]:

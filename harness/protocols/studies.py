@@ -21,14 +21,14 @@ from harness.protocols.evidence import (
     written,
 )
 from harness.protocols.inference_time import InferenceTime
-from harness.protocols.views import Scores, Views
+from harness.protocols.views import TRUE, Scores, Views
 from harness.reporting.apart import between
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number
 from harness.reporting.table import VALID
 
-NMSE, TRUE = "nmse", "true y"
-"""The metric and the view in which errors are told against the y without noise."""
+NMSE = "nmse"
+"""The metric in which errors are told against the y without noise."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ from harness.scenarios.contract import View
 from harness.settings import Sizes
 from harness.statistics import Array
 
+TRUE = "true y"
+"""The view in which errors are told against the y without noise."""
+USUAL = f"{TRUE}_usual"
 BELOW = (
     "(in parentheses): a mean below the level of the scenario's noise in this view, where a smaller error is "
     "over-fitting"
@@ -94,14 +97,17 @@ class Views(Protocol):
         """The error of each target's first proposal by view; NaN where a view leaves the target out.
 
         Of a view whose targets are drawn as those of the task without the scenario also the mse of one proposal, its
-        mean over repeats as in `multi-target`, as `mse NAME_usual`.
+        mean over repeats as in `multi-target`, as `mse NAME_usual`; where y is noisy, the nmse of that kind against the
+        true one, as `true y_usual`.
         """
         answered = material.answers["targets"]
         found = {name: _errors(answered, view) for name, view in answered.targets.views.items()}
         for name, view in answered.targets.views.items():
-            if view.like_base:
-                errors = expected(answered.counted("mse", view.y), answered, material.sizes)
-                found[f"mse {name}_usual"] = np.where(np.isfinite(found[name]), errors, np.nan)
+            metric = "mse" if view.like_base else "nmse" if name == TRUE else None
+            if metric is not None:
+                errors = expected(answered.counted(metric, view.y), answered, material.sizes)
+                kept = USUAL if name == TRUE else f"mse {name}_usual"
+                found[kept] = np.where(np.isfinite(found[name]), errors, np.nan)
         return found
 
     def numbers(self, scores: Scores) -> Iterator[Number]:
@@ -146,7 +152,7 @@ def _table(group: Group, views: dict[str, Seen], without: Group | None) -> Table
             best=f"{name}.{statistic}" if statistic == "mean" else None,
             value=f"{name}.{statistic}",
             floor=seen.level,
-            apart=by_targets(group, "nmse", Views.name, name),
+            apart=by_targets(without if without and not seen.level else group, "nmse", Views.name, name, rows=group),
         )
         for name, seen in views.items()
         for statistic in ("mean", "median")

@@ -26,22 +26,25 @@ FAR = 10.0
 """The ratio from which on disjoint intervals are enough, so that not all errors need to be read."""
 
 
-def by_targets(group: Group, metric: str, protocol: str, name: str, key: str = "") -> Apart:
+def by_targets(
+    group: Group, metric: str, protocol: str, name: str, key: str = "", *, rows: Group | None = None
+) -> Apart:
     """By the errors of both on the same targets.
 
     Args:
-        group: the rows.
+        group: the rows, and below which errors count as alike.
         metric: of the errors.
         protocol: the one that keeps them.
         name: theirs among what it keeps.
         key: of the raw value, where a row has its interval under `KEY_low` and `KEY_high`, or `KEY_deviation`.
+        rows: the group of the rows, where it is another one.
     """
-    rows, least = {row.label: row for row in group.rows}, group.negligible(metric)
+    own, least = {row.label: row for row in (rows or group).rows}, group.negligible(metric)
 
     def told(one: Raw, other: Raw) -> bool | None:
         if key and _far(one, other, key):
             return True
-        return between(*(of_row(rows[str(raw["method"])], protocol, name, least) for raw in (one, other)))
+        return between(*(of_row(own[str(raw["method"])], protocol, name, least) for raw in (one, other)))
 
     return told
 

@@ -9,8 +9,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 from torch import Generator
 
 from harness import cache_folder
@@ -42,7 +40,7 @@ class Options:
 
     calls: int = setting(100, help="simulations, the validation part and those that fail included", least=20)
     start: int = setting(20, help="of which so many are draws of the prior", least=10)
-    batch: int = setting(10, help="simulations that are chosen at once", least=1)
+    batch: int = setting(10, help="simulations that are chosen at once", least=1, most=POOL // 4)
     acquire: Acquire = setting("maximin", help="how the next are chosen")
     candidates: Candidates = setting(
         "prior", help="what they are chosen from: draws of the prior, or those that seem to lead to wanted y (inverse)"
@@ -96,15 +94,12 @@ def acquired(task: Task, options: Options) -> tuple[Array, Array]:
     """
     path = cache_folder.folder("acquired") / f"{type(task).__name__.lower()}-{_key(task, options)[:24]}.safetensors"
 
-    def made() -> tuple[Array, Array]:
+    def made() -> dict[str, Array]:
         with threads(1):
-            return _round(task, options)
+            return dict(zip("xy", _round(task, options), strict=True))
 
-    def read(found: Path) -> tuple[Array, Array]:
-        arrays = load(found.read_bytes())
-        return arrays["x"], arrays["y"]
-
-    return cache_folder.once(path, made, lambda pairs: save(dict(zip("xy", pairs, strict=True))), read, SafetensorError)
+    found = cache_folder.once_arrays(path, made)
+    return found["x"], found["y"]
 
 
 def _round(task: Task, options: Options) -> tuple[Array, Array]:

@@ -10,8 +10,6 @@ import cma
 import numpy as np
 import scipy
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from harness import cache_folder
 from harness.behaviour import as_bytes, behaviour
@@ -20,8 +18,8 @@ from harness.protocols.contract import Answered
 from harness.searching.tracing import of_prior
 from harness.statistics import Array
 
-MAKING = ("__init__.py", "meter.py", "searches.py", "tracing.py")
-"""The modules of this package that decide about a search."""
+MAKING = ("__init__.py", "meter.py", "searches.py", "stored.py", "tracing.py")
+"""The modules of this package that decide about a search, and about how it is kept."""
 
 
 def from_prior(answered: Answered, task: Task, searches: Sequence[str], seed: int) -> dict[str, Array]:
@@ -38,17 +36,8 @@ def from_prior(answered: Answered, task: Task, searches: Sequence[str], seed: in
     """
     key = _key(answered, task, searches, seed)
     path = cache_folder.folder("searched") / f"{type(task).__name__.lower()}-{key[:24]}.safetensors"
-
-    def read(found: Path) -> dict[str, Array]:
-        arrays = load(found.read_bytes())
-        shape = len(answered.targets.y), answered.targets.calls
-        if any(errors.shape != shape for errors in arrays.values()):
-            raise ValueError("errors of other targets or calls")
-        return {name: arrays[name] for name in searches if name in arrays}
-
-    return cache_folder.once(
-        path, lambda: of_prior(answered, task, searches, seed), lambda made: save(dict(made)), read, SafetensorError
-    )
+    found = cache_folder.once_arrays(path, lambda: of_prior(answered, task, searches, seed))
+    return {name: found[name] for name in searches if name in found}
 
 
 def _key(answered: Answered, task: Task, searches: Sequence[str], seed: int) -> str:

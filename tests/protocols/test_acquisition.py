@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -69,6 +70,9 @@ def test_a_row_is_what_the_records_say(tmp_path):
     results.run(tmp_path, results.cells("lookup", "robotic_arm", ",".join(scenarios), asked="multi-target"))
     (table,) = json.loads(render("acquisition", tmp_path, format="json"))
     (row,) = table["rows"]
+    text = render("acquisition", tmp_path)
+    assert text.startswith("### Chosen simulations: robotic_arm (")
+    assert not re.search(r"\(-[\d.]+\)", text), "a gain is not below a floor"
     assert (row["acquire"], row["candidates"], row["seeds"]) == ("maximin", "prior", 2)
     errors = {
         way: by_target.read(Store(tmp_path).folder(record), "multi-target", "nmse")["nmse"].mean()
@@ -84,7 +88,7 @@ def test_a_row_is_what_the_records_say(tmp_path):
     (panel,) = figure.panels
     (line,), (guide,) = panel.series, panel.guides
     medians = [by_target_of(tmp_path, name) for way, name in zip(ways, scenarios, strict=True) if way[0] == "maximin"]
-    assert line.x == (30, 60) and panel.title == "robotic_arm: maximin" and len(guide.points) == 2
+    assert line.x == (30, 60) and panel.title == "robotic_arm, lookup: maximin" and len(guide.points) == 2
     assert line.y == pytest.approx([math.sqrt(a * b) for a, b in zip(medians[:2], medians[2:], strict=True)])
     assert all(low < y < high for low, y, high in zip(line.low, line.y, line.high, strict=True))
     assert row["mean"] == pytest.approx(np.mean(areas)) and row["mean_low"] < row["mean"] < row["mean_high"]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from harness import data
+from harness.cache_folder import VARIABLE
 from harness.protocols.metered import Metered, kept, pays_from, trace
 from harness.reporting import drawn as figures
 from harness.reporting import render
@@ -143,6 +144,26 @@ def test_searches_from_the_prior_are_made_once_for_all_methods(toy: Toy, monkeyp
     other = Toy(Scales(), DataSettings(targets=20, n_train=200, data_seed=4))
     other.data = data.draw(other.task, other.data.settings, Scenario(Scenario.Options(calls=50, targets=8)))
     assert other.score(Metered(), other.shifted(exact), SIZES).prior != found[0].prior
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[:-40] + bytes([b[-40] ^ 64]) + b[-39:], lambda b: b[: len(b) // 2]])
+def test_damaged_searches_are_made_again(toy: Toy, tmp_path, monkeypatch, spoil) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    first = toy.score(Metered(), toy.shifted(exact), SIZES)
+    (path,) = (tmp_path / "searched").glob("*.safetensors")
+    whole = path.read_bytes()
+    path.write_bytes(spoil(whole))
+    with pytest.warns(UserWarning, match="is damaged and is made again"):
+        assert toy.score(Metered(), toy.shifted(exact), SIZES).prior == first.prior
+    assert path.read_bytes() == whole
+
+
+def test_learning_pays_for_nobody_whose_proposals_are_draws_of_the_prior(tmp_path) -> None:
+    wanted = results.cells("prior,lookup", "robotic_arm", "metered[calls=60,targets=20]", asked="metered")
+    results.run(tmp_path, wanted)
+    (table,) = json.loads(render("metered", tmp_path, format="json"))
+    assert all(row["pays"] is None for row in table["rows"] if row["method"] == "prior")
+    assert any(row["pays"] for row in table["rows"] if row["method"] == "lookup")
 
 
 def test_where_nothing_is_proposed_a_target_is_missed_by_far(toy: Toy) -> None:

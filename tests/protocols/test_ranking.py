@@ -47,7 +47,7 @@ def errors(root, method, scenario):
         for record in Store(root).records()
         if (record.label.method, record.label.scenario) == (method, scenario) and record.status == "ok"
     )
-    kept = ("views", "true y") if scenario.startswith("noise") else ("multi-target", "nmse")
+    kept = ("views", "true y_usual") if scenario.startswith("noise") else ("multi-target", "nmse")
     return by_target.read(Store(root).folder(own), *kept)[kept[1]]
 
 
@@ -58,7 +58,9 @@ def test_places_are_in_the_order_of_the_mean_errors_and_ratios_are_to_the_base(r
     for method, row in rows.items():
         mean = float(errors(root, method, scenario).mean())
         assert row[scenario] == pytest.approx(mean, rel=1e-6)
-        logs = [np.log10(np.maximum(errors(root, method, name), least[name])).mean() for name in (scenario, BASE)]
+        levels = [least[BASE if name.startswith("noise") else name] for name in (scenario, BASE)]
+        both = zip((scenario, BASE), levels, strict=True)
+        logs = [np.log10(np.maximum(errors(root, method, name), level)).mean() for name, level in both]
         assert row[f"{scenario}.ratio"] == pytest.approx(10 ** (logs[0] - logs[1]), rel=0.01)
     ordered = sorted(rows, key=lambda method: rows[method][scenario])
     assert [rows[method][f"{scenario}.place"] for method in ordered] == list(range(1, len(rows) + 1))
@@ -94,6 +96,13 @@ def test_where_the_forward_model_may_be_called_the_errors_after_the_last_call_co
     errors = by_target.read(Store(tmp_path).folder(record), "metered", "lm_20")["lm_20"]
     assert row["metered[calls=20,targets=4]"] == pytest.approx(errors.mean(), rel=1e-6)
     assert any("in a Levenberg-Marquardt search from the proposals" in note for note in found["notes"])
+
+
+def test_errors_under_noise_count_as_they_are_and_not_as_the_noise_at_least(root, table):
+    (prior,) = (row for row in table["rows"] if row["method"] == "prior")
+    assert prior["noise[sd=0.3].ratio"] == pytest.approx(1, rel=0.3), "it never sees y"
+    (other,) = json.loads(render("ranking", root, format="json", metric="sse"))
+    assert any(note.startswith("noise[sd=0.3]: against the noisy y that was asked for") for note in other["notes"])
 
 
 def test_it_is_said_that_errors_under_noise_are_those_against_the_true_y(table):

@@ -192,7 +192,7 @@ def test_a_method_that_handles_conditions_heeds_them(name):
     right = error(task, seen, x, seen.targets.shown)
     swapped = seen.targets.shown.roll(1, 0)
     swapped[:, 0] = seen.targets.shown[:, 0]
-    assert right < 0.08 and right < 0.2 * error(task, seen, x, swapped), "of other lengths the designs miss"
+    assert right < 0.15 and right < 0.2 * error(task, seen, x, swapped), "of other lengths the designs miss"
 
 
 def error(task, seen, x, shown):

@@ -51,7 +51,7 @@ def test_it_runs_and_its_rows_stand_apart_from_those_of_the_base(installed, tmp_
     wanted = results.cells("lookup", "sinewave", "base,few-pairs,few-pairs[share=0.5]")
     results.run(tmp_path, wanted)
     assert len({cell.key for cell in wanted}) == 3
-    text = render("r_T", tmp_path)
+    text = render("r_T", tmp_path, scenarios="all")
     for name in ("sinewave (", "sinewave, few-pairs (", "sinewave, few-pairs[share=0.5] ("):
         assert f"proposals: {name}" in text
     assert not any(results.run(tmp_path, wanted).values())
