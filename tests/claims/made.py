@@ -27,8 +27,10 @@ TASK = "sinewave"
 
 @cache
 def base() -> Record:
-    """A record of the reference."""
-    return next(item for item in Store(REFERENCE).records() if (item.label.task, item.label.method) == (TASK, "prior"))
+    """A record of the reference, in no scenario."""
+    wanted = TASK, "prior", "base"
+    every = Store(REFERENCE).records()
+    return next(item for item in every if (item.label.task, item.label.method, item.label.scenario) == wanted)
 
 
 def of(label: str, seed: int, record: Record | None = None) -> Record:
