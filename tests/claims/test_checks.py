@@ -184,7 +184,9 @@ def test_a_label_means_the_row_of_the_same_cell(tmp_path):
 def test_a_method_may_be_looked_at_in_a_scenario():
     """Beside itself without it, or beside another there; what is missing there is named with it."""
     (_, tasks), *_ = by_task(grouped(made.REFERENCE, tasks=[made.TASK]))
-    within = {**tasks, f"{made.TASK} @ noise": tasks[made.TASK]}
-    check = Check("within", "multi-target/nmse/mean", ("mdn @ noise",), (made.TASK,), ("mdn",), least=0.9, most=1.1)
+    within = {**tasks, f"{made.TASK} @ pairs[n=300]": tasks[made.TASK]}
+    check = Check(
+        "within", "multi-target/nmse/mean", ("mdn @ pairs[n=300]",), (made.TASK,), ("mdn",), least=0.9, most=1.1
+    )
     assert [finding.says for finding in find_out(check, within)] == ["yes"]
-    assert find_out(check, tasks)[0].missing == (f"mdn @ noise on {made.TASK}",)
+    assert find_out(check, tasks)[0].missing == (f"mdn @ pairs[n=300] on {made.TASK}",)
