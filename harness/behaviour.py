@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Generator, Tensor
 
-from harness.contracts import Task
-from harness.resimulation import resimulate
+from harness.contracts import Task, forward
 from harness.threads import threads
 
 PROBES = 16
@@ -13,14 +12,14 @@ PROBES = 16
 
 
 def behaviour(task: Task) -> tuple[Tensor, Tensor]:
-    """Some draws of a task's prior `(16, x_dim)`, and what they reach `(16, y_dim)`, NaN where invalid.
+    """Some draws of a task's prior `(16, x_dim)`, and what they reach `(16, y_dim)`, conditions included.
 
     Args:
         task: whose forward model is called for each of them.
     """
     with threads(1):
-        probes = task.sample_prior(PROBES, Generator().manual_seed(0))
-        return probes, resimulate(task, probes[None])[0]
+        probes, conditions = task.draw_inputs(PROBES, Generator().manual_seed(0))
+        return probes, forward(task, probes, conditions)
 
 
 def as_bytes(tensor: Tensor) -> bytes:

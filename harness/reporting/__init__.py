@@ -91,7 +91,7 @@ def render(
     if not found:
         raise UsageError(
             f"No record below {str(root)!r} has what the table {name!r} shows: no cell was asked for it, or it does "
-            f"not apply to these. See `list protocols`, and what there is: table {ALL}."
+            f"not apply to these. See `list protocols`, and what there is: table {ALL}.{_without_base(groups)}"
         )
     return FORMATS[format](found)
 
@@ -178,6 +178,7 @@ def drawn(
     if not every:
         raise UsageError(
             f"No record below {str(root)!r} has what {', '.join(names)} draws. Allowed: {', '.join((*known, ALL))}."
+            f"{_without_base(groups)}"
         )
     return labelled(every, labels)
 
@@ -198,6 +199,12 @@ def _built(
         given = groups if shown.every else plain if shown.plain else most
         found += shown.build(by_options(given, owner), own, published)
     return found
+
+
+def _without_base(groups: Sequence[Group]) -> str:
+    """What an error says where everything was run in scenarios: some tables compare these with the task itself."""
+    missing = bool(groups) and all(item.first.declared.scenario for item in groups)
+    return f" What compares with the task itself needs that, too: --scenarios {BASE},..." if missing else ""
 
 
 def _without_scenarios(groups: Sequence[Group]) -> list[Group]:

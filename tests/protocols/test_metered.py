@@ -132,7 +132,8 @@ def test_the_errors_of_each_target_are_those_of_the_curves_and_nothing_is_search
     assert len(numbers) == sum(len(curve.calls) for curve in (*found.own.values(), *found.prior.values()))
 
 
-def test_searches_from_the_prior_are_made_once_for_all_methods(toy: Toy, monkeypatch) -> None:
+def test_searches_from_the_prior_are_made_once_for_all_methods(toy: Toy, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
     calls = []
     real = Scales.simulate
     monkeypatch.setattr(Scales, "simulate", lambda self, x: (calls.append(len(x)), real(self, x))[1])

@@ -179,6 +179,13 @@ def test_what_cannot_take_part_says_so_and_has_no_place(table):
     assert mdn["gaps[fill=native,share=0.5].status"] == "cannot" and mdn["gaps[fill=native,share=0.5].place"] is None
 
 
+def test_scenarios_alone_say_that_the_task_itself_is_needed(root):
+    with pytest.raises(UsageError, match="needs that, too: --scenarios base,"):
+        render("ranking", root, scenarios="shift")
+    with pytest.raises(UsageError, match="needs that, too: --scenarios base,"):
+        drawn(["ranking"], root, scenarios="shift")
+
+
 def test_without_scenarios_there_is_no_such_table(ran):
     with pytest.raises(UsageError, match="No record"):
         render("ranking", ran, tasks="sinewave")

@@ -20,7 +20,6 @@ from harness.selection import select
 from harness.settings import DataSettings, Schedule
 from harness.store import Store
 from methods.baselines import Lookup
-from tasks.metamaterial import few_orders
 from tests.stored import cells, run
 from tests.toys import Waves
 
@@ -309,22 +308,6 @@ def test_cheaper_models_are_cheaper_and_near_the_tasks_own(name):
         assert not torch.equal(cheap[both], y[both])
         outside = torch.full((1, task.x_dim), math.nan, dtype=torch.float64)
         assert level.simulate(outside).isnan().all()
-
-
-def test_spectra_of_fewer_orders_are_kept_where_they_are_many(monkeypatch):
-    solved = []
-    monkeypatch.setattr(few_orders, "MANY", 3)
-    real = few_orders.FewOrders._solved
-    monkeypatch.setattr(few_orders.FewOrders, "_solved", lambda self, x: (solved.append(len(x)), real(self, x))[1])
-    task = build_task(specification(*select("tasks", "metamaterial")))
-    x = task.sample_prior(4, torch.Generator().manual_seed(1))
-    cheap = few_orders.FewOrders(1)
-    first, again = cheap(x), cheap(x)
-    assert torch.equal(first, again) and solved == [4]
-    torch.testing.assert_close(cheap(x[:2]), first[:2])
-    assert solved == [4, 2]
-    cheap(x.flip(0)), few_orders.FewOrders(2)(x)
-    assert solved == [4, 2, 4, 4], "of other designs, or another order"
 
 
 def test_a_throw_without_drag_is_the_limit_of_one_with_little():

@@ -11,8 +11,9 @@ from scipy.linalg import expm
 from scipy.special import j1
 from torch import Generator
 
+from harness.cache_folder import VARIABLE
 from harness.conformance import check_task
-from tasks.metamaterial import Metamaterial, generate, train
+from tasks.metamaterial import Metamaterial, few_orders, generate, train
 from tasks.metamaterial.fourier import SITES
 from tasks.metamaterial.interpolation import FREQUENCIES, LIGHT, PERIOD, interpolate, nodes
 from tasks.metamaterial.proxy import PERMUTATIONS, WEIGHTS, Proxy, describe, invariants, load, save
@@ -374,3 +375,19 @@ def test_the_sketch_draws_four_cylinders():
     TASK.sketch(axes, DESIGN[0])
     assert [patch.radius for patch in axes.patches] == DESIGN[0, 4:].tolist()
     pyplot.close(figure)
+
+
+def test_spectra_of_fewer_orders_are_kept_where_they_are_many(monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    solved = []
+    monkeypatch.setattr(few_orders, "MANY", 3)
+    real = few_orders.FewOrders._solved
+    monkeypatch.setattr(few_orders.FewOrders, "_solved", lambda self, x: (solved.append(len(x)), real(self, x))[1])
+    x = draws(4, 1)
+    cheap = few_orders.FewOrders(1)
+    first, again = cheap(x), cheap(x)
+    assert torch.equal(first, again) and solved == [4]
+    torch.testing.assert_close(cheap(x[:2]), first[:2])
+    assert solved == [4, 2]
+    cheap(x.flip(0)), few_orders.FewOrders(2)(x)
+    assert solved == [4, 2, 4, 4], "of other designs, or another order"
