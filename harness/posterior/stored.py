@@ -16,7 +16,7 @@ from torch import Generator
 
 from harness import cache_folder
 from harness.behaviour import as_bytes, behaviour
-from harness.cache_folder import digest
+from harness.cache_folder import CONTENT, digest
 from harness.posterior.reference import Draws, Posing, Reference, make
 from harness.seeds import derive
 from harness.threads import threads
@@ -25,8 +25,6 @@ FOLDER = "posterior"
 MAKING = ("likelihood.py", "priors.py", "rejection.py", "solving.py", "importance.py", "reference.py")
 """The modules of this package that decide about a reference."""
 ALL = (*MAKING, "c2st.py", "covering.py", "levels.py", "mmd.py", "scoring.py")
-CONTENT = "content"
-"""The one entry of a file's metadata: several are written in an order that differs from process to process."""
 
 
 def reference(posing: Posing, name: str, seed: int) -> tuple[Reference, str]:
