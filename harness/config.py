@@ -41,7 +41,7 @@ SIZES = {"budget": "", "steps": "", "epochs": "schedule", "targets": "data", "re
 """The settings of a preset that have a flag, with the table that they stand in."""
 SELECTIONS = ("methods", "tasks", "scenarios", "protocols")
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
-SELECTION = "a comma list of names, groups, globs or `all`, with options as in na[boundary_loss=off]"
+SELECTION = "a comma list of names, groups, globs or `all`, with options as in na[steps=50] or na[steps=50|300]"
 
 
 @dataclass(frozen=True)

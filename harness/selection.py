@@ -1,7 +1,8 @@
 """What a user wrote after `--methods`, `--tasks`, `--scenarios` or `--protocols`, as a list of plug-ins with options.
 
 The grammar: a comma list of `NAME`, `NAME[option=value,...]`, `all`, a group such as `paper`, or a glob such as
-`na*`. Options after a group or a glob go to each of its members.
+`na*`. Options after a group or a glob go to each of its members. `NAME[option=one|two]` is NAME twice, once with each
+value; with several such options it is all combinations.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
+from itertools import chain, product
 from typing import Any
 
 from harness.errors import UsageError, unknown
@@ -21,7 +23,11 @@ from harness.texts import meant
 
 @dataclass(frozen=True)
 class Selection:
-    """A plug-in and the options that the user gave it, typed and validated."""
+    """A plug-in and the options that the user gave it, typed and validated.
+
+    A scenario has options of its own alone, which no preset changes. So those that are its defaults anyway are left
+    out: `gaps[share=0.3]` is `gaps`.
+    """
 
     plugin: Plugin
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -70,7 +76,11 @@ def _require_one_of_each(chosen: Sequence[Selection], names: Sequence[str]) -> N
 
 
 def split(text: str) -> list[str]:
-    """The items of a comma list; commas inside brackets belong to their item."""
+    """The items of a comma list; commas inside brackets belong to their item, and alternatives there are items each.
+
+    >>> split("one,two[a=1|2,b=3]")
+    ['one', 'two[a=1,b=3]', 'two[a=2,b=3]']
+    """
     items, depth = [""], 0
     for character in meant(text):
         depth += {"[": 1, "]": -1}.get(character, 0)
@@ -82,7 +92,21 @@ def split(text: str) -> list[str]:
             items[-1] += character
     if depth:
         raise UsageError(f"The brackets in {text!r} do not match. Write NAME[option=value,option=value].")
-    return [item.strip() for item in items if item.strip()]
+    return [one for item in items if item.strip() for one in _alternatives(item.strip())]
+
+
+def _alternatives(item: str) -> list[str]:
+    """`two[a=1|2,b=3]` as `two[a=1,b=3]` and `two[a=2,b=3]`; anything else as it is."""
+    if "|" not in item:
+        return [item]
+    name, bracket, rest = item.partition("[")
+    every: list[list[str]] = []
+    for pair in rest.removesuffix("]").split(","):
+        key, equals, values = pair.partition("=")
+        every.append([key + equals + value.strip() for value in values.split("|")])
+    if not bracket or any(not one.partition("=")[2] for one in chain.from_iterable(every)):
+        raise UsageError(f"{item!r} has an alternative without a value. Write NAME[option=one|two].")
+    return [f"{name}[{','.join(pairs)}]" for pairs in product(*every)]
 
 
 def parse(item: str) -> tuple[str, dict[str, str]]:
@@ -147,4 +171,8 @@ def validated(plugin: Plugin, given: Mapping[str, str]) -> Selection:
     values = resolve(loaded.Options, getattr(loaded, "defaults", {}), converted, owner=plugin.name)
     if plugin.kind == "protocols":
         require_scorable(loaded(instantiate(loaded.Options, values, plugin.name)))
+    if plugin.kind == "scenarios":
+        needed = {name: converted[name] for name in plugin.required}
+        usual = resolve(loaded.Options, getattr(loaded, "defaults", {}), needed, owner=plugin.name)
+        converted = {name: value for name, value in converted.items() if name in needed or values[name] != usual[name]}
     return Selection(plugin, converted)

@@ -226,6 +226,9 @@ def test_selections_keep_their_order_and_name_nothing_twice() -> None:
         ("na[boundary_loss]", "Write option=value"),
         ("na[=off]", "Write option=value"),
         ("na[steps=1,steps=2]", "gives the option steps twice"),
+        ("na|mdn", "has an alternative without a value"),
+        ("na[steps=|2]", "has an alternative without a value"),
+        ("na[steps|2]", "has an alternative without a value"),
         ("na[steps=1", "brackets"),
         ("na]steps=1[", "brackets"),
         ("na[[steps=1]]", "brackets"),
@@ -247,6 +250,18 @@ def test_all_leaves_out_what_cannot_do_without_options() -> None:
 
 def test_commas_inside_brackets_belong_to_their_item() -> None:
     assert split("a[b=1,c=2],d,,e[]") == ["a[b=1,c=2]", "d", "e[]"]
+
+
+def test_alternatives_are_all_combinations() -> None:
+    every = ["a[b=1,c=x]", "a[b=1,c=y]", "a[b=2,c=x]", "a[b=2,c=y]"]
+    assert split("a[b=1|2,c=x | y],d[e=1]") == [*every, "d[e=1]"]
+    both = [selection.label for selection in select("methods", "na[steps=50|300]")]
+    assert both == ["na[steps=50]", "na[steps=300]"]
+
+
+def test_options_of_a_scenario_that_are_its_defaults_stay_unwritten() -> None:
+    labels = [selection.label for selection in select("scenarios", "gaps[share=0.3|0.5,fill=nearest],gaps")]
+    assert labels == ["gaps", "gaps[share=0.5]"]
 
 
 OWN_SCENARIOS = {"base", "noise", "shift", "gaps"}

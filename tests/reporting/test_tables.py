@@ -81,6 +81,8 @@ def test_what_holds_for_any_task_is_shown_without_scenarios_where_there_is_that(
     every = shown("multi-target", scenarios="all")
     gaps = {(task, scenario) for task, scenario in every if scenario.startswith("gaps")}
     assert gaps and gaps == shown("multi-target", scenarios="gaps") == shown("multi-target", scenarios=["ga*"])
+    native = shown("multi-target", scenarios="gaps[fill=native]")
+    assert native and native == shown("multi-target", scenarios="gaps[share=0.3,fill=native]"), "0.3 is the usual share"
     assert shown("multi-target", scenarios="base,gaps") == gaps | shown("multi-target", scenarios="base")
     assert {scenario.partition("[")[0] for _, scenario in shown("scenario")} >= {"gaps"}, "its own table has them"
     with pytest.raises(UsageError, match=r"Unknown scenario 'nose'\. Did you mean noise"):
