@@ -11,12 +11,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import chain, product
 from typing import Any
 
 from harness.errors import UsageError, unknown
 from harness.meanings import typed
-from harness.options import convert, hints, instantiate, render, resolve
+from harness.options import convert, hints, instantiate, render, resolve, text_of
 from harness.registry import Kind, Plugin, discover, require_scorable
 from harness.texts import meant
 
@@ -124,6 +125,9 @@ def parse(item: str) -> tuple[str, dict[str, str]]:
     return name.strip(), options
 
 
+_parsed = lru_cache(maxsize=4096)(parse)
+
+
 def placed(label: str) -> tuple[str, str]:
     """The method that a label names, and the scenario, which is empty where it names none.
 
@@ -132,6 +136,22 @@ def placed(label: str) -> tuple[str, str]:
     """
     method, _, scenario = label.partition(AT)
     return method, scenario
+
+
+def means(label: str, own: str, declared: Any) -> bool:
+    """Whether a label means a plug-in of another label: that with fewer options, if it has the values of the others.
+
+    `[steps=20]` means the plain name where 20 is the usual value anyway.
+
+    Args:
+        label: what somebody wrote.
+        own: the label that the plug-in has in a record.
+        declared: the plug-in as the record declares it, with all its options.
+    """
+    name, given = _parsed(label)
+    known, options = _parsed(own)
+    asked = declared.name == name == known and options.items() <= given.items()
+    return asked and all(text_of(declared.options.get(key)) == text for key, text in given.items())
 
 
 def named(kind: Kind, name: str, plugins: Mapping[str, Plugin]) -> list[Plugin]:

@@ -12,12 +12,12 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from harness.claims.claim import Check
-from harness.claims.rows import find
+from harness.claims.rows import find, within
 from harness.claims.statistic import Side, Statistic, others_of, side, statistic
 from harness.comparing import SEEDS
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
-from harness.selection import AT, placed
+from harness.selection import placed
 from harness.statistics import Array
 
 Says = Literal["yes", "no", "not told apart", "not tested"]
@@ -120,7 +120,7 @@ def _sides(
     found, lacking = {}, []
     for label in labels:
         method, scenario = placed(label)
-        group = groups.get(f"{task}{AT}{scenario}" if scenario else task)
+        group = within(groups, task, scenario)
         row = find(group, method) if group else None
         one = side(row, wanted, group) if row and group else None
         if one is not None:

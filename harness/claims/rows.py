@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
-from harness.options import text_of
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
-from harness.selection import AT, parse
+from harness.selection import AT, means
 
 
 def find(group: Group, label: str) -> Row | None:
@@ -22,17 +20,29 @@ def find(group: Group, label: str) -> Row | None:
 
 def is_meant(row: Row, label: str) -> bool:
     """Whether a label means a row, as `find` reads it."""
-    name, given = _parts(label)
-    own, options = _parts(row.label)
-    declared = row.first.declared.method
-    asked = declared.name == name == own and options.items() <= given.items()
-    return asked and all(text_of(declared.options.get(key)) == text for key, text in given.items())
+    return means(_plain(label), _plain(row.label), row.first.declared.method)
 
 
-@lru_cache(maxsize=4096)
-def _parts(label: str) -> tuple[str, Mapping[str, str]]:
-    """Name and options of a label; what tells rows of one label apart stands in parentheses, and is left out."""
-    return parse(label.partition(" (")[0])
+def _plain(label: str) -> str:
+    """A label without what tells rows of one label apart, which stands in parentheses."""
+    return label.partition(" (")[0]
+
+
+def within(groups: Mapping[str, Group], task: str, scenario: str) -> Group | None:
+    """The group of a task, in the scenario that a label means, or without one where it is empty; None if there is none.
+
+    Args:
+        groups: as `by_task` gives them.
+        task: its name.
+        scenario: its label, or empty.
+    """
+    if not scenario or (found := groups.get(f"{task}{AT}{scenario}")):
+        return found if scenario else groups.get(task)
+    for name, group in groups.items():
+        label = name.removeprefix(f"{task}{AT}")
+        if label != name and means(scenario, label, group.first.declared.scenario):
+            return group
+    return None
 
 
 def by_task(groups: Sequence[Group]) -> list[tuple[str, dict[str, Group]]]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from harness import comparing
 from harness.protocols.evidence import Evidence, Known, Missing, Place, asked_for, leaders, written
-from harness.protocols.metered import UNLEARNED, Metered, Scores, kept
+from harness.protocols.metered import UNLEARNED, Metered, Scores, kept, pays
 from harness.reporting.apart import needed, of_row
 from harness.reporting.groups import Group
-from harness.reporting.numbers import number, printed
+from harness.reporting.numbers import printed
 from harness.reporting.table import Raw
 from harness.searching import ENOUGH
 
@@ -144,7 +144,7 @@ def _pays(found: Sequence[Raw], calls: int, group: Group) -> str:
     data = group.first.data
     pairs = f" for each and {data.n_train + data.n_valid} pairs" if data else ""
     return (
-        f"learning pays from {number(own[0]['pays'])} targets on: to reach {goal}, {_needs(own[0])}{pairs}, and "
+        f"learning pays from {pays(own[0])} targets on: to reach {goal}, {_needs(own[0])}{pairs}, and "
         f"{_needs(prior[0])}"
     )
 

@@ -18,7 +18,7 @@ from harness.reporting.apart import of_row
 from harness.reporting.build import base, table
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
-from harness.reporting.numbers import number, share
+from harness.reporting.numbers import interval, number, share
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
 from harness.searching import ENOUGH
@@ -32,6 +32,9 @@ FROM_PROPOSALS = ("none", "lm")
 BESIDE = {"none": ("none", "de"), "lm": ("lm", "cma-es")}
 """The searches from the prior that a panel shows: the same one, and a global one."""
 MEANS = ("from the prior", "global, from the prior")
+FIRST = "first"
+"""Stands for the calls until a target is reached, where else a number of calls stands."""
+RESAMPLES = 2000
 POINTS = 4
 """Numbers of calls that a curve has for each power of ten."""
 Searched: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
@@ -100,15 +103,18 @@ class Metered(Protocol):
         return Scores(len(material.answers["targets"].targets.y), accuracy, material.task.cost, own, prior)
 
     def by_target(self, material: Material) -> Mapping[str, Array]:
-        """The least nmse of each target after each number of calls that a curve has, under the names of `kept`."""
+        """The least nmse of each target after each number of calls that a curve has, and the calls until it is reached.
+
+        Under the names of `kept`; calls are infinite where a target is not reached.
+        """
         if not material.answers["targets"].targets.calls:
             return {}
-        return {
-            kept(search, count, unlearned): errors[:, count - 1]
-            for unlearned, found in enumerate(self._searched(material))
-            for search, errors in found.items()
-            for count in counted(errors.shape[1])
-        }
+        numbers: dict[str, Array] = {}
+        for unlearned, found in enumerate(self._searched(material)):
+            for search, errors in found.items():
+                numbers |= {kept(search, count, unlearned): errors[:, count - 1] for count in counted(errors.shape[1])}
+                numbers[kept(search, FIRST, unlearned)] = until_reached(errors, self.options.accuracy)
+        return numbers
 
     def _searched(self, material: Material) -> Searched:
         """The least nmse after each call `(targets, calls)` by search, from proposals and from the prior; done once."""
@@ -149,12 +155,12 @@ def counted(most: int) -> list[int]:
     return sorted({min(most, round(10 ** (step / POINTS))) for step in steps} | {most})
 
 
-def kept(search: str, count: int, unlearned: bool | int) -> str:
+def kept(search: str, count: int | str, unlearned: bool | int) -> str:
     """The name under which the errors of each target are kept.
 
     Args:
         search: its name.
-        count: of calls.
+        count: of calls, or `first`, for the calls until a target is reached.
         unlearned: whether it begins with draws of the prior.
 
     >>> kept("lm", 100, False), kept("de", 10, True)
@@ -172,8 +178,7 @@ def trace(errors: Array, accuracy: float) -> Trace:
     """
     calls = counted(errors.shape[1])
     rows = errors[:, [count - 1 for count in calls]]
-    first = np.where((errors <= accuracy).any(1), (errors <= accuracy).argmax(1) + 1.0, np.inf)
-    needed = float(np.median(first))
+    needed = float(np.median(until_reached(errors, accuracy)))
     return Trace(
         calls,
         rows.mean(0).tolist(),
@@ -181,6 +186,17 @@ def trace(errors: Array, accuracy: float) -> Trace:
         (rows <= accuracy).mean(0).tolist(),
         needed if math.isfinite(needed) else None,
     )
+
+
+def until_reached(errors: Array, accuracy: float) -> Array:
+    """The calls until each target is reached `(targets,)`; infinite where it is not.
+
+    Args:
+        errors: the least nmse after each call `(targets, calls)`.
+        accuracy: at which a target is reached.
+    """
+    first: Array = np.where((errors <= accuracy).any(1), (errors <= accuracy).argmax(1) + 1.0, np.inf)
+    return first
 
 
 def pays_from(pairs: int, own: float | None, prior: float) -> float | None:
@@ -197,6 +213,24 @@ def pays_from(pairs: int, own: float | None, prior: float) -> float | None:
     return None if own is None or own >= prior else pairs / (prior - own)
 
 
+def pays_between(pairs: int, own: Array, prior: Array) -> tuple[float | None, float | None]:
+    """The 95 % interval of `pays_from`, by a bootstrap over targets; an end is None where it never pays there.
+
+    Args:
+        pairs: that were simulated to learn from.
+        own: calls until each target is reached, of each training `(seeds, targets)`; infinite where it is not.
+        prior: the same of the best search from the prior `(targets,)`; all it was allowed where it does not reach it.
+
+    >>> pays_between(10_000, np.full((1, 50), 10.0), np.full(50, 60.0))
+    (200.0, 200.0)
+    """
+    drawn = np.random.default_rng(0).integers(len(prior), size=(RESAMPLES, len(prior)))
+    saved = np.median(prior[drawn], 1) - np.median(own[:, drawn], 2).mean(0)
+    least, most = np.quantile(saved, (0.025, 0.975), method="inverted_cdf")
+    low, high = (pairs / float(calls) if calls > 0 else None for calls in (most, least))
+    return low, high
+
+
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     return [_table(group) for group in groups if group.scored(Metered)]
 
@@ -206,9 +240,9 @@ def _table(group: Group) -> Table:
     shown = [count for count in first.prior["none"].calls if math.log10(count).is_integer()]
     last = first.prior["none"].calls[-1]
     shown += [] if last in shown else [last]
-    needed = [found.needed for found in first.prior.values() if found.needed is not None]
-    best = min(needed, default=float(last))
-    every = [_raw(row, search, best, sure=bool(needed)) for row in group.rows for search in FROM_PROPOSALS]
+    needed = {search: found.needed for search, found in first.prior.items() if found.needed is not None}
+    best = min(needed.items(), key=lambda item: item[1], default=("", float(last)))
+    every = [_raw(row, search, *best, last) for row in group.rows for search in FROM_PROPOSALS]
     rows = [raw for raw in every if raw is not None]
     rows += [_of_prior(search, found) for search, found in first.prior.items()]
     columns = [
@@ -229,12 +263,13 @@ def _table(group: Group) -> Table:
         f"{first.accuracy:g}",
         "learning pays from: the number of targets from which the pairs that were simulated to learn from, and the "
         "calls needed for each target, are fewer than those of the best search from the prior; – where never; ≤ "
-        "where no such search reaches the median target",
+        "where no such search reaches the median target; the interval is of these targets, and ends in ∞ where it may "
+        "be that it never pays",
     ]
     return table("metered", "Calls to the true forward model", group, columns, rows, said)
 
 
-def _raw(row: Row, search: str, best: float, sure: bool) -> dict[str, Any] | None:
+def _raw(row: Row, search: str, best: str, prior: float, last: int) -> dict[str, Any] | None:
     found: Scores | None = row.score(Metered)
     if found is None or search not in found.own:
         return {**base(row), **dict.fromkeys(("search", "reached", "needed", "pays"))} if search == "none" else None
@@ -246,14 +281,21 @@ def _raw(row: Row, search: str, best: float, sure: bool) -> dict[str, Any] | Non
         return of(lambda own: own.median[place])
 
     data, needed = row.done[0].data, of(lambda own: own.needed)
+    pairs = data.n_train + data.n_valid if data and _learned(row) else 0
+    pays = pays_from(pairs, needed, prior) if pairs else None
+    firsts = [row.of_targets(Metered.name, kept(*name)) for name in ((search, FIRST, False), (best, FIRST, True))]
+    known = pays is not None and best and all(first.size for first in firsts)
+    low, high = pays_between(pairs, firsts[0], np.minimum(firsts[1][0], last)) if known else (None, None)
     return {
         **base(row),
         **{f"median_{count}": median(place) for place, count in enumerate(found.own[search].calls)},
         "search": search,
         "reached": of(lambda own: own.reached[-1]),
         "needed": needed,
-        "pays": pays_from(data.n_train + data.n_valid, needed, best) if data and _learned(row) else None,
-        "sure": sure,
+        "pays": pays,
+        "pays_low": low,
+        "pays_high": high,
+        "sure": bool(best),
     }
 
 
@@ -270,7 +312,19 @@ def _of_prior(search: str, found: Trace) -> dict[str, Any]:
 
 
 def _pays(raw: Raw) -> str:
-    return number(raw["pays"]) if raw["pays"] is None or raw["sure"] else f"≤ {number(raw['pays'])}"
+    return pays(raw) if raw["pays"] is None or raw["sure"] else f"≤ {number(raw['pays'])}"
+
+
+def pays(raw: Raw) -> str:
+    """From how many targets on learning pays, with the interval where it is known.
+
+    Args:
+        raw: of a row of the table.
+    """
+    middle, low, high = (raw.get(key) for key in ("pays", "pays_low", "pays_high"))
+    if low is None or high is not None:
+        return interval(middle, low, high)
+    return f"{number(middle)} ({number(low)}–∞)"
 
 
 def _number(raw: Raw, key: str) -> str:

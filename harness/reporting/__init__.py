@@ -19,7 +19,7 @@ from harness.reporting.groups import Group, by_options, group, with_scenarios
 from harness.reporting.rows import order
 from harness.reporting.table import Table
 from harness.schema import Record
-from harness.selection import select, split
+from harness.selection import means, split
 
 if TYPE_CHECKING:
     from harness.protocols.contract import Protocol, Shown
@@ -310,19 +310,16 @@ def _matching(records: Sequence[Record], kind: str, wanted: Sequence[str]) -> li
     for pattern in wanted:
         found = [record for record in records if _matches(record, kind, pattern)]
         if not found and kind == "scenario":
-            found = [record for record in records if record.label.scenario in _usual_labels(pattern)]
+            found = [record for record in records if _meant(record, pattern)]
         if not found:
             raise unknown(kind, pattern, {ALL, *(_names(record, kind)["label"] for record in records)})
         chosen.update((id(record), record) for record in found)
     return list(chosen.values())
 
 
-def _usual_labels(pattern: str) -> list[str]:
-    """The labels that a run gives to what `pattern` selects: `gaps` to `gaps[share=0.3]`, whose share is the usual."""
-    try:
-        return [selection.label for selection in select("scenarios", pattern)]
-    except UsageError:
-        return []
+def _meant(record: Record, pattern: str) -> bool:
+    scenario = record.declared.scenario
+    return scenario is not None and means(pattern, record.label.scenario, scenario)
 
 
 def _matches(record: Record, kind: str, pattern: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from harness.claims.checks import find_out
 from harness.claims.claim import Check
 from harness.claims.judging import judge
-from harness.claims.rows import by_task
+from harness.claims.rows import by_task, within
 from harness.reporting import grouped
 from tests import results
 from tests.claims import made
@@ -190,3 +190,13 @@ def test_a_method_may_be_looked_at_in_a_scenario():
     )
     assert [finding.says for finding in find_out(check, within)] == ["yes"]
     assert find_out(check, tasks)[0].missing == (f"mdn @ pairs[n=300] on {made.TASK}",)
+
+
+def test_a_scenario_may_be_named_with_its_usual_options(tmp_path_factory):
+    """Its record has the label without them."""
+    (_, tasks), *_ = by_task(grouped(results.shared(tmp_path_factory)))
+    found = {name: group for name, group in tasks.items() if name.startswith("robotic_arm @ gaps")}
+    assert within(tasks, "robotic_arm", "gaps[share=0.3]") is found["robotic_arm @ gaps"]
+    assert within(tasks, "robotic_arm", "gaps[fill=native,hide=window]") is found["robotic_arm @ gaps[fill=native]"]
+    assert within(tasks, "robotic_arm", "gaps[share=0.4]") is None
+    assert within(tasks, "robotic_arm", "") is tasks["robotic_arm"]

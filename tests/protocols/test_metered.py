@@ -10,7 +10,7 @@ import torch
 
 from harness import data
 from harness.cache_folder import VARIABLE
-from harness.protocols.metered import Metered, kept, pays_from, trace
+from harness.protocols.metered import Metered, kept, pays_between, pays_from, trace
 from harness.reporting import drawn as figures
 from harness.reporting import render
 from harness.scenarios.metered import Metered as Scenario
@@ -101,6 +101,23 @@ def test_learning_pays_where_its_pairs_are_fewer_than_the_calls_it_saves(own, pr
     assert pays_from(10_000, own, prior) == wanted
 
 
+def test_the_interval_of_where_learning_pays_is_that_of_medians_over_targets() -> None:
+    random = np.random.default_rng(5)
+    covered = []
+    for _ in range(200):
+        prior, own = random.lognormal(4, 0.5, 50), random.lognormal(1, 0.5, (1, 50))
+        low, high = pays_between(10_000, own, prior)
+        covered.append(low <= 10_000 / (np.exp(4) - np.exp(1)) <= high)
+    assert 0.9 <= np.mean(covered) <= 1.0
+
+
+def test_learning_may_never_pay_where_the_searches_are_alike() -> None:
+    calls = np.random.default_rng(6).lognormal(3, 0.5, (2, 50))
+    low, high = pays_between(1000, calls[:1], calls[1])
+    assert low and high is None
+    assert pays_between(1000, np.full((1, 9), np.inf), np.full(9, 20.0)) == (None, None)
+
+
 @pytest.fixture
 def toy() -> Toy:
     made = Toy(Scales(), DataSettings(targets=20, n_train=200, data_seed=3))
@@ -129,7 +146,8 @@ def test_the_errors_of_each_target_are_those_of_the_curves_and_nothing_is_search
             for count, median in zip(curve.calls, curve.median, strict=True):
                 errors = numbers[kept(search, count, unlearned)]
                 assert len(errors) == found.targets and np.median(errors) == pytest.approx(median)
-    assert len(numbers) == sum(len(curve.calls) for curve in (*found.own.values(), *found.prior.values()))
+            assert np.median(numbers[kept(search, "first", unlearned)]) == (curve.needed or np.inf)
+    assert len(numbers) == sum(len(curve.calls) + 1 for curve in (*found.own.values(), *found.prior.values()))
 
 
 def test_searches_from_the_prior_are_made_once_for_all_methods(toy: Toy, tmp_path, monkeypatch) -> None:
@@ -164,7 +182,8 @@ def test_learning_pays_for_nobody_whose_proposals_are_draws_of_the_prior(tmp_pat
     results.run(tmp_path, wanted)
     (table,) = json.loads(render("metered", tmp_path, format="json"))
     assert all(row["pays"] is None for row in table["rows"] if row["method"] == "prior")
-    assert any(row["pays"] for row in table["rows"] if row["method"] == "lookup")
+    found = [row for row in table["rows"] if row["method"] == "lookup" and row["pays"]]
+    assert found and all(row["pays_low"] <= row["pays"] <= (row["pays_high"] or np.inf) for row in found)
 
 
 def test_where_nothing_is_proposed_a_target_is_missed_by_far(toy: Toy) -> None:

@@ -23,6 +23,7 @@ from harness.protocols.together import explained, recommended
 from harness.reporting import grouped, render
 from harness.reporting.groups import learned_alike
 from harness.searching import ENOUGH
+from harness.selection import select
 from tests import results
 
 SIZES = {60: "pairs[n=60]", 100: "unpaired[lone=none,n=100]", 150: "pairs[n=150]"}
@@ -60,7 +61,7 @@ def whole(known):
 
 def plain(groups, scenario, **budgets):
     """The rows of `advise` without a situation, of one scenario."""
-    task = "robotic_arm" if scenario is None else f"robotic_arm, {scenario}"
+    task = "robotic_arm" if scenario is None else f"robotic_arm, {select('scenarios', scenario)[0].label}"
     (table,) = advice([group for group in groups if group.task == task], "nmse", **budgets)
     return [{key: value for key, value in row.items() if key not in ("task", "within")} for row in table.rows]
 
