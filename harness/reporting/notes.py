@@ -28,6 +28,8 @@ OF_ALL = (
     "valid, in box: of all proposals for each target; of a method that ranks its proposals, those that come first may "
     "be valid far more often (see table invalid)"
 )
+ASKED = "multi-target"
+"""The protocol whose numbers say how many targets were asked for."""
 MESSAGE = 300
 """Characters of an error that a note shows."""
 FEW_STEPS = 500
@@ -273,8 +275,17 @@ def _presets(groups: Sequence[Group]) -> list[str]:
 
 
 def _data(group: Group, data: Data) -> str:
-    pairs = data.n_train + data.n_valid
-    return f"Data of {group.task}: {pairs} pairs, split {data.split[:8]}, targets {data.targets[:8]}"
+    pairs, asked, all_of_them = data.n_train + data.n_valid, _asked(group), group.first.declared.data.targets
+    fewer = f", of which it asks for {asked}" if asked is not None and asked < all_of_them else ""
+    return f"Data of {group.task}: {pairs} pairs, split {data.split[:8]}, targets {data.targets[:8]}{fewer}"
+
+
+def _asked(group: Group) -> int | None:
+    """How many targets a scenario asks for, which may be a part of them; None without one, or where it is not known."""
+    if group.first.declared.scenario is None:
+        return None
+    every = (row.of_first(ASKED, "nmse") for row in group.rows)
+    return next((len(errors) for errors in every if errors is not None), None)
 
 
 def _series(seeds: Sequence[int]) -> str:
