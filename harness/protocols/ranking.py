@@ -32,6 +32,8 @@ STRONG = 100.0
 """The ratio from which on a field of the figure has the full colour."""
 ACROSS = 6
 """Scenarios in one panel of the figure, at most."""
+PANELS = 3
+"""Panels beside each other, at most: with more, the numbers of so many scenarios run into each other."""
 SEARCH, IN_TURN = "lm", "none"
 METERED = {SEARCH: "in a Levenberg-Marquardt search from the proposals", IN_TURN: "one for each proposal in turn"}
 """How calls to the forward model are spent: the search, in words."""
@@ -155,7 +157,8 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
     same = f"{len(pairs) - len(turned)} of {len(pairs)}"
     stays = f"the method with the smallest error is the same with and without it in {same}"
     notes = (*said, stays, *(f"{title}, {text}" for title, base, view in turned for text in _changes(base, view)))
-    return [Figure("ranking", TITLE, panels, notes, legend=False, beside="ranking")] if panels else []
+    across = min(PANELS, len(panels))
+    return [Figure("ranking", TITLE, panels, notes, legend=False, across=across, beside="ranking")] if panels else []
 
 
 def _panels(views: Sequence[View], title: str) -> Iterator[Panel]:

@@ -110,7 +110,7 @@ class Figure:
     legend: bool = True
     """Whether a file needs a legend; not where the titles of the panels name the methods."""
     across: int = 0
-    """Panels that belong into one row, such as those of a task; 0 where their number decides."""
+    """Panels of one row, such as those of a task or as many as there is room for; 0 where their number decides."""
     apart: str = ""
     """What tells it from the figures of the same name, such as its task."""
     beside: str = ""
