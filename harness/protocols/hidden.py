@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -29,6 +29,8 @@ INSIDE = 0.8
 KEYS = ("crps", "within", "width")
 REFERENCE = "the reference posterior"
 """The row that is no method."""
+OfTarget: TypeAlias = tuple[float, float, float]
+"""CRPS, within and width of a target, means over its hidden entries."""
 FEWEST = 10
 """Proposals that are valid, with fewer of which a target does not count."""
 SAID = (
@@ -72,6 +74,10 @@ class Hidden(Protocol):
     Options: ClassVar[type] = Reference
     score_type: ClassVar[type] = Scores
 
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self._last: tuple[Answered, list[Array] | None] | None = None
+
     def questions(self, sizes: Sizes) -> dict[str, Question]:
         return {"targets": many(sizes)}
 
@@ -80,26 +86,44 @@ class Hidden(Protocol):
         truth = hidden(answered)
         if truth is None:
             return None
-        own = _spread(list(answered.reached.numpy()), truth, answered.data)
-        drawn = self._drawn(material)
-        if drawn is None:
-            return Scores(**asdict(own))
-        some = [number for number, rows in enumerate(drawn) if len(rows) >= FEWEST]
-        reached = [answered.reached[number].numpy() for number in some]
-        return Scores(
-            **asdict(own),
-            reference=_spread([drawn[number] for number in some], truth[some], answered.data),
-            beside=_spread(reached, truth[some], answered.data),
-        )
+        own = _spread(_each(list(answered.reached.numpy()), truth, answered.data))
+        known = {name: _spread(found) for name, found in self._beside(material, truth).items()}
+        return Scores(**asdict(own), reference=known.get("reference"), beside=known.get("beside"))
 
     def by_target(self, material: Material) -> Mapping[str, Array]:
-        """The CRPS of each target; NaN where nothing is hidden, or too few proposals are valid."""
+        """The CRPS of each target; NaN where nothing is hidden, or too few proposals are valid.
+
+        And that of draws from the posterior, and of proposals for the same targets; NaN where there are no such draws.
+        """
         answered = material.answers["targets"]
         truth = hidden(answered)
         if truth is None:
             return {}
-        found = _each(list(answered.reached.numpy()), truth, answered.data)
-        return {KEYS[0]: np.array([math.nan if values is None else values[0] for values in found])}
+        found = {"": _each(list(answered.reached.numpy()), truth, answered.data)}
+        found |= {f"{name}_": each for name, each in self._beside(material, truth).items()}
+        every = {f"{name}{KEYS[0]}": np.full(len(truth), math.nan) for name in found}
+        for numbers, each in zip(every.values(), found.values(), strict=True):
+            numbers[: len(each)] = [math.nan if values is None else values[0] for values in each]
+        return every
+
+    def _beside(self, material: Material, truth: Array) -> dict[str, list[OfTarget | None]]:
+        """What draws from the posterior of the first targets have, and proposals for these; nothing without such draws.
+
+        Args:
+            material: what is scored.
+            truth: the true y of the entries that are hidden `(m, y_dim)`.
+        """
+        answered = material.answers["targets"]
+        if self._last is None or self._last[0] is not answered:
+            self._last = answered, self._drawn(material)
+        drawn = self._last[1]
+        if drawn is None:
+            return {}
+        truth = truth[: len(drawn)]
+        reference = _each(drawn, truth, answered.data)
+        proposed = _each(list(answered.reached[: len(drawn)].numpy()), truth, answered.data)
+        beside = [own if other else None for own, other in zip(proposed, reference, strict=True)]
+        return {"reference": reference, "beside": beside}
 
     def _drawn(self, material: Material) -> list[Array] | None:
         """What draws from the posterior of the first targets reach; None where there is no such reference."""
@@ -135,14 +159,14 @@ def hidden(answered: Answered) -> Array | None:
     return truth if np.isfinite(truth).any() else None
 
 
-def _spread(reached: Sequence[Array], truth: Array, data: Dataset) -> Spread:
-    """How what is reached for each target `(n, y_dim)` is spread about its truth `(m, y_dim)`, where that is hidden."""
-    enough = [each for each in _each(reached, truth, data) if each is not None]
+def _spread(each: Sequence[OfTarget | None]) -> Spread:
+    """The means over the targets that have numbers."""
+    enough = [values for values in each if values is not None]
     return Spread(len(enough), *(float(value) for value in np.mean(enough, 0))) if enough else Spread(0)
 
 
-def _each(reached: Sequence[Array], truth: Array, data: Dataset) -> list[tuple[float, float, float] | None]:
-    """CRPS, within and width of each target; None where nothing is hidden, or too few proposals are valid."""
+def _each(reached: Sequence[Array], truth: Array, data: Dataset) -> list[OfTarget | None]:
+    """Of each target what `(n, y_dim)` reach for it; None where nothing is hidden, or too few are valid."""
     scale = data.y_variance.sqrt().numpy()
     low, high = np.nanquantile(data.known_y.numpy(), _ends(), axis=0)
     return [
@@ -155,7 +179,7 @@ def _ends() -> tuple[float, float]:
     return (1 - INSIDE) / 2, (1 + INSIDE) / 2
 
 
-def _of_target(reached: Array, truth: Array, scale: Array, usual: Array) -> tuple[float, float, float] | None:
+def _of_target(reached: Array, truth: Array, scale: Array, usual: Array) -> OfTarget | None:
     """CRPS, within and width of a target's hidden entries, means over these; None with too few valid proposals.
 
     Args:

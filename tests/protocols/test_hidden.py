@@ -80,6 +80,17 @@ def test_draws_of_the_posterior_score_as_well_as_the_reference_and_others_worse(
     assert off.reference == found.reference and off.beside.crps > 1.5 * found.reference.crps
 
 
+def test_the_numbers_of_each_target_are_those_of_the_means(toy):
+    """Also of the few that have a reference, which decides whether a method is as good as exact draws."""
+    protocol, material = Hidden(), toy.material(Hidden(), Guessing(toy.lesson(), step=2.0), WIDE)
+    found, numbers = protocol.score(material), protocol.by_target(material)
+    assert set(numbers) == {"crps", "reference_crps", "beside_crps"}
+    assert {len(each) for each in numbers.values()} == {300}
+    for name, spread in (("", found), ("reference_", found.reference), ("beside_", found.beside)):
+        own = numbers[f"{name}crps"]
+        assert np.isfinite(own).sum() == spread.targets and np.nanmean(own) == pytest.approx(spread.crps)
+
+
 def test_there_is_no_reference_of_what_a_detector_cannot_measure(toy):
     """That a value is beyond its limit says something of it, which the posterior of the others does not know."""
     saturated = Toy(Scales(), SETTINGS)
