@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from itertools import chain, product
+from itertools import product
 from typing import Any
 
 from harness.errors import UsageError, unknown
@@ -102,11 +102,15 @@ def _alternatives(item: str) -> list[str]:
         return [item]
     name, bracket, rest = item.partition("[")
     every: list[list[str]] = []
+    if not bracket or not rest.endswith("]"):
+        raise UsageError(f"{item!r} has a | outside its options. Write NAME[option=one|two], or a comma between names.")
     for pair in rest.removesuffix("]").split(","):
         key, equals, values = pair.partition("=")
         every.append([key + equals + value.strip() for value in values.split("|")])
-    if not bracket or any(not one.partition("=")[2] for one in chain.from_iterable(every)):
-        raise UsageError(f"{item!r} has an alternative without a value. Write NAME[option=one|two].")
+        if "|" in key or ("|" in values and any(not value.strip() or "=" in value for value in values.split("|"))):
+            raise UsageError(
+                f"{pair.strip()!r} in {item!r} is not an option with several values. Write option=one|two."
+            )
     return [f"{name}[{','.join(pairs)}]" for pairs in product(*every)]
 
 
@@ -151,7 +155,17 @@ def means(label: str, own: str, declared: Any) -> bool:
     name, given = _parsed(label)
     known, options = _parsed(own)
     asked = declared.name == name == known and options.items() <= given.items()
-    return asked and all(text_of(declared.options.get(key)) == text for key, text in given.items())
+    return asked and all(_says(text, declared.options.get(key)) for key, text in given.items())
+
+
+def _says(text: str, value: Any) -> bool:
+    """Whether a text stands for a value, of which it may be another spelling: `0.30` for 0.3."""
+    if text == text_of(value):
+        return True
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and float(text) == value
+    except ValueError:
+        return False
 
 
 def named(kind: Kind, name: str, plugins: Mapping[str, Plugin]) -> list[Plugin]:

@@ -263,9 +263,10 @@ def _table(group: Group) -> Table:
         f"{first.accuracy:g}",
         "learning pays from: the number of targets from which the pairs that were simulated to learn from, and the "
         "calls needed for each target, are fewer than those of the best search from the prior; – where never; ≤ "
-        "where no such search reaches the median target; the interval is of these targets, and ends in ∞ where it may "
-        "be that it never pays",
+        "where no such search reaches the median target",
     ]
+    if any(row.get("pays_low") for row in rows):
+        said.append("the interval of where learning pays is of these targets, and ends in ∞ where it may never pay")
     return table("metered", "Calls to the true forward model", group, columns, rows, said)
 
 

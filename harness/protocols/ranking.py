@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -127,17 +128,21 @@ def _views(groups: Sequence[Group], metric: str) -> Iterator[list[View]]:
 
 
 def _few(views: Sequence[View]) -> list[View]:
-    """The views but for those of a scenario of which there are many: of these the ones with the fewest options."""
+    """The views but for those of a scenario of which there are many: of these the ones with the fewest options.
+
+    These are the usual one, then those with one option changed, and so on, as far as all of these have room.
+    """
     by_name: dict[str, list[View]] = defaultdict(list)
     for view in views:
         by_name[parse(view.name)[0]].append(view)
     shown: list[View] = []
     for several in by_name.values():
-        fewest = sorted(several, key=lambda view: len(parse(view.name)[1]))[:MANY]
         if len(several) > MANY:
-            least = len(parse(fewest[0].name)[1])
-            fewest = [replace(view, of=len(several)) for view in fewest if len(parse(view.name)[1]) == least]
-        shown += fewest
+            changed = sorted(len(parse(view.name)[1]) for view in several)
+            room = max((number for number in changed if bisect_right(changed, number) <= MANY), default=changed[0])
+            kept = [view for view in several if len(parse(view.name)[1]) <= room][:MANY]
+            several = [replace(view, of=len(several)) for view in kept]
+        shown += several
     return [view for each in views for view in shown if view.name == each.name]
 
 

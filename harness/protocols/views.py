@@ -160,7 +160,10 @@ def _table(group: Group, views: dict[str, Seen], without: Group | None) -> Table
     compared = [name for name, seen in views.items() if seen.usual_expected_mse is not None and without is not None]
     columns += [Column(f"{name} / without", partial(_text, key=f"{name}.ratio")) for name in compared]
     columns.append(Column("valid", lambda raw: share(raw["valid"])))
-    extra = [METRICS["nmse"].words + "; of one proposal for each target", notes.INVALID]
+    extra = [
+        METRICS["nmse"].words + "; of the first proposal for each target; ranking has means over repeats",
+        notes.INVALID,
+    ]
     extra += [BELOW] * any(seen.level for seen in views.values()) + [EXCESS] * any(
         seen.excess for seen in views.values()
     )

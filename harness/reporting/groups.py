@@ -154,7 +154,17 @@ def with_scenarios(groups: Sequence[Group]) -> Iterator[tuple[Group, list[Group]
         for item in together if own else ():
             if item.first.declared.scenario is not None:
                 scenarios[_nearest(item, own)].append(item)
-        yield from ((own[place], others) for place, others in scenarios.items())
+        yield from ((_of_seeds(own[place], others), others) for place, others in scenarios.items())
+
+
+def _of_seeds(base: Group, others: Sequence[Group]) -> Group:
+    """The group with those trainings alone whose seeds the others have, so that a ratio is not one of trainings."""
+    seeds = {record.declared.seed for item in others for record in item.records}
+    rows = []
+    for row in base.rows:
+        kept = tuple(record for record in row.records if record.declared.seed in seeds)
+        rows.append(replace(row, records=kept) if kept and len(kept) < len(row.records) else row)
+    return replace(base, rows=tuple(rows))
 
 
 def learned_alike(groups: Sequence[Group]) -> list[list[Group]]:

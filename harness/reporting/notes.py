@@ -276,7 +276,7 @@ def _presets(groups: Sequence[Group]) -> list[str]:
 
 def _data(group: Group, data: Data) -> str:
     pairs, asked, all_of_them = data.n_train + data.n_valid, _asked(group), group.first.declared.data.targets
-    fewer = f", of which it asks for {asked}" if asked is not None and asked < all_of_them else ""
+    fewer = f"; it asks for {asked} of {all_of_them} targets" if asked is not None and asked < all_of_them else ""
     return f"Data of {group.task}: {pairs} pairs, split {data.split[:8]}, targets {data.targets[:8]}{fewer}"
 
 

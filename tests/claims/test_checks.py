@@ -198,5 +198,6 @@ def test_a_scenario_may_be_named_with_its_usual_options(tmp_path_factory):
     found = {name: group for name, group in tasks.items() if name.startswith("robotic_arm @ gaps")}
     assert within(tasks, "robotic_arm", "gaps[share=0.3]") is found["robotic_arm @ gaps"]
     assert within(tasks, "robotic_arm", "gaps[fill=native,hide=window]") is found["robotic_arm @ gaps[fill=native]"]
+    assert within(tasks, "robotic_arm", "gaps[share=0.30]") is found["robotic_arm @ gaps"], "another spelling"
     assert within(tasks, "robotic_arm", "gaps[share=0.4]") is None
     assert within(tasks, "robotic_arm", "") is tasks["robotic_arm"]

@@ -76,6 +76,30 @@ def test_of_many_variants_of_a_scenario_those_nearest_to_its_defaults_are_shown(
     assert "noise: of 5 variants those with the fewest options; all: multi-target" in found["notes"]
 
 
+def test_of_a_grid_of_variants_those_with_one_option_changed_are_shown(tmp_path):
+    grid = "noise[sd=0.05|0.2|0.3],gaps[share=0.3|0.5|0.6,fill=nearest|native]"
+    results.run(tmp_path, results.cells("prior", "robotic_arm", f"base,{grid}", asked="multi-target"))
+    (found,) = json.loads(render("ranking", tmp_path, format="json"))
+    shown = {name for name in found["rows"][0] if f"{name}.ratio" in found["rows"][0]} - {BASE}
+    noise = {"noise", "noise[sd=0.2]", "noise[sd=0.3]"}
+    assert shown == noise | {"gaps", "gaps[fill=native]", "gaps[share=0.5]", "gaps[share=0.6]"}
+
+
+def test_a_scenario_is_compared_with_the_trainings_of_its_own_seeds(tmp_path):
+    """Else the ratio of a model that is asked again would be one of trainings."""
+    results.run(tmp_path, results.cells("mdn,lookup", "robotic_arm", asked="multi-target,views", seeds=(0, 1)))
+    results.run(tmp_path, results.cells("mdn,lookup", "robotic_arm", "shift,conditions", asked="multi-target,views"))
+    (found,) = json.loads(render("ranking", tmp_path, format="json"))
+    own = {
+        record.declared.seed: by_target.read(Store(tmp_path).folder(record), "multi-target", "nmse")["nmse"].mean()
+        for record in Store(tmp_path).records()
+        if record.label.method == "mdn" and record.label.scenario == BASE
+    }
+    assert len(own) == 2 and own[0] != own[1]
+    (row,) = (row for row in found["rows"] if row["method"] == "mdn")
+    assert row[BASE] == pytest.approx(own[0]) and "seed 0" in " ".join(found["notes"])
+
+
 def test_the_figure_says_where_the_best_method_changes_and_in_how_many_it_does_not(root, table):
     (figure,) = drawn(["ranking"], root)
     turned = [

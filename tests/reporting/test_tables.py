@@ -92,8 +92,8 @@ def test_what_holds_for_any_task_is_shown_without_scenarios_where_there_is_that(
 def test_it_is_said_how_many_of_the_targets_a_scenario_asks_for(ran):
     """`shift` takes the tenth that is furthest out: 2 of 20."""
     (said,) = re.findall(r"Data of robotic_arm, shift: .*", render("multi-target", ran, scenarios="shift"))
-    assert said.endswith(", of which it asks for 2")
-    assert "of which it asks" not in render("multi-target", ran, scenarios="base,noise,gaps")
+    assert said.endswith("; it asks for 2 of 20 targets")
+    assert "it asks for" not in render("multi-target", ran, scenarios="base,noise,gaps")
 
 
 def test_a_task_that_was_run_in_a_scenario_alone_is_shown_in_it(tmp_path):
