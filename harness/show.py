@@ -11,6 +11,7 @@ from typing import Any
 from harness.errors import UsageError, unknown
 from harness.records import Damaged, plain, read
 from harness.schema import Record
+from harness.selection import means
 from harness.store import KEY_DIGITS, RECORD, cell_folders, holds_records, record_files
 
 HIDDEN = ("schema", "checksum", "files")
@@ -60,19 +61,24 @@ def labelled(path: Path) -> list[Path]:
     for root in path.parents:
         if root != root.parent and (files := record_files(root)):
             wanted = path.relative_to(root).as_posix()
-            return [file.parent for file in files if wanted in _names(file.parent)]
+            return [file.parent for file in files if _is_called(file.parent, wanted)]
     return []
 
 
-def _names(folder: Path) -> set[str]:
-    """What the record in a folder may be called, in words; nothing where it is damaged."""
+def _is_called(folder: Path, wanted: str) -> bool:
+    """Whether words mean the record in a folder, such as TASK/METHOD/SCENARIO; not where it is damaged."""
     try:
         record = read(folder / RECORD)
     except Damaged:
-        return set()
-    name = f"{record.label.task}/{record.label.method}"
-    full = f"{name}/{record.label.scenario}" if record.declared.scenario else name
-    return {name, full, f"{full}/{record.declared.seed}"}
+        return False
+    name, scenario = f"{record.label.task}/{record.label.method}", record.declared.scenario
+    if scenario is None or not wanted.startswith(f"{name}/"):
+        return wanted == name or (scenario is None and wanted == f"{name}/{record.declared.seed}")
+    label = wanted.removeprefix(f"{name}/").removesuffix(f"/{record.declared.seed}")
+    try:
+        return means(label, record.label.scenario, scenario)
+    except UsageError:
+        return False
 
 
 def none_there(path: Path) -> UsageError:

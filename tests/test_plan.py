@@ -221,7 +221,7 @@ def test_equal_questions_of_several_protocols_are_one() -> None:
 def test_the_base_scenario_leaves_no_trace_and_another_makes_another_cell() -> None:
     base, noisy = cells("prior", scenarios="base,noise[sd=0.05]")
     assert base.scenario is None and base.declared().scenario is None and base.key == cells("prior")[0].key
-    assert noisy.label == "sinewave/prior/noise[sd=0.05]/0" and noisy.key != base.key
+    assert noisy.label == "sinewave/prior/noise/0" and noisy.key != base.key
     assert noisy.digests["data"] != base.digests["data"]
 
 

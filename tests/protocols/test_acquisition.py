@@ -13,6 +13,7 @@ from scipy.stats import t, ttest_1samp
 from harness import by_target
 from harness.protocols.acquisition import RANDOM, Study, over_seeds, quantile
 from harness.reporting import drawn, render
+from harness.selection import select
 from harness.store import Store
 from tests import results
 
@@ -66,7 +67,8 @@ def by_target_of(root, scenario):
 
 def test_a_row_is_what_the_records_say(tmp_path):
     ways = [(acquire, seed, calls) for acquire in ("random", "maximin") for seed in (0, 1) for calls in (30, 60)]
-    scenarios = [f"active[acquire={acquire},calls={calls},seed={seed}]" for acquire, seed, calls in ways]
+    asked = ",".join(f"active[acquire={acquire},calls={calls},seed={seed}]" for acquire, seed, calls in ways)
+    scenarios = [selection.label for selection in select("scenarios", asked)]
     results.run(tmp_path, results.cells("lookup", "robotic_arm", ",".join(scenarios), asked="multi-target"))
     (table,) = json.loads(render("acquisition", tmp_path, format="json"))
     (row,) = table["rows"]
