@@ -101,13 +101,14 @@ def _alternatives(item: str) -> list[str]:
     if "|" not in item:
         return [item]
     name, bracket, rest = item.partition("[")
-    every: list[list[str]] = []
     if not bracket or not rest.endswith("]"):
         raise UsageError(f"{item!r} has a | outside its options. Write NAME[option=one|two], or a comma between names.")
+    every: list[list[str]] = []
     for pair in rest.removesuffix("]").split(","):
-        key, equals, values = pair.partition("=")
-        every.append([key + equals + value.strip() for value in values.split("|")])
-        if "|" in key or ("|" in values and any(not value.strip() or "=" in value for value in values.split("|"))):
+        key, equals, text = pair.partition("=")
+        values = [value.strip() for value in text.split("|")]
+        every.append([key + equals + value for value in values])
+        if "|" in key or (len(values) > 1 and any(not value or "=" in value for value in values)):
             raise UsageError(
                 f"{pair.strip()!r} in {item!r} is not an option with several values. Write option=one|two."
             )

@@ -76,7 +76,7 @@ def _is_called(folder: Path, wanted: str) -> bool:
         return wanted == name or (scenario is None and wanted == f"{name}/{record.declared.seed}")
     label = wanted.removeprefix(f"{name}/").removesuffix(f"/{record.declared.seed}")
     try:
-        return means(label, record.label.scenario, scenario)
+        return label == record.label.scenario or means(label, record.label.scenario, scenario)
     except UsageError:
         return False
 

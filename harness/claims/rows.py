@@ -36,8 +36,9 @@ def within(groups: Mapping[str, Group], task: str, scenario: str) -> Group | Non
         task: its name.
         scenario: its label, or empty.
     """
-    if not scenario or (found := groups.get(f"{task}{AT}{scenario}")):
-        return found if scenario else groups.get(task)
+    exact = groups.get(f"{task}{AT}{scenario}" if scenario else task)
+    if exact or not scenario:
+        return exact
     for name, group in groups.items():
         label = name.removeprefix(f"{task}{AT}")
         if label != name and means(scenario, label, group.first.declared.scenario):

@@ -9,7 +9,8 @@ from typing import Any
 
 from harness import comparing
 from harness.protocols.evidence import Evidence, Known, Missing, Place, asked_for, leaders, written
-from harness.protocols.metered import UNLEARNED, Metered, Scores, kept, pays
+from harness.protocols.metered import UNLEARNED, Metered, Scores, pays
+from harness.protocols.traces import kept
 from harness.reporting.apart import needed, of_row
 from harness.reporting.groups import Group
 from harness.reporting.numbers import printed

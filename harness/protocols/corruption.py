@@ -15,9 +15,10 @@ from harness.metrics import METRICS
 from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
 from harness.reporting.apart import of_label
+from harness.reporting.bases import with_scenarios
 from harness.reporting.build import table
 from harness.reporting.figure import Axis, Figure, Panel, Series
-from harness.reporting.groups import Group, with_scenarios
+from harness.reporting.groups import Group
 from harness.reporting.numbers import interval, number
 from harness.reporting.rows import Row, order
 from harness.reporting.table import Column, Raw, Table

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
+from harness.reporting.bases import with_scenarios
 from harness.reporting.figure import Axis, Figure, Panel, Series
-from harness.reporting.groups import Group, with_scenarios
+from harness.reporting.groups import Group
 
 SCENARIO = "pairs"
 

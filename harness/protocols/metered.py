@@ -14,6 +14,7 @@ from harness import comparing
 from harness.metrics import METRICS
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many
+from harness.protocols.traces import FIRST, Trace, counted, kept, pays_between, pays_from, trace, until_reached
 from harness.reporting.apart import of_row
 from harness.reporting.build import base, table
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
@@ -32,11 +33,6 @@ FROM_PROPOSALS = ("none", "lm")
 BESIDE = {"none": ("none", "de"), "lm": ("lm", "cma-es")}
 """The searches from the prior that a panel shows: the same one, and a global one."""
 MEANS = ("from the prior", "global, from the prior")
-FIRST = "first"
-"""Stands for the calls until a target is reached, where else a number of calls stands."""
-RESAMPLES = 2000
-POINTS = 4
-"""Numbers of calls that a curve has for each power of ten."""
 Searched: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
 """What searches from proposals have found, and searches from draws of the prior."""
 
@@ -46,20 +42,6 @@ class Options:
     """Options of the protocol."""
 
     accuracy: float = setting(1e-4, help="the nmse at which a target counts as reached", above=0)
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What one search gives over targets."""
-
-    calls: list[int]
-    mean: list[float]
-    """The least nmse of so many calls, mean over targets; so the next ones."""
-    median: list[float]
-    reached: list[float]
-    """The share of the targets that is reached."""
-    needed: float | None
-    """Calls until a target is reached, the median; None where half of the targets are not."""
 
 
 @dataclass(frozen=True)
@@ -140,95 +122,6 @@ class Metered(Protocol):
 
     def figures(self) -> dict[str, Shown[Figure]]:
         return {"metered": Shown(_draw, place=46)}
-
-
-def counted(most: int) -> list[int]:
-    """The numbers of calls that a curve has.
-
-    Args:
-        most: the last of them.
-
-    >>> counted(12)
-    [1, 2, 3, 6, 10, 12]
-    """
-    steps = range(math.floor(POINTS * math.log10(most)) + 1)
-    return sorted({min(most, round(10 ** (step / POINTS))) for step in steps} | {most})
-
-
-def kept(search: str, count: int | str, unlearned: bool | int) -> str:
-    """The name under which the errors of each target are kept.
-
-    Args:
-        search: its name.
-        count: of calls, or `first`, for the calls until a target is reached.
-        unlearned: whether it begins with draws of the prior.
-
-    >>> kept("lm", 100, False), kept("de", 10, True)
-    ('lm_100', 'prior_de_10')
-    """
-    return f"{'prior_' * unlearned}{search}_{count}"
-
-
-def trace(errors: Array, accuracy: float) -> Trace:
-    """The curve of searches for several targets.
-
-    Args:
-        errors: the least nmse after each call `(targets, calls)`.
-        accuracy: at which a target is reached.
-    """
-    calls = counted(errors.shape[1])
-    rows = errors[:, [count - 1 for count in calls]]
-    needed = float(np.median(until_reached(errors, accuracy)))
-    return Trace(
-        calls,
-        rows.mean(0).tolist(),
-        np.median(rows, 0).tolist(),
-        (rows <= accuracy).mean(0).tolist(),
-        needed if math.isfinite(needed) else None,
-    )
-
-
-def until_reached(errors: Array, accuracy: float) -> Array:
-    """The calls until each target is reached `(targets,)`; infinite where it is not.
-
-    Args:
-        errors: the least nmse after each call `(targets, calls)`.
-        accuracy: at which a target is reached.
-    """
-    first: Array = np.where((errors <= accuracy).any(1), (errors <= accuracy).argmax(1) + 1.0, np.inf)
-    return first
-
-
-def pays_from(pairs: int, own: float | None, prior: float) -> float | None:
-    """From how many targets on learning takes fewer simulations than searching from the prior; None where never.
-
-    Args:
-        pairs: that were simulated to learn from.
-        own: calls that the method needs for a target; None where it does not reach it.
-        prior: calls that the best search from the prior needs.
-
-    >>> pays_from(10_000, 10.0, 60.0)
-    200.0
-    """
-    return None if own is None or own >= prior else pairs / (prior - own)
-
-
-def pays_between(pairs: int, own: Array, prior: Array) -> tuple[float | None, float | None]:
-    """The 95 % interval of `pays_from`, by a bootstrap over targets; an end is None where it never pays there.
-
-    Args:
-        pairs: that were simulated to learn from.
-        own: calls until each target is reached, of each training `(seeds, targets)`; infinite where it is not.
-        prior: the same of the best search from the prior `(targets,)`; all it was allowed where it does not reach it.
-
-    >>> pays_between(10_000, np.full((1, 50), 10.0), np.full(50, 60.0))
-    (200.0, 200.0)
-    """
-    drawn = np.random.default_rng(0).integers(len(prior), size=(RESAMPLES, len(prior)))
-    saved = np.median(prior[drawn], 1) - np.median(own[:, drawn], 2).mean(0)
-    least, most = np.quantile(saved, (0.025, 0.975), method="inverted_cdf")
-    low, high = (pairs / float(calls) if calls > 0 else None for calls in (most, least))
-    return low, high
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

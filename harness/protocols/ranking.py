@@ -13,15 +13,17 @@ from typing import Any, ClassVar
 from harness import comparing
 from harness.metrics import METRICS
 from harness.protocols.contract import Protocol, Shown
-from harness.protocols.metered import Metered, kept
+from harness.protocols.metered import Metered
 from harness.protocols.metered import Scores as MeteredScores
 from harness.protocols.multi_target import MultiTarget
 from harness.protocols.studies import NMSE
+from harness.protocols.traces import kept
 from harness.protocols.views import USUAL, Views
 from harness.reporting.apart import Apart, by_targets, of_row
+from harness.reporting.bases import with_scenarios
 from harness.reporting.build import table
 from harness.reporting.figure import Axis, Field, Figure, Panel, headings
-from harness.reporting.groups import Group, with_scenarios
+from harness.reporting.groups import Group
 from harness.reporting.numbers import number
 from harness.reporting.rows import Row, order
 from harness.reporting.table import Column, Raw, Table

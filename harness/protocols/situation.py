@@ -14,7 +14,8 @@ from harness.protocols.choosing import columns, limits, meanings
 from harness.protocols.evidence import Evidence, Known, Missing
 from harness.protocols.studies import Study, of_base, of_gaps, of_noise, of_pairs, of_study
 from harness.reporting import notes
-from harness.reporting.groups import Group, learned_alike
+from harness.reporting.bases import learned_alike
+from harness.reporting.groups import Group
 from harness.reporting.table import Table
 from harness.settings import setting
 

@@ -17,8 +17,9 @@ from harness.protocols.multi_target import MultiTarget
 from harness.protocols.shared import expected, many
 from harness.reporting import notes
 from harness.reporting.apart import by_targets
+from harness.reporting.bases import with_scenarios
 from harness.reporting.build import base, table
-from harness.reporting.groups import Group, with_scenarios
+from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table

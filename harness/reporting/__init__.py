@@ -13,9 +13,10 @@ from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.registry import discover
 from harness.reporting import lean
+from harness.reporting.bases import with_scenarios
 from harness.reporting.figure import Figure, labelled
 from harness.reporting.formats import FORMATS
-from harness.reporting.groups import Group, by_options, group, with_scenarios
+from harness.reporting.groups import Group, by_options, group
 from harness.reporting.rows import order
 from harness.reporting.table import Table
 from harness.schema import Record

@@ -10,7 +10,8 @@ import torch
 
 from harness import data
 from harness.cache_folder import VARIABLE
-from harness.protocols.metered import Metered, kept, pays_between, pays_from, trace
+from harness.protocols.metered import Metered
+from harness.protocols.traces import kept, pays_between, pays_from, trace
 from harness.reporting import drawn as figures
 from harness.reporting import render
 from harness.scenarios.metered import Metered as Scenario

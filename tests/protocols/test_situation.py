@@ -21,7 +21,7 @@ from harness.protocols.situation import TOGETHER, Situation, advised
 from harness.protocols.studies import of_gaps, of_noise, of_pairs, of_study
 from harness.protocols.together import explained, recommended
 from harness.reporting import grouped, render
-from harness.reporting.groups import learned_alike
+from harness.reporting.bases import learned_alike
 from harness.searching import ENOUGH
 from harness.selection import select
 from tests import results
