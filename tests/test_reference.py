@@ -1,5 +1,6 @@
 """The reference results that the repository holds: intact, complete, and the ones that README and docs show."""
 
+import json
 import re
 from collections import defaultdict
 from itertools import product
@@ -50,6 +51,12 @@ def test_every_scenario_of_the_reference_has_a_row_for_every_method_that_takes_p
         whole = scenario.partition("[")[0] in {"gaps", "shift", "conditions", "noise", "metered"}
         assert not whole or len(methods) == 18, (task, scenario)
     assert len(records) == sum(map(len, found.values()))
+
+
+def test_misses_are_foretold_without_scenarios_and_where_targets_may_be_out_of_reach() -> None:
+    made = json.loads(render("abstention", REFERENCE, format="json"))
+    tasks = {row["task"] for table in made for row in table["rows"]}
+    assert {task.partition(", ")[2] for task in tasks} == {"", "shift"}
 
 
 @pytest.mark.parametrize("form", SUFFIXES)

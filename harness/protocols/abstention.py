@@ -12,8 +12,9 @@ import numpy as np
 from harness.metrics import ACCURATE, METRICS, errors
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many
+from harness.protocols.views import Views
 from harness.reporting import notes
-from harness.reporting.build import METHOD, base, several
+from harness.reporting.build import METHOD, base, several, together_with
 from harness.reporting.groups import Group
 from harness.reporting.numbers import deviation, number, share
 from harness.reporting.rows import Row
@@ -82,7 +83,7 @@ class Abstention(Protocol):
                 yield from (("nmse", f"{name}_{key}", value) for key, value in asdict(found).items())
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"abstention": Shown(_build, place=61, metrics=("nmse",), reads=())}
+        return {"abstention": Shown(_build, 61, ("nmse",), reads=(Views.name,), plain=True, besides=_out_of_reach)}
 
 
 def first(answered: Answered) -> Answered:
@@ -143,6 +144,12 @@ def told(scores: Array, missed: Array) -> Told | None:
     return Told(float(above.mean()), float(variance**0.5), kept)
 
 
+def _out_of_reach(group: Group, base: Group) -> bool:
+    """Whether targets of a scenario may be out of reach: then it is known how near any design comes to them."""
+    views = group.score(Views)
+    return views is not None and any(view.excess for view in views.views.values())
+
+
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
     return [table for together in several(groups) if (table := _table(together)) is not None]
 
@@ -164,12 +171,12 @@ def _table(groups: Sequence[Group]) -> Table | None:
             )
         ),
     )
-    facts = notes.of_several(groups[0], TITLE, "nmse")
-    closing = (*SAID, METRICS["nmse"].words, notes.INVALID, *notes.settings(groups))
-    return Table("abstention", f"{TITLE} ({groups[0].heading})", facts, columns, tuple(rows), closing)
+    title, shown = together_with(TITLE, groups, rows)
+    closing = (*SAID, METRICS["nmse"].words, notes.INVALID, *notes.settings(shown))
+    return Table("abstention", title, notes.of_several(shown[0], TITLE, "nmse"), columns, tuple(rows), closing)
 
 
-TITLE = "Can misses be foretold?"
+TITLE = "Misses foretold"
 
 
 def _known(row: Row) -> bool:

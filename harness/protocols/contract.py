@@ -121,6 +121,8 @@ class Shown(Generic[Block]):
     """The other protocols whose scores it reads: those of the rest are not kept in memory for it. None: any may be."""
     plain: bool = False
     """Whether it leaves out what was run in a scenario, where the task was run without one."""
+    besides: Callable[[Group, Group], bool] | None = None
+    """`(in a scenario, without it)`: what a `plain` one shows all the same, as it is another question there."""
     files_only: bool = False
     """Whether a report leaves it out, as a figure of many panels with hundreds of points each."""
 

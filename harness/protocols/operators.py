@@ -12,7 +12,7 @@ from harness.metrics import METRICS
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many, single
 from harness.reporting import notes
-from harness.reporting.build import METHOD, base, several
+from harness.reporting.build import METHOD, base, several, together_with
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from harness.contracts import Task
 
 ERRORS = {"mse_own": "mse", "mse": "mse by operator", "mse_between": "operator against own"}
+TITLE = "Other forward models"
 TARGETS = {"targets": "many", "fixed": "y*"}
 
 
@@ -132,9 +133,9 @@ def _table(groups: Sequence[Group]) -> Table | None:
         "for the same designs and targets; operator against own: mean square of the difference of the two",
         METRICS["mse"].words,
     )
-    facts = notes.of_several(groups[0], "Other forward models", "mse")
-    title = f"Other forward models ({groups[0].heading})"
-    closing = (*extra, *notes.settings(groups))
+    title, shown = together_with(TITLE, groups, rows)
+    facts = notes.of_several(shown[0], TITLE, "mse")
+    closing = (*extra, *notes.settings(shown))
     return Table("operators", title, {**facts, "targets": None}, columns, tuple(rows), closing)
 
 

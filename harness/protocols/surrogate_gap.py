@@ -13,7 +13,7 @@ from harness.metrics import METRICS
 from harness.protocols.contract import Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many
 from harness.reporting import notes
-from harness.reporting.build import METHOD, base, several
+from harness.reporting.build import METHOD, base, several, together_with
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
@@ -111,9 +111,12 @@ def _table(groups: Sequence[Group]) -> Table | None:
         Column("surrogate's own", partial(_text, key="surrogate")),
         Column("exploited", lambda raw: share(raw["exploited"])),
     )
-    facts = notes.of_several(groups[0], "Surrogate gap", "nmse")
-    closing = (*EXTRA, METRICS["nmse"].words, notes.INVALID, *notes.settings(groups))
-    return Table("surrogate-gap", f"Surrogate gap ({groups[0].heading})", facts, columns, tuple(rows), closing)
+    title, shown = together_with(TITLE, groups, rows)
+    closing = (*EXTRA, METRICS["nmse"].words, notes.INVALID, *notes.settings(shown))
+    return Table("surrogate-gap", title, notes.of_several(shown[0], TITLE, "nmse"), columns, tuple(rows), closing)
+
+
+TITLE = "Surrogate gap"
 
 
 def _errors(row: Row) -> dict[str, Any]:

@@ -194,10 +194,10 @@ def _built(
 ) -> list[Block]:
     """The tables or figures that are chosen, each with the name of its protocol."""
     found, most = [], usual(groups)
-    plain = most if all_shown else _without_scenarios(most)
+    beside = [] if all_shown else [(other, base) for base, others in with_scenarios(most) for other in others]
     for owner, shown in chosen:
         own = metric if metric in shown.metrics else next(iter(shown.metrics), None)
-        given = groups if shown.every else plain if shown.plain else most
+        given = groups if shown.every else _without_scenarios(most, beside, shown) if shown.plain else most
         found += shown.build(by_options(given, owner), own, published)
     return found
 
@@ -208,9 +208,11 @@ def _without_base(groups: Sequence[Group]) -> str:
     return f" What compares with the task itself needs that, too: --scenarios {BASE},..." if missing else ""
 
 
-def _without_scenarios(groups: Sequence[Group]) -> list[Group]:
-    """The groups but for those in scenarios of a task that was run without one, too."""
-    left_out = {id(other) for _, others in with_scenarios(groups) for other in others}
+def _without_scenarios(
+    groups: Sequence[Group], beside: Sequence[tuple[Group, Group]], shown: Shown[Block]
+) -> list[Group]:
+    """The groups but for those in scenarios, beside the task without one, that are no question of their own here."""
+    left_out = {id(other) for other, base in beside if shown.besides is None or not shown.besides(other, base)}
     return [item for item in groups if id(item) not in left_out]
 
 

@@ -85,6 +85,9 @@ def test_what_holds_for_any_task_is_shown_without_scenarios_where_there_is_that(
     assert native and native == shown("multi-target", scenarios="gaps[share=0.3,fill=native]"), "0.3 is the usual share"
     assert shown("multi-target", scenarios="base,gaps") == gaps | shown("multi-target", scenarios="base")
     assert {scenario.partition("[")[0] for _, scenario in shown("scenario")} >= {"gaps"}, "its own table has them"
+    posterior = {scenario.partition("[")[0] for _, scenario in shown("posterior")}
+    assert posterior == {"base", "noise", "gaps"}, "the posterior is another one there"
+    assert "corrupted[share=0.2]" in {scenario for _, scenario in shown("posterior", scenarios="all")}
     with pytest.raises(UsageError, match=r"Unknown scenario 'nose'\. Did you mean noise"):
         render("multi-target", ran, scenarios="nose")
 
