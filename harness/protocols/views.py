@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +15,12 @@ from harness.metrics import METRICS
 from harness.metrics import errors as least
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.multi_target import MultiTarget
-from harness.protocols.shared import expected, many
+from harness.protocols.shared import ErrorScores, expected, many
 from harness.reporting import notes
 from harness.reporting.apart import by_targets
 from harness.reporting.bases import with_scenarios
 from harness.reporting.build import base, table
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
@@ -27,6 +29,10 @@ from harness.scenarios.contract import View
 from harness.settings import Sizes
 from harness.statistics import Array
 
+ACROSS = 4
+"""Panels of one row of a figure: the views of one task, or of several."""
+FREE = 1.5
+"""A factor between marks and the ends of an axis."""
 TRUE = "true y"
 """The view in which errors are told against the y without noise."""
 USUAL = f"{TRUE}_usual"
@@ -120,6 +126,9 @@ class Views(Protocol):
     def tables(self) -> dict[str, Shown[Table]]:
         return {"scenario": Shown(_build, place=15, metrics=("nmse",), reads=(MultiTarget.name,))}
 
+    def figures(self) -> dict[str, Shown[Figure]]:
+        return {"scenario": Shown(_draw, place=45, metrics=("nmse",), reads=(MultiTarget.name,))}
+
 
 def _errors(answered: Answered, view: View, metric: str = "nmse") -> Array:
     """The errors of first proposals, or the excess over the best that is known; NaN where the view leaves one out."""
@@ -206,3 +215,61 @@ def _read(scores: Scores, name: str, statistic: str) -> float | None:
 
 def _text(raw: Raw, key: str) -> str:
     return number(raw[key])
+
+
+def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
+    """A figure for each scenario: a row of panels for each task, one for each view."""
+    bases = {id(scenario): base for base, scenarios in with_scenarios(groups) for scenario in scenarios}
+    together: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        if _views(group):
+            together[group.first.label.scenario].append(group)
+    figures = []
+    for scenario, alike in together.items():
+        names = list(dict.fromkeys(name for group in alike for name in _views(group)))
+        panels = [
+            panel
+            for heading, group in zip(headings(alike), alike, strict=True)
+            for panel in _panels(heading.removesuffix(f", {scenario}"), group, bases.get(id(group)), names)
+        ]
+        said = ["the mean nmse of the first proposal for each target, by how it is scored", METRICS["nmse"].words]
+        if any(seen.excess for group in alike for seen in _views(group).values()):
+            said.append(f"{EXCESS}; no mark: it is not above 0")
+        figures.append(
+            Figure(
+                "scenario",
+                f"Errors in {scenario}",
+                tuple(panels),
+                tuple(said),
+                legend=False,
+                across=len(names) * max(1, ACROSS // len(names)),
+                apart=scenario,
+                beside="scenario",
+            )
+        )
+    return figures
+
+
+def _panels(heading: str, group: Group, without: Group | None, names: Sequence[str]) -> Iterator[Panel]:
+    """The panels of a task, a place for each of the views of the figure, all with the same range of errors."""
+    views = _views(group)
+    rows = [row for row in group.rows if row.score(Views)]
+    found = {name: [row.mean(partial(_read, name=name, statistic="mean"), Views) for row in rows] for name in views}
+    errors = {row.label: row.mean(_mean, MultiTarget) for row in without.rows} if without else {}
+    usual = [(error, float(place)) for place, row in enumerate(rows) if (error := errors.get(row.label))]
+    every = [error for each in found.values() for error in each if error and error > 0] + [error for error, _ in usual]
+    low, high = (min(every) / FREE, max(every) * FREE) if every else (None, None)
+    x, y = Axis("nmse", log=True, low=low, high=high), Axis("", names=tuple(row.label for row in rows))
+    guides = (Guide("points", label="the same without the scenario", points=tuple(usual)),) if usual else ()
+    for name in names:
+        series = tuple(
+            Series(row.label, (error,), (float(place),), joined=False)
+            for place, (row, error) in enumerate(zip(rows, found.get(name, [None] * len(rows)), strict=True))
+            if error and error > 0
+        )
+        excess = name in views and views[name].excess
+        yield Panel(f"{heading}: {name}{', excess' if excess else ''}", x, y, series, guides if series else ())
+
+
+def _mean(scores: ErrorScores) -> float:
+    return scores.errors["nmse"].mean

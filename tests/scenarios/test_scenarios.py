@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import subprocess
@@ -22,7 +23,7 @@ from harness.plan import refusal, specification
 from harness.protocols.contract import Question
 from harness.records import plain
 from harness.registry import build_scenario, build_task
-from harness.reporting import render
+from harness.reporting import drawn, render
 from harness.resimulation import resimulate
 from harness.scenarios.contract import Scenario
 from harness.scenarios.gaps import Gaps, filled
@@ -308,6 +309,20 @@ def test_means_below_the_level_are_set_back_in_the_table(ran, tmp_path):
     (row,) = (line for line in text.splitlines() if line.startswith("| lookup"))
     assert row.split("|")[2].strip() == "(0.0013)"
     assert "below the level of the scenario's noise" in text
+
+
+def test_the_figure_of_a_scenario_shows_the_means_of_its_table(ran):
+    tables = {each["scenario"]: each["rows"] for each in json.loads(render("scenario", ran, format="json"))}
+    figures = {figure.apart: figure for figure in drawn(["scenario"], ran)}
+    assert {*figures} == {*tables} and {"noise", "shift", "gaps"} <= {*figures}
+    for scenario, figure in figures.items():
+        for panel in figure.panels:
+            task, _, view = panel.title.partition(": ")
+            means = {row["method"]: row[f"{view.removesuffix(', excess')}.mean"] for row in tables[scenario]}
+            assert task == "robotic_arm" and means.keys() >= {"lookup"}
+            shown = {series.label: series.x[0] for series in panel.series}
+            assert shown == {method: mean for method, mean in means.items() if mean is not None and mean > 0}
+            assert all(panel.y.names[int(series.y[0])] == series.label for series in panel.series)
 
 
 def excess(task: Task, dataset: data.Dataset, x: Tensor, view: str) -> Tensor:
