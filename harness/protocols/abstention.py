@@ -14,8 +14,8 @@ from harness.protocols.contract import Answered, Material, Number, Protocol, Que
 from harness.protocols.shared import many
 from harness.protocols.views import Views
 from harness.reporting import notes
-from harness.reporting.build import METHOD, base, several, together_with
-from harness.reporting.groups import Group
+from harness.reporting.build import METHOD, base, several
+from harness.reporting.groups import Group, together_with
 from harness.reporting.numbers import deviation, number, share
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
@@ -83,7 +83,7 @@ class Abstention(Protocol):
                 yield from (("nmse", f"{name}_{key}", value) for key, value in asdict(found).items())
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"abstention": Shown(_build, 61, ("nmse",), reads=(Views.name,), plain=True, besides=_out_of_reach)}
+        return {"abstention": Shown(_build, place=61, metrics=("nmse",), reads=(Views.name,), plain=_in_reach)}
 
 
 def first(answered: Answered) -> Answered:
@@ -144,10 +144,10 @@ def told(scores: Array, missed: Array) -> Told | None:
     return Told(float(above.mean()), float(variance**0.5), kept)
 
 
-def _out_of_reach(group: Group, base: Group) -> bool:
-    """Whether targets of a scenario may be out of reach: then it is known how near any design comes to them."""
+def _in_reach(group: Group, base: Group) -> bool:
+    """Whether all targets of a scenario can be reached: otherwise it is known how near any design comes to them."""
     views = group.score(Views)
-    return views is not None and any(view.excess for view in views.views.values())
+    return views is None or not any(view.excess for view in views.views.values())
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

@@ -119,10 +119,8 @@ class Shown(Generic[Block]):
     """Whether it is given the rows that others take."""
     reads: tuple[str, ...] | None = None
     """The other protocols whose scores it reads: those of the rest are not kept in memory for it. None: any may be."""
-    plain: bool = False
-    """Whether it leaves out what was run in a scenario, where the task was run without one."""
-    besides: Callable[[Group, Group], bool] | None = None
-    """`(in a scenario, without it)`: what a `plain` one shows all the same, as it is another question there."""
+    plain: bool | Callable[[Group, Group], bool] = False
+    """Whether it leaves out what was run in a scenario beside the task without one; a function is given both."""
     files_only: bool = False
     """Whether a report leaves it out, as a figure of many panels with hundreds of points each."""
 

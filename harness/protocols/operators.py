@@ -12,8 +12,8 @@ from harness.metrics import METRICS
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many, single
 from harness.reporting import notes
-from harness.reporting.build import METHOD, base, several, together_with
-from harness.reporting.groups import Group
+from harness.reporting.build import METHOD, base, several
+from harness.reporting.groups import Group, together_with
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table

@@ -103,10 +103,10 @@ class Posterior(Protocol):
                 yield None, f"calibration_{name}", getattr(scores.calibration, name)
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"posterior": Shown(_build, place=72, reads=(), plain=True, besides=_another)}
+        return {"posterior": Shown(_build, place=72, reads=(), plain=_same_posterior)}
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"coverage": Shown(_coverage, place=72, plain=True, besides=_another)}
+        return {"coverage": Shown(_coverage, place=72, plain=_same_posterior)}
 
 
 def likelihood_of(material: Material, options: Reference) -> float:
@@ -137,10 +137,10 @@ def _as_they_are(targets: Targets) -> bool:
     return bool(((y == shown) | (y.isnan() & shown.isnan())).all())
 
 
-def _another(group: Group, base: Group) -> bool:
-    """Whether a scenario has a posterior of its own: of noisy y, or of those entries that are known."""
+def _same_posterior(group: Group, base: Group) -> bool:
+    """Whether a scenario has no posterior of its own, such as one of noisy y or of those entries that are known."""
     own, usual = (found.reference if (found := each.score(Posterior)) else None for each in (group, base))
-    return own is not None and (usual is None or own.observed or own.tolerance != usual.tolerance)
+    return own is None or (usual is not None and not own.observed and own.tolerance == usual.tolerance)
 
 
 def _level_numbers(name: str, trials: Sequence[int], level: Level | None) -> Iterator[Number]:

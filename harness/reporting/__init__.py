@@ -197,7 +197,7 @@ def _built(
     beside = [] if all_shown else [(other, base) for base, others in with_scenarios(most) for other in others]
     for owner, shown in chosen:
         own = metric if metric in shown.metrics else next(iter(shown.metrics), None)
-        given = groups if shown.every else _without_scenarios(most, beside, shown) if shown.plain else most
+        given = groups if shown.every else _without_scenarios(most, beside, shown)
         found += shown.build(by_options(given, owner), own, published)
     return found
 
@@ -211,8 +211,9 @@ def _without_base(groups: Sequence[Group]) -> str:
 def _without_scenarios(
     groups: Sequence[Group], beside: Sequence[tuple[Group, Group]], shown: Shown[Block]
 ) -> list[Group]:
-    """The groups but for those in scenarios, beside the task without one, that are no question of their own here."""
-    left_out = {id(other) for other, base in beside if shown.besides is None or not shown.besides(other, base)}
+    """The groups but for those in scenarios, beside the task without one, that a table or figure leaves out."""
+    plain = shown.plain
+    left_out = {id(other) for other, base in beside if (plain(other, base) if callable(plain) else plain)}
     return [item for item in groups if id(item) not in left_out]
 
 

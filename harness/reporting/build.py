@@ -66,19 +66,6 @@ def table(
     )
 
 
-def together_with(title: str, groups: Sequence[Group], rows: Sequence[Raw]) -> tuple[str, list[Group]]:
-    """The heading of a table with a column for the task, and those groups that have a row in it.
-
-    Args:
-        title: what stands before the tasks.
-        groups: that share their settings.
-        rows: raw values, `task` among them.
-    """
-    tasks = list(dict.fromkeys(str(raw["task"]) for raw in rows))
-    kept = [group for group in groups if group.task in tasks]
-    return f"{title}: {'; '.join(tasks)} ({kept[0].heading})", kept
-
-
 def several(groups: Sequence[Group]) -> list[list[Group]]:
     """The groups that share their settings, together.
 

@@ -142,6 +142,19 @@ def group(records: Iterable[Record], root: Path | None = None) -> list[Group]:
     return sorted(groups, key=_place)
 
 
+def together_with(title: str, groups: Sequence[Group], rows: Iterable[Mapping[str, Any]]) -> tuple[str, list[Group]]:
+    """The heading of a table with a column for the task, and those groups that have a row in it.
+
+    Args:
+        title: what stands before the tasks.
+        groups: that share their settings.
+        rows: raw values, `task` among them.
+    """
+    tasks = list(dict.fromkeys(str(raw["task"]) for raw in rows))
+    kept = [group for group in groups if group.task in tasks]
+    return f"{title}: {'; '.join(tasks)} ({kept[0].heading})", kept
+
+
 def by_options(groups: Sequence[Group], protocol: str) -> list[Group]:
     """The groups as the tables of a protocol want them: rows that it scored with other options stand apart.
 
