@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from tasks.metamaterial.rcwa import D4RCWA
 
 MANY = 100
 """Designs from which on spectra are kept: these take seconds."""
+BLOCK = 256
+"""Designs whose spectra are kept together, so that a longer list of designs begins with what is known of a shorter."""
 SOURCES = ("few_orders.py", "fourier.py", "interpolation.py", "rcwa.py")
 
 
@@ -37,9 +39,11 @@ class FewOrders:
         if len(x) < MANY:
             return self._solved(x)
         sources = [Path(__file__).with_name(name).read_bytes() for name in SOURCES]
+        return torch.cat([self._kept(block, sources) for block in x.split(BLOCK)])
+
+    def _kept(self, x: Tensor, sources: Sequence[bytes]) -> Tensor:
         key = cache_folder.digest(str(self.order).encode(), as_bytes(x.cpu()), *sources)
         path = cache_folder.folder("metamaterial") / f"order-{self.order}-{key[:24]}.safetensors"
-
         found = cache_folder.once_arrays(path, lambda: {"y": self._solved(x).cpu().contiguous().numpy()})
         return torch.from_numpy(found["y"]).to(x.device)
 

@@ -103,3 +103,9 @@ def test_spectra_of_fewer_orders_are_kept_where_they_are_many(monkeypatch, tmp_p
     assert solved == [4, 2]
     cheap(x.flip(0)), few_orders.FewOrders(2)(x)
     assert solved == [4, 2, 4, 4], "of other designs, or another order"
+    monkeypatch.setattr(few_orders, "BLOCK", 2)
+    longer = draws(6, 1)
+    assert torch.equal(longer[:4], x)
+    cheap(x)
+    assert torch.equal(cheap(longer), torch.cat([cheap(longer[:4]), cheap(longer[3:])[1:]]))
+    assert solved[4:8] == [2, 2, 2, 2], "of a longer list only what is new, and a block that begins elsewhere"
