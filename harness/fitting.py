@@ -107,7 +107,10 @@ def lesson(
 
 
 def _joined(one: Pairs, other: Pairs) -> Pairs:
-    return Pairs(torch.cat([one.x, other.x]), torch.cat([one.y, other.y]))
+    """Both in random order, the same each time: a method may choose its options on the first rows alone."""
+    x, y = torch.cat([one.x, other.x]), torch.cat([one.y, other.y])
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    return Pairs(x[order], y[order])
 
 
 def build(given: Lesson, create: Create) -> tuple[Method, int | None]:
