@@ -7,7 +7,6 @@ only with equal options of the protocol. Records share a row only where nothing 
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -83,9 +82,9 @@ class Group:
 
     @property
     def steps(self) -> int:
-        """Steps that the schedule trains a network for, all phases together; 0 where no record knows the data."""
-        schedule = self.first.declared.schedule
-        return schedule.epochs * math.ceil(self.first.data.n_train / schedule.batch) if self.first.data else 0
+        """Steps that a network was trained for, all phases together, the most of all methods; 0 where none was."""
+        trained = (record.model.phases for record in self.records if record.model)
+        return max((sum(phase.steps for phase in phases) for phases in trained), default=0)
 
     def of_the_mean(self, metric: str) -> float:
         """The error of always answering with the mean of y: a sum over y, or a mean, of what the metric weighs.
