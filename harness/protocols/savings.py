@@ -26,7 +26,7 @@ from harness.reporting.table import Column, Raw, Table
 from harness.statistics import Array
 
 REFERENCE = "reference"
-ROOM = 1.3
+ROOM = 1.5
 """By which axes go on behind the first and the last value."""
 METRICS_SHOWN = ("nmse", "mse", "sse")
 
@@ -156,13 +156,12 @@ def _variants(
     study: Study, key: tuple[str, ...], runs: list[Run], alike: list[tuple[str, ...]], metric: str
 ) -> Variants:
     """The runs of one study; in the reference, options that change nothing there, such as lone rows, may differ."""
-    reference: dict[float, Group] = {}
+    reference = {size: group for options, size, group in runs if study.reference.items() <= options.items()}
     others: dict[str, dict[float, Group]] = defaultdict(dict)
-    for options, size, group in runs:
-        if study.reference.items() <= options.items():
-            reference[size] = group
-        else:
-            others[_name([options for options, _, _ in runs], options, study.varied)][size] = group
+    compared = [(options, size, group) for options, size, group in runs if reference.get(size) is not group]
+    for options, size, group in compared:
+        what = _name([options for options, _, _ in compared], options, study.varied)
+        others[what or _name([options for options, _, _ in runs], options, study.varied)][size] = group
     fixed = [json.loads(other[-1]) for other in alike]
     own = _name(fixed, json.loads(key[-1]), frozenset(fixed[0]))
     title = f"{runs[0][2].first.label.task}, {key[0]}{f'[{own}]' if own else ''}"
