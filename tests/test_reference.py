@@ -18,7 +18,7 @@ from harness.store import Store, verify
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:e-?\d+)?")
-SCENARIOS = {"gaps", "shift", "conditions", "noise", "metered", "transfer"}
+SCENARIOS = {"gaps", "shift", "conditions", "noise", "metered", "transfer", "fidelity", "active"}
 """Of which the reference has records."""
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
