@@ -160,10 +160,15 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
         f"bold colours: {STRONG:g} times more (orange) or less (blue), and beyond; empty: takes no part",
     )
     pairs = [(title, views[0], view) for views, title in zip(every, titles, strict=True) for view in views[1:]]
-    turned = [pair for pair in pairs if pair[1].ranked[0] != pair[2].ranked[0]]
+    pairs = [(title, base, view) for title, base, view in pairs if len(_in_both(base, view)) > 1]
+    turned = [pair for pair in pairs if _in_both(pair[1], pair[2])[0] != pair[2].ranked[0]]
     same = f"{len(pairs) - len(turned)} of {len(pairs)}"
     stays = f"the method with the smallest error is the same with and without it in {same}"
-    notes = (*said, stays, *(f"{title}, {text}" for title, base, view in turned for text in _changes(base, view)))
+    notes = (
+        *said,
+        *[stays] * bool(pairs),
+        *(f"{title}, {text}" for title, base, view in turned for text in _changes(base, view)),
+    )
     across = min(PANELS, len(panels))
     return [Figure("ranking", TITLE, panels, notes, legend=False, across=across, beside="ranking")] if panels else []
 
@@ -271,18 +276,23 @@ def _targets(view: View) -> int:
     return max(len(drawn.of_targets) for drawn in view.drawn.values())
 
 
+def _in_both(base: View, view: View) -> list[str]:
+    """The methods that take part in a scenario, as they are ranked without it."""
+    return [label for label in base.ranked if label in view.drawn]
+
+
 def _changes(base: View, view: View) -> Iterator[str]:
-    """In a sentence, which method takes the place of the best one."""
-    best, then = view.ranked[0], base.ranked[0]
+    """In a sentence, which method takes the place of the best of those that take part; nothing where one is alone."""
+    both = _in_both(base, view)
+    if len(both) < 2:
+        return
+    best, then, drawn = view.ranked[0], both[0], view.drawn
+    some = f" of the {len(both)} that take part" if len(both) < len(base.ranked) else ""
     if best == then:
-        yield f"{view.name}: {best} has the smallest error with and without it"
+        yield f"{view.name}: {best} has the smallest error{some} with and without it"
         return
-    drawn = view.drawn
-    place = f", number {base.ranked.index(best) + 1} without it" if best in base.ranked else ", not run without it"
-    if then not in drawn:
-        yield f"{view.name}: {best} has the smallest error{place}; {then}, first without it, takes no part"
-        return
+    place = f", number {both.index(best) + 1} without it" if best in both else ", not run without it"
     sure = comparing.apart(drawn[best], drawn[then]) != 0
     ratio = f"{number(drawn[then].mean / drawn[best].mean)} times it" if drawn[best].mean else "one above 0"
     doubt = "" if sure else " (may be chance)"
-    yield f"{view.name}: {best} has the smallest error{place}; {then}, first without it, has {ratio}{doubt}"
+    yield f"{view.name}: {best} has the smallest error{some}{place}; {then}, first without it, has {ratio}{doubt}"
