@@ -172,6 +172,13 @@ def test_the_legend_shows_every_look_and_is_in_reach_of_all_figures(ran, text):
     )
 
 
+def test_points_to_compare_with_are_seen(text):
+    """A line of no length has nothing but its ends."""
+    css = re.search(r"\.points {(.*?)}", text)
+    assert css and "stroke-linecap: round" in css[1] and "stroke-dasharray: none" in css[1]
+    assert re.search(r'class="guide points" d="M\d+ \d+h0', text)
+
+
 def test_figures_of_a_table_are_folded_away_beside_it(text):
     glance = text.partition('<section id="figures">')[2].partition("</section>")[0]
     cost = text.partition('<section id="cost">')[2].partition("</section>")[0]
