@@ -14,6 +14,8 @@ TICKS = 5
 MARGIN = 0.04
 """Share of the range that is left free at each end."""
 STEPS = (1.0, 2.0, 5.0, 10.0)
+SAME = 1e-9
+"""The difference of two values, as a share of the larger one, below which an axis takes them for one: rounding."""
 NARROW = 1.5
 """Decades up to which a logarithmic axis has ticks at 1, 2 and 5."""
 
@@ -51,7 +53,7 @@ def scale_of(axis: Axis, values: Iterable[float], downwards: bool = False) -> Sc
     shown = [value for value in values if math.isfinite(value) and (value > 0 or not axis.log)]
     low = axis.low if axis.low is not None else min(shown, default=0.1 if axis.log else 0.0)
     high = axis.high if axis.high is not None else max(shown, default=1.0)
-    if low >= high:
+    if low >= high or high - low < SAME * max(abs(low), abs(high)):
         low, high = (low / 2, low * 2) if axis.log else (low - 0.5, low + 0.5)
     if axis.log:
         free = (high / low) ** MARGIN

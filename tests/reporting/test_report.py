@@ -87,7 +87,9 @@ def test_the_verb_writes_the_file(ran, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "log"), [(0, 1, False), (1e-9, 3, True), (2, 30, True), (-5, 250, False), (7, 7, True)]
+    ("low", "high", "log"),
+    [(0, 1, False), (1e-9, 3, True), (2, 30, True), (-5, 250, False), (7, 7, True)]
+    + [(value, math.nextafter(value, math.inf), log) for value in (7.0, 0.013) for log in (False, True)],
 )
 def test_ticks_are_few_round_and_within(low, high, log):
     scale = scale_of(Axis("x", log=log), [low, high])
