@@ -17,7 +17,7 @@ from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
 from harness.records import canonical
 from harness.reporting.build import table
-from harness.reporting.figure import Axis, Figure, Guide, Panel, Series
+from harness.reporting.figure import Figure, Guide, Panel, Series, log_axis
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row, order
 from harness.reporting.table import Column, Raw, Table
@@ -32,8 +32,6 @@ STUDENT = 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228
 """The quantile at 97.5 % of Student's t with 1 to 10 degrees of freedom."""
 METRICS_SHOWN = ("nmse", "mse", "sse")
 TITLE = "Chosen simulations"
-ROOM = 1.3
-"""By which axes go on behind the first and the last value."""
 
 
 @dataclass
@@ -218,8 +216,8 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
 def _panels(studies: Sequence[Study], metric: str, several: bool) -> Iterator[Panel]:
     lines = [(way, study, line) for way in _ways(studies) for study in studies if (line := study.line(way))]
     every = [line for _, _, line in lines]
-    across = _axis("simulations", [x for line in every for x in line.x])
-    up = _axis(f"median {metric}", [y for line in every for y in (*line.low, *line.high, *line.y)])
+    across = log_axis("simulations", [x for line in every for x in line.x])
+    up = log_axis(f"median {metric}", [y for line in every for y in (*line.low, *line.high, *line.y)])
     for (acquire, candidates), study, line in lines:
         random = study.line(RANDOM, beside=(acquire, candidates))
         points = tuple(zip(random.x, random.y, strict=True)) if random else ()
@@ -230,11 +228,6 @@ def _panels(studies: Sequence[Study], metric: str, several: bool) -> Iterator[Pa
 
 def _ways(studies: Sequence[Study]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(way for study in studies for way, _, _ in sorted(study.errors) if way != RANDOM))
-
-
-def _axis(title: str, values: Sequence[float]) -> Axis:
-    positive = [value for value in values if value > 0]
-    return Axis(title, log=True, low=min(positive) / ROOM, high=max(positive) * ROOM) if positive else Axis(title, True)
 
 
 def _decades(raw: Raw, key: str) -> str:

@@ -11,12 +11,10 @@ from harness.protocols.contract import Protocol, Shown
 from harness.protocols.inference_time import InferenceTime, Scores, per_distinct
 from harness.protocols.multi_target import MultiTarget
 from harness.reporting import notes
-from harness.reporting.figure import Axis, Figure, Panel, Series, headings
+from harness.reporting.figure import Axis, Figure, Panel, Series, headings, log_axis
 from harness.reporting.groups import Group
 from harness.reporting.rows import Row
 
-FREE = 1.5
-"""The factor between the least and greatest time of a task and the ends of its axes."""
 LEAST = 1e-4
 """The least share of a fall that counts as one that is still to come."""
 
@@ -106,8 +104,7 @@ def _stages(heading: str, group: Group, names: Sequence[str]) -> Iterator[Panel]
     readers |= {name: partial(_stage, name=name) for name in names}
     taken = {name: [row.mean(read, InferenceTime) for row in timed] for name, read in readers.items()}
     every = [seconds for each in taken.values() for seconds in each if seconds]
-    low, high = (min(every) / FREE, max(every) * FREE) if every else (None, None)
-    x, y = Axis("time [s]", log=True, low=low, high=high), Axis("", names=tuple(row.label for row in timed))
+    x, y = log_axis("time [s]", every), Axis("", names=tuple(row.label for row in timed))
     for name, each in taken.items():
         series = tuple(
             Series(row.label, (seconds,), (float(place),), joined=False)

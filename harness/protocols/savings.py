@@ -18,7 +18,7 @@ from harness.protocols.multi_target import MultiTarget
 from harness.records import canonical
 from harness.reporting.apart import of_label
 from harness.reporting.build import table
-from harness.reporting.figure import Axis, Figure, Panel, Series
+from harness.reporting.figure import Figure, Panel, Series, log_axis
 from harness.reporting.groups import Group
 from harness.reporting.numbers import interval, number
 from harness.reporting.rows import order
@@ -26,8 +26,6 @@ from harness.reporting.table import Column, Raw, Table
 from harness.statistics import Array
 
 REFERENCE = "reference"
-ROOM = 1.5
-"""By which axes go on behind the first and the last value."""
 METRICS_SHOWN = ("nmse", "mse", "sse")
 
 
@@ -156,12 +154,15 @@ def _variants(
     study: Study, key: tuple[str, ...], runs: list[Run], alike: list[tuple[str, ...]], metric: str
 ) -> Variants:
     """The runs of one study; in the reference, options that change nothing there, such as lone rows, may differ."""
-    reference = {size: group for options, size, group in runs if study.reference.items() <= options.items()}
+    parts: tuple[list[Run], list[Run]] = ([], [])
+    for run in runs:
+        parts[study.reference.items() <= run[0].items()].append(run)
+    compared, references = parts
     others: dict[str, dict[float, Group]] = defaultdict(dict)
-    compared = [(options, size, group) for options, size, group in runs if reference.get(size) is not group]
     for options, size, group in compared:
         what = _name([options for options, _, _ in compared], options, study.varied)
         others[what or _name([options for options, _, _ in runs], options, study.varied)][size] = group
+    reference = {size: group for _, size, group in references}
     fixed = [json.loads(other[-1]) for other in alike]
     own = _name(fixed, json.loads(key[-1]), frozenset(fixed[0]))
     title = f"{runs[0][2].first.label.task}, {key[0]}{f'[{own}]' if own else ''}"
@@ -262,17 +263,13 @@ def _panels(variants: Variants) -> list[Panel]:
     lines = [line for series in found.values() for line in series if line.x]
     if not lines:
         return []
-    across = _axis(variants.study.unit, [x for line in lines for x in line.x])
-    up = _axis(f"mean {variants.metric}", [y for line in lines for y in line.y])
+    across = log_axis(variants.study.unit, [x for line in lines for x in line.x])
+    up = log_axis(f"mean {variants.metric}", [y for line in lines for y in line.y])
     return [
         Panel(f"{variants.title}: {what}", across, up, tuple(series))
         for what, series in found.items()
         if any(line.x for line in series)
     ]
-
-
-def _axis(label: str, values: Sequence[float]) -> Axis:
-    return Axis(label, log=True, low=min(values) / ROOM, high=max(values) * ROOM)
 
 
 def _line(label: str, curve: Curve) -> Series:

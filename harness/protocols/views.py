@@ -20,7 +20,7 @@ from harness.reporting import notes
 from harness.reporting.apart import by_targets
 from harness.reporting.bases import with_scenarios
 from harness.reporting.build import base, table
-from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings, log_axis
 from harness.reporting.groups import Group
 from harness.reporting.numbers import number, share
 from harness.reporting.rows import Row
@@ -31,8 +31,6 @@ from harness.statistics import Array
 
 ACROSS = 4
 """Panels of one row of a figure: the views of one task, or of several."""
-FREE = 1.5
-"""A factor between marks and the ends of an axis."""
 TRUE = "true y"
 """The view in which errors are told against the y without noise."""
 USUAL = f"{TRUE}_usual"
@@ -257,10 +255,9 @@ def _panels(heading: str, group: Group, without: Group | None, names: Sequence[s
     found = {name: [row.mean(partial(_read, name=name, statistic="mean"), Views) for row in rows] for name in views}
     errors = {row.label: row.mean(_mean, MultiTarget) for row in without.rows} if without else {}
     usual = [(error, float(place)) for place, row in enumerate(rows) if (error := errors.get(row.label))]
-    every = [error for each in found.values() for error in each if error and error > 0] + [error for error, _ in usual]
-    low, high = (min(every) / FREE, max(every) * FREE) if every else (None, None)
-    x, y = Axis("nmse", log=True, low=low, high=high), Axis("", names=tuple(row.label for row in rows))
-    guides = (Guide("points", label="the same without the scenario", points=tuple(usual)),) if usual else ()
+    every = [error for each in found.values() for error in each if error] + [error for error, _ in usual]
+    x, y = log_axis("nmse", every), Axis("", names=tuple(row.label for row in rows))
+    guides = (Guide("points", label="without the scenario, a mean over repeats", points=tuple(usual)),) if usual else ()
     for name in names:
         series = tuple(
             Series(row.label, (error,), (float(place),), joined=False)

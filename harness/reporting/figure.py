@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from harness.reporting.groups import Group
 
 Numbers: TypeAlias = tuple[float, ...]
+ROOM = 1.5
+"""The factor by which a logarithmic axis of several panels goes on behind the first and the last value."""
 SHORT, MARKED = 25, 5
 """Points of a line up to which all have markers, and about how many have them beyond."""
 
@@ -26,6 +28,17 @@ class Axis:
     high: float | None = None
     names: tuple[str, ...] = ()
     """Of the places 0, 1, 2, … in order, where they stand for things and not for numbers; the first is on top."""
+
+
+def log_axis(title: str, values: Iterable[float]) -> Axis:
+    """A logarithmic axis for several panels, with room behind the least and the greatest of the values above 0.
+
+    Args:
+        title: of the axis.
+        values: of all panels.
+    """
+    positive = [value for value in values if value > 0]
+    return Axis(title, log=True, low=min(positive) / ROOM, high=max(positive) * ROOM) if positive else Axis(title, True)
 
 
 @dataclass(frozen=True)

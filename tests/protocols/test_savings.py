@@ -99,3 +99,15 @@ def _wanted(scenario):
 def test_without_such_runs_there_is_no_table(ran) -> None:
     with pytest.raises(UsageError, match="No record"):
         render("savings", ran, tasks="sinewave")
+
+
+def test_references_of_one_size_are_references_whatever_changes_nothing_there(tmp_path) -> None:
+    """Without lone rows it does not matter how many of these there would be: the second is no variant."""
+    alone = [f"unpaired[lone=none,n={n}]" for n in (20, 60)] + ["unpaired[lone=none,n=20,rows=50]"]
+    results.run(
+        tmp_path,
+        results.cells("joint", "robotic_arm", ",".join([*alone, "unpaired[n=20,rows=50]"]), asked="multi-target"),
+    )
+    (table,) = json.loads(render("savings", tmp_path, format="json"))
+    (row,) = table["rows"]
+    assert row["size"] == 20 and "lone" in row["what"]
