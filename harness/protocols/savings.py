@@ -18,7 +18,7 @@ from harness.protocols.multi_target import MultiTarget
 from harness.records import canonical
 from harness.reporting.apart import of_label
 from harness.reporting.build import table
-from harness.reporting.figure import Figure, Panel, Series, log_axis
+from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, log_axis
 from harness.reporting.groups import Group
 from harness.reporting.numbers import interval, number
 from harness.reporting.rows import order
@@ -255,21 +255,52 @@ def _factor(raw: Raw) -> str:
 
 
 def _panels(variants: Variants) -> list[Panel]:
-    """A panel for each variant that has a line, the reference first, all with the same axes."""
-    found = {}
-    for what, sizes in {REFERENCE: variants.reference, **variants.others}.items():
-        curves = {label: variants.curve(sizes, label) for label in variants.labels}
-        found[what] = [_line(label, curve) for label, curve in curves.items() if curve is not None]
-    lines = [line for series in found.values() for line in series if line.x]
-    if not lines:
-        return []
-    across = log_axis(variants.study.unit, [x for line in lines for x in line.x])
-    up = log_axis(f"mean {variants.metric}", [y for line in lines for y in line.y])
-    return [
-        Panel(f"{variants.title}: {what}", across, up, tuple(series))
-        for what, series in found.items()
-        if any(line.x for line in series)
+    """A panel for the reference, and one for each variant, all with the same range of errors."""
+    every = {
+        what: {label: curve for label in variants.labels if (curve := variants.curve(sizes, label))}
+        for what, sizes in {REFERENCE: variants.reference, **variants.others}.items()
+    }
+    errors = [each.mean for curves in every.values() for curve in curves.values() for each in curve.drawn]
+    sizes = log_axis(
+        variants.study.unit, [size for curves in every.values() for one in curves.values() for size in one.sizes]
+    )
+    error = log_axis(f"mean {variants.metric}", errors)
+    panels = []
+    for what, curves in every.items():
+        one = next(iter(variants.others[what])) if len(variants.others.get(what, ())) == 1 else None
+        if one is None:
+            lines = tuple(line for label, curve in curves.items() if (line := _line(label, curve)).x)
+            panels.append(Panel(f"{variants.title}: {what}", sizes, error, lines))
+        else:
+            panels.append(_beside(variants, what, one, curves, every[REFERENCE], error))
+    return [panel for panel in panels if not panel.empty]
+
+
+def _beside(
+    variants: Variants,
+    what: str,
+    size: float,
+    curves: Mapping[str, Curve],
+    reference: Mapping[str, Curve],
+    error: Axis,
+) -> Panel:
+    """The panel of a variant of one size: each method in a row, beside the reference of that size."""
+    means = {label: curve.drawn[0].mean for label, curve in curves.items()}
+    places = {label: float(place) for place, label in enumerate(means)}
+    known = [
+        (drawn.mean, places[label])
+        for label in means
+        if label in reference
+        for at, drawn in zip(reference[label].sizes, reference[label].drawn, strict=True)
+        if at == size and drawn.mean > 0
     ]
+    return Panel(
+        f"{variants.title}: {what}",
+        replace(error, title=f"{error.title}, {number(size)} {variants.study.unit}"),
+        Axis("", names=tuple(means)),
+        tuple(Series(label, (mean,), (places[label],), joined=False) for label, mean in means.items() if mean > 0),
+        (Guide("points", label="the reference of the same size", points=tuple(known)),) if known else (),
+    )
 
 
 def _line(label: str, curve: Curve) -> Series:
@@ -280,7 +311,7 @@ def _line(label: str, curve: Curve) -> Series:
 def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
     panels = [panel for variants in _studies(groups, str(metric)) for panel in _panels(variants)]
     said = (
-        f"the mean {metric} of one proposal for each target, against how much was learned from; the panels of a task "
-        "have the same axes to read what a variant saves",
+        f"the mean {metric} of one proposal for each target, against how much was learned from, or method by method "
+        "where a variant was run with one size; the panels of a study have the same range of errors",
     )
     return [Figure("savings", "What it saves", tuple(panels), said, beside="savings")] if panels else []

@@ -255,7 +255,8 @@ def _guide_line(guide: Guide) -> dict[str, Any]:
     if guide.front:
         return {"color": "#000000", "linewidth": 1.2, "linestyle": (0, (3, 2))}
     if guide.kind == "points":
-        return {"color": "#999999", "linestyle": "none", "marker": "o", "markersize": 1.6, "markeredgewidth": 0}
+        size = 1.6 if len(guide.points) > CLOUD else 3.2
+        return {"color": "#999999", "linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0}
     dash = "solid" if guide.kind == "curve" else (0, (1, 1.5))
     return {"color": "#777777", "linewidth": 0.8, "linestyle": dash}
 

@@ -111,3 +111,18 @@ def test_references_of_one_size_are_references_whatever_changes_nothing_there(tm
     (table,) = json.loads(render("savings", tmp_path, format="json"))
     (row,) = table["rows"]
     assert row["size"] == 20 and "lone" in row["what"]
+
+
+def test_a_variant_of_one_size_stands_method_by_method_beside_the_reference_of_that_size(tmp_path) -> None:
+    scenarios = ",".join([*(f"transfer[n={n},source=none]" for n in (20, 100)), "transfer[n=20]"])
+    results.run(tmp_path, results.cells("lookup,kernel", "robotic_arm", scenarios, asked="multi-target"))
+    (figure,) = drawn(["savings"], tmp_path)
+    reference, tuned = figure.panels
+    assert sorted(tuned.y.names) == ["kernel", "lookup"]
+    assert (tuned.x.low, tuned.x.high) == (reference.y.low, reference.y.high) and "20 pairs" in tuned.x.title
+    (guide,) = tuned.guides
+    alone = {series.label: dict(zip(series.x, series.y, strict=True)) for series in reference.series}
+    for place, label in enumerate(tuned.y.names):
+        (series,) = (series for series in tuned.series if series.label == label)
+        assert series.y == (place,) and series.x == pytest.approx((mean(tmp_path, label, "transfer[n=20]"),))
+        assert (pytest.approx(alone[label][20]), place) in guide.points
