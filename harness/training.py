@@ -150,6 +150,7 @@ class _Loop:
         self.batch = min(schedule.batch, len(train.x))
         self.batches = batches(len(train.x), schedule)
         self.shuffle = Generator().manual_seed(derive("shuffle", phase.name, seed))
+        self.kinds = _kinds(train, phase.pairs)
         self.noise_seed = derive("validation", phase.name, seed)
         self.parameters = [parameter for parameter in phase.module.parameters() if parameter.requires_grad]
         if not self.parameters:
@@ -181,13 +182,28 @@ class _Loop:
             _assign(_state(self.phase.module), self.kept)
 
     def _epoch(self, epoch: int) -> float:
-        order = torch.randperm(len(self.train.x), generator=self.shuffle).to(self.train.x.device)
+        order = self._order().to(self.train.x.device)
         total = torch.zeros((), device=self.train.x.device)
         for batch in range(self.batches):
             rows = order[batch * self.batch : (batch + 1) * self.batch]
             progress = (epoch + batch / self.batches) / self.epochs
             total += self._step(self.train.x[rows], self.train.y[rows], progress)
         return float(total) / self.batches
+
+    def _order(self) -> Tensor:
+        """The rows of the batches of an epoch, by number, one batch after the other."""
+        if self.kinds is None:
+            return torch.randperm(len(self.train.x), generator=self.shuffle)
+        paired = round(self.phase.pairs * self.batch)
+        parts = zip(self.kinds, (paired, self.batch - paired), strict=True)
+        each = [self._again(rows, self.batches * count).view(self.batches, count) for rows, count in parts]
+        return torch.cat(each, 1).flatten()
+
+    def _again(self, rows: Tensor, count: int) -> Tensor:
+        """So many of the rows, in random order, none more than once more often than another."""
+        passes = -(-count // len(rows))
+        order = [rows[torch.randperm(len(rows), generator=self.shuffle)] for _ in range(passes)]
+        return torch.cat(order)[:count] if order else rows[:0]
 
     def _step(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         if self.schedule.decay == "cosine":
@@ -235,6 +251,14 @@ class _Loop:
             # The same noise at every validation, so that states are compared and not draws.
             torch.manual_seed(self.noise_seed)
             return float(measure(self.valid.x, self.valid.y, 1.0))
+
+
+def _kinds(train: Pairs, least: float) -> tuple[Tensor, Tensor] | None:
+    """The rows that are pairs and those of x or y alone, by number; None where enough of them are pairs, or none is."""
+    paired = ~(train.x.isnan().any(1) | train.y.isnan().all(1)).cpu()
+    if not 0 < int(paired.sum()) < least * len(paired):
+        return None
+    return paired.nonzero()[:, 0], (~paired).nonzero()[:, 0]
 
 
 @contextmanager

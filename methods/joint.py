@@ -18,6 +18,9 @@ from methods.masks import States, draw_states
 from methods.networks import REDRAWS, keep_inside, normal, repeat_targets
 from methods.path import travel
 
+PAIRS = 0.5
+"""The least share of pairs in a batch: rows of x or y alone do not say which x belong to a y."""
+
 
 @dataclass(frozen=True)
 class JointOptions:
@@ -64,7 +67,7 @@ class Joint(Method):
         self.field = MaskedField(problem.x_dim, problem.y_dim, width, options.depth, options.waves)
 
     def phases(self) -> Iterator[Phase]:
-        yield Phase("joint", self.field, self.loss, rows="any", clip=5.0)
+        yield Phase("joint", self.field, self.loss, rows="any", pairs=PAIRS, clip=5.0)
 
     def loss(self, x: Tensor, y: Tensor, progress: float) -> Tensor:
         """Weighted squared error of the ends of the latent entries: that of x plus that of y, mean over rows.

@@ -215,6 +215,39 @@ def test_a_phase_is_given_the_rows_that_it_asks_for(rows: str, wanted: set[int])
         assert set(map(tuple, found.tolist())) == set(map(tuple, expected.tolist()))
 
 
+@pytest.mark.parametrize(("least", "paired"), [(0.0, None), (0.25, 8), (0.5, 16)])
+def test_a_batch_has_its_share_of_pairs_also_where_most_rows_stand_alone(least: float, paired: int | None) -> None:
+    """Of 160 rows 8 are pairs; every row is passed over, and rows of a kind are as often as others of it."""
+    method, whole = Line(), pairs(160, 0)
+    x, y, given = whole.x.clone(), whole.y.clone(), []
+    x[8:80], y[80:] = math.nan, math.nan
+
+    def loss(x: Tensor, y: Tensor, progress: float) -> Tensor:
+        given.append((~(x.isnan().any(1) | y.isnan().any(1)), x.nan_to_num().sum(1) + y.nan_to_num().sum(1)))
+        return (method.fitted(x.nan_to_num()) - y.nan_to_num()).square().mean()
+
+    phase = Phase("fit", method.fitted, loss, rows="any", pairs=least)
+    log = train(method, phase, Pairs(x, y), pairs(8, 1), Schedule(epochs=19, batch=32, validate_every=99), 0, silent)
+    assert log.steps == 95, "as many as without"
+    known = [int(both.sum()) for both, _ in given[:-1]]
+    assert known == [paired] * 95 if paired else sum(known) == 19 * 8
+    for wanted in (True, False):
+        rows = torch.cat([values[both == wanted] for both, values in given[:-1]])
+        counts = rows.unique(return_counts=True)[1]
+        assert len(counts) == (8 if wanted else 152)
+        assert int(counts.max() - counts.min()) <= 19
+
+
+def test_enough_pairs_are_passed_over_as_without_a_share() -> None:
+    found = []
+    for least in (0.0, 0.5):
+        method = Line()
+        phase = Phase("fit", method.fitted, method.loss, rows="any", pairs=least)
+        train(method, phase, pairs(64, 0), pairs(8, 1), SCHEDULE, 0, silent)
+        found.append([parameter.detach().clone() for parameter in method.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
 def test_a_phase_without_any_row_says_what_it_wanted() -> None:
     method, lone = Line(), Pairs(torch.full((8, 2), math.nan), torch.zeros(8, 1))
     with pytest.raises(ValueError, match=r"fit learns from rows in which x and y are known .* the 8 training rows"):

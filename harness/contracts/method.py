@@ -81,6 +81,9 @@ class Phase:
     rows: Literal["pairs", "partial", "x", "y", "any"] = "pairs"
     """Which rows it learns from: those with x and y complete; those with x and at least one entry of y; those with x;
     those with y; or all."""
+    pairs: float = 0.0
+    """The least share of pairs in a batch, also where there are many more rows of x or of y alone: pairs are then
+    passed over more often than those."""
 
 
 class Method(nn.Module):

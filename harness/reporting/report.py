@@ -80,7 +80,7 @@ def _facts(tables: Sequence[Table]) -> list[str]:
     facts = [table.facts for table in tables if table.facts.get("task")]
     known = [(str(each["task"]), str(each.get("scenario") or BASE)) for each in facts]
     tasks = dict.fromkeys(task.removesuffix(f", {scenario}") for task, scenario in known)
-    scenarios = dict.fromkeys(scenario.partition("[")[0] for _, scenario in known if scenario != BASE)
+    scenarios = sorted({scenario.partition("[")[0] for _, scenario in known if scenario != BASE})
     presets = dict.fromkeys(str(table.facts["preset"]) for table in tables if table.facts.get("preset"))
     usual = [task for task in tasks if "[" not in task] or [*tasks]
     said = [f"{len(usual)} task{'s' * (len(usual) != 1)}: {', '.join(usual)}"]
