@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,6 +13,7 @@ from harness import comparing
 from harness.metrics import METRICS
 from harness.protocols.contract import Protocol, Shown
 from harness.protocols.multi_target import MultiTarget
+from harness.records import canonical
 from harness.reporting.apart import of_label
 from harness.reporting.bases import with_scenarios
 from harness.reporting.build import table
@@ -22,6 +22,7 @@ from harness.reporting.groups import Group
 from harness.reporting.numbers import interval, number
 from harness.reporting.rows import Row, order
 from harness.reporting.table import Column, Raw, Table
+from harness.reporting.variants import told_apart
 from harness.statistics import Array
 
 SCENARIO, SHARE = "corrupted", "share"
@@ -35,25 +36,35 @@ class Study:
     """A task with more and more wrong pairs of one kind."""
 
     what: str
-    """The options of the scenario but for the share, in words."""
-    groups: Mapping[float, Group]
-    """By share; 0 is the task without the scenario."""
+    """The options of the scenario in which it differs from other studies of the task, in words; empty for the only
+    one."""
+    groups: Mapping[float, Sequence[Group]]
+    """By share; for 0 the task without the scenario, and what was run in it with no wrong pair."""
 
     @property
     def first(self) -> Group:
-        return self.groups[0.0]
+        return self.groups[0.0][0]
+
+    @property
+    def title(self) -> str:
+        return f"{TITLE}, {self.what}" if self.what else TITLE
 
     @cached_property
     def rows(self) -> list[Row]:
-        """The methods of the task itself, in the order of tables."""
-        return sorted(self.first.rows, key=order)
+        """The methods that were run with wrong pairs, in the order of tables."""
+        wrong = {
+            row.label: row for share, alike in self.groups.items() if share for group in alike for row in group.rows
+        }
+        return sorted(wrong.values(), key=order)
 
     def drawn(self, label: str, metric: str) -> dict[float, comparing.Drawn]:
         """The errors of a method by share, as far as they are known."""
-        found = (
-            (share, of_label(self.groups[share], label, MultiTarget.name, metric)) for share in sorted(self.groups)
-        )
-        return {share: errors for share, errors in found if errors}
+        found = {}
+        for share, alike in sorted(self.groups.items()):
+            known = (of_label(group, label, MultiTarget.name, metric) for group in alike)
+            if errors := next(filter(None, known), None):
+                found[share] = errors
+        return found
 
 
 class Corruption(Protocol):
@@ -70,16 +81,18 @@ class Corruption(Protocol):
 
 def _studies(groups: Sequence[Group]) -> Iterator[Study]:
     for base, others in with_scenarios(groups):
-        found: dict[str, dict[float, Group]] = defaultdict(dict)
+        found: dict[str, dict[float, list[Group]]] = {}
+        every: dict[str, dict[str, Any]] = {}
         for group in others:
             scenario = group.first.declared.scenario
             if scenario and scenario.name == SCENARIO and group.scored(MultiTarget):
                 options = dict(scenario.options)
                 share = float(options.pop(SHARE))
-                found[", ".join(f"{name} {value}" for name, value in options.items())][share] = group
-        for what, runs in found.items():
+                every[canonical(options)] = options
+                found.setdefault(canonical(options), {0.0: [base]}).setdefault(share, []).append(group)
+        for key, runs in sorted(found.items()):
             if base.scored(MultiTarget) and any(runs):
-                yield Study(what, {0.0: base, **runs})
+                yield Study(told_apart([*every.values()], every[key], every[key].keys()), runs)
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
@@ -97,14 +110,14 @@ def _table(study: Study, metric: str) -> Table:
         Column("doubles at", _doubles, value="doubles", status=None),
     ]
     said = [
-        f"mean {metric} of one proposal for each target, with this share of the pairs wrong ({study.what}); in "
+        f"mean {metric} of one proposal for each target, with this share of the pairs wrong; in "
         "parentheses its ratio to that with none wrong",
         "doubles at: the share at which the error is twice that with none wrong, interpolated between the shares in "
         "the logarithm of the error, with its 95 % interval over targets, and over trainings where there are several; "
         ">: it does not double up to the largest share",
         METRICS[metric].words,
     ]
-    return table("corruption", f"{TITLE}, {study.what}", study.first, columns, raws, said, metric)
+    return table("corruption", study.title, study.first, columns, raws, said, metric)
 
 
 def _raw(row: Row, drawn: Mapping[float, comparing.Drawn]) -> dict[str, Any]:
@@ -113,7 +126,8 @@ def _raw(row: Row, drawn: Mapping[float, comparing.Drawn]) -> dict[str, Any]:
     for share, errors in drawn.items():
         ratio = errors.mean / first.mean if first and first.mean else None
         raw |= {f"error_{share:g}": errors.mean, f"error_{share:g}_ratio": ratio}
-    raw |= {"doubles": None, "doubles_low": None, "doubles_high": None, "most": max(drawn, default=0.0)}
+    most = max(drawn) if first else 0.0
+    raw |= {"doubles": None, "doubles_low": None, "doubles_high": None, "most": most}
     if first and len(drawn) > 1:
         found = doubled_at(list(drawn), np.stack([np.append(each.mean, each.means) for each in drawn.values()]))
         ends = np.percentile(found[1:], [2.5, 97.5], method="nearest")
@@ -168,6 +182,6 @@ def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[
                 series.append(Series(row.label, shares, ratios))
         across, up = Axis("share of the pairs that is wrong"), Axis("error / error with none wrong", log=True)
         if series:
-            panels.append(Panel(f"{study.first.task}: {study.what}", across, up, tuple(series)))
+            panels.append(Panel(f"{study.first.task}: {study.what or TITLE.lower()}", across, up, tuple(series)))
     said = (f"the mean {metric} of one proposal for each target, over that with none wrong",)
     return [Figure("corruption", TITLE, tuple(panels), said, beside="corruption")] if panels else []

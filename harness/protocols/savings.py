@@ -23,6 +23,7 @@ from harness.reporting.groups import Group
 from harness.reporting.numbers import interval, number
 from harness.reporting.rows import order
 from harness.reporting.table import Column, Raw, Table
+from harness.reporting.variants import told_apart
 from harness.statistics import Array
 
 REFERENCE = "reference"
@@ -160,21 +161,13 @@ def _variants(
     compared, references = parts
     others: dict[str, dict[float, Group]] = defaultdict(dict)
     for options, size, group in compared:
-        what = _name([options for options, _, _ in compared], options, study.varied)
-        others[what or _name([options for options, _, _ in runs], options, study.varied)][size] = group
+        what = told_apart([options for options, _, _ in compared], options, study.varied)
+        others[what or told_apart([options for options, _, _ in runs], options, study.varied)][size] = group
     reference = {size: group for _, size, group in references}
     fixed = [json.loads(other[-1]) for other in alike]
-    own = _name(fixed, json.loads(key[-1]), frozenset(fixed[0]))
+    own = told_apart(fixed, json.loads(key[-1]), frozenset(fixed[0]))
     title = f"{runs[0][2].first.label.task}, {key[0]}{f'[{own}]' if own else ''}"
     return Variants(study, title, reference, others, metric)
-
-
-def _name(every: Sequence[Mapping[str, Any]], own: Mapping[str, Any], names: frozenset[str]) -> str:
-    """The options by the values in which they differ from others; a record of an earlier version may lack some."""
-    told = {
-        name: own[name] for name in sorted(names & own.keys()) if len({canonical(each.get(name)) for each in every}) > 1
-    }
-    return ", ".join(f"{name}={value}" for name, value in told.items())
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:
