@@ -18,7 +18,18 @@ from harness.store import Store, verify
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:e-?\d+)?")
-SCENARIOS = {"gaps", "shift", "conditions", "noise", "metered", "transfer", "fidelity", "active"}
+SCENARIOS = {
+    "gaps",
+    "shift",
+    "conditions",
+    "noise",
+    "metered",
+    "transfer",
+    "fidelity",
+    "active",
+    "unpaired",
+    "corrupted",
+}
 """Of which the reference has records."""
 SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv", "json": "json"}
 

@@ -287,7 +287,7 @@ def _changes(base: View, view: View) -> Iterator[str]:
     if len(both) < 2:
         return
     best, then, drawn = view.ranked[0], both[0], view.drawn
-    some = f" of the {len(both)} that take part" if len(both) < len(base.ranked) else ""
+    some = f" of the {len(drawn)} that take part" if len(both) < len(base.ranked) else ""
     if best == then:
         yield f"{view.name}: {best} has the smallest error{some} with and without it"
         return

@@ -27,6 +27,7 @@ from harness.reporting.variants import told_apart
 from harness.statistics import Array
 
 REFERENCE = "reference"
+TITLE = "What it saves"
 METRICS_SHOWN = ("nmse", "mse", "sse")
 
 
@@ -197,8 +198,8 @@ def _table(variants: Variants, raws: Sequence[Raw]) -> Table:
         "sizes; factor: by how much that is more; 95 % intervals over targets, and over trainings where there are "
         "several. < and >: below the smallest size of the reference, or above the largest",
     ]
-    made = table("savings", "What it saves", variants.first, columns, raws, said, variants.metric)
-    return replace(made, title=f"What it saves: {variants.title} ({variants.first.heading})")
+    made = table("savings", TITLE, variants.first, columns, raws, said, variants.metric)
+    return replace(made, title=f"{TITLE}: {variants.title} ({variants.first.heading})")
 
 
 def _raws(variants: Variants, label: str) -> Iterator[dict[str, Any]]:
@@ -263,7 +264,7 @@ def _panels(variants: Variants) -> list[Panel]:
         one = next(iter(variants.others[what])) if len(variants.others.get(what, ())) == 1 else None
         if one is None:
             lines = tuple(line for label, curve in curves.items() if (line := _line(label, curve)).x)
-            panels.append(Panel(f"{variants.title}: {what}", sizes, error, lines))
+            panels.append(Panel(what, sizes, error, lines))
         else:
             panels.append(_beside(variants, what, one, curves, every[REFERENCE], error))
     return [panel for panel in panels if not panel.empty]
@@ -288,7 +289,7 @@ def _beside(
         if at == size and drawn.mean > 0
     ]
     return Panel(
-        f"{variants.title}: {what}",
+        what,
         replace(error, title=f"{error.title}, {number(size)} {variants.study.unit}"),
         Axis("", names=tuple(means)),
         tuple(Series(label, (mean,), (places[label],), joined=False) for label, mean in means.items() if mean > 0),
@@ -302,9 +303,20 @@ def _line(label: str, curve: Curve) -> Series:
 
 
 def _draw(groups: Sequence[Group], metric: str | None, published: bool) -> list[Figure]:
-    panels = [panel for variants in _studies(groups, str(metric)) for panel in _panels(variants)]
+    """A figure for each study."""
     said = (
         f"the mean {metric} of one proposal for each target, against how much was learned from, or method by method "
-        "where a variant was run with one size; the panels of a study have the same range of errors",
+        "where a variant was run with one size; all panels have the same range of errors",
     )
-    return [Figure("savings", "What it saves", tuple(panels), said, beside="savings")] if panels else []
+    return [
+        Figure(
+            "savings",
+            f"{TITLE}: {variants.title}",
+            tuple(panels),
+            said,
+            apart=variants.title,
+            beside="savings",
+        )
+        for variants in _studies(groups, str(metric))
+        if (panels := _panels(variants))
+    ]

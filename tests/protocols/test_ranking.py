@@ -145,6 +145,16 @@ def test_a_sentence_names_the_best_of_each_scenario_and_what_became_of_the_best_
             assert f"number {both.index(best) + 1} without it" in said[scenario]
 
 
+def test_who_was_run_in_the_scenario_alone_takes_part_too(tmp_path):
+    results.run(tmp_path, results.cells("lookup,prior,kernel", "robotic_arm", asked="multi-target"))
+    results.run(
+        tmp_path, results.cells("lookup,kernel[centres=64],prior", "robotic_arm", "pairs[n=80]", asked="multi-target")
+    )
+    (found,) = json.loads(render("ranking", tmp_path, format="json"))
+    (said,) = (note for note in found["notes"] if note.startswith("pairs[n=80]: "))
+    assert "kernel[centres=64] has the smallest error of the 3 that take part, not run without it; lookup" in said
+
+
 def test_of_one_method_alone_it_is_not_said_that_it_is_the_best(tmp_path):
     results.run(tmp_path, results.cells("lookup,prior", "robotic_arm", asked="multi-target"))
     results.run(tmp_path, results.cells("lookup", "robotic_arm", "pairs[n=40]", asked="multi-target"))

@@ -60,7 +60,7 @@ def test_each_row_says_what_the_reference_would_need(root) -> None:
 
 def test_the_figure_has_the_reference_first_and_all_panels_the_same_axes(root) -> None:
     (figure,) = drawn(["savings"], root)
-    assert figure.panels[0].title == "robotic_arm, transfer: reference"
+    assert figure.title == "What it saves: robotic_arm, transfer" and figure.panels[0].title == "reference"
     assert len({(panel.x, panel.y) for panel in figure.panels}) == 1
 
 
