@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs import shown
+from harness import by_target
 from harness.reporting import drawn, render
 from harness.reporting.captions import NAME, captions
 from harness.reporting.drawing import pages
@@ -62,6 +63,17 @@ def test_every_scenario_of_the_reference_has_a_row_for_every_method_that_takes_p
         whole = scenario.partition("[")[0] in {"gaps", "shift", "conditions", "noise", "metered"}
         assert not whole or len(methods) == 18, (task, scenario)
     assert len(records) == sum(map(len, found.values()))
+
+
+def test_errors_with_and_without_wrong_pairs_are_of_the_same_targets() -> None:
+    (table, *_) = json.loads(render("corruption", REFERENCE, tasks="robotic_arm", format="json"))
+    none_wrong = {row["method"]: row["error_0"] for row in table["rows"]}
+    for record in Store(REFERENCE).records():
+        if (record.label.task, record.label.scenario, record.declared.seed) == ("robotic_arm", "base", 0):
+            errors = by_target.read(Store(REFERENCE).folder(record), "multi-target", "nmse")["nmse"]
+            assert record.label.method not in none_wrong or none_wrong[record.label.method] == pytest.approx(
+                errors[:300].mean(), rel=1e-5
+            )
 
 
 def test_misses_are_foretold_without_scenarios_and_where_targets_may_be_out_of_reach() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -58,13 +58,16 @@ class Study:
         return sorted(wrong.values(), key=order)
 
     def drawn(self, label: str, metric: str) -> dict[float, comparing.Drawn]:
-        """The errors of a method by share, as far as they are known."""
-        found = {}
-        for share, alike in sorted(self.groups.items()):
-            known = (of_label(group, label, MultiTarget.name, metric) for group in alike)
+        """The errors of a method by share, as far as they are known; without the scenario, of the targets that are
+        asked for in it, which are the first.
+        """
+        found: dict[float, comparing.Drawn] = {}
+        for share, alike in sorted(self.groups.items(), reverse=True):
+            first = min((len(errors.of_targets) for errors in found.values()), default=None)
+            known = (of_label(group, label, MultiTarget.name, metric, first) for group in alike)
             if errors := next(filter(None, known), None):
                 found[share] = errors
-        return found
+        return dict(sorted(found.items()))
 
 
 class Corruption(Protocol):
@@ -114,10 +117,12 @@ def _table(study: Study, metric: str) -> Table:
         "parentheses its ratio to that with none wrong",
         "doubles at: the share at which the error is twice that with none wrong, interpolated between the shares in "
         "the logarithm of the error, with its 95 % interval over targets, and over trainings where there are several; "
-        ">: it does not double up to the largest share",
+        "<: with the smallest share it has more than doubled already; >: it does not double up to the largest",
         METRICS[metric].words,
     ]
-    return table("corruption", study.title, study.first, columns, raws, said, metric)
+    made = table("corruption", TITLE, study.first, columns, raws, said, metric)
+    title = f"{study.title}: {study.first.task} ({study.first.heading})"
+    return replace(made, title=title, facts={**made.facts, "study": study.what})
 
 
 def _raw(row: Row, drawn: Mapping[float, comparing.Drawn]) -> dict[str, Any]:
@@ -130,9 +135,12 @@ def _raw(row: Row, drawn: Mapping[float, comparing.Drawn]) -> dict[str, Any]:
     raw |= {"doubles": None, "doubles_low": None, "doubles_high": None, "most": most}
     if first and len(drawn) > 1:
         found = doubled_at(list(drawn), np.stack([np.append(each.mean, each.means) for each in drawn.values()]))
-        ends = np.percentile(found[1:], [2.5, 97.5], method="nearest")
+        least = min(share for share in drawn if share)  # between none wrong and this many nothing is known
+        ends = np.percentile(found[1:], [2.5, 97.5], method="nearest").clip(least)
         values = (float(each) if np.isfinite(each) else None for each in (found[0], *ends))
         raw |= dict(zip(("doubles", "doubles_low", "doubles_high"), values, strict=True))
+        if found[0] < least:
+            raw |= {"doubles": None, "least": least}
     return raw
 
 
@@ -165,6 +173,8 @@ def _error(raw: Raw, key: str) -> str:
 
 def _doubles(raw: Raw) -> str:
     value, low, high, most = (raw[name] for name in ("doubles", "doubles_low", "doubles_high", "most"))
+    if least := raw.get("least"):
+        return f"< {least:g}"
     if value is None:
         return f"> {most:g}" if most else "–"
     return interval(value, low if low is not None else value, high if high is not None else most)

@@ -63,7 +63,7 @@ def between(one: comparing.Drawn | None, other: comparing.Drawn | None) -> bool 
 
 
 @lru_cache(maxsize=4096)  # several tables of a report ask for the same
-def of_row(row: Row, protocol: str, name: str, least: float) -> comparing.Drawn | None:
+def of_row(row: Row, protocol: str, name: str, least: float, first: int | None = None) -> comparing.Drawn | None:
     """What the bootstrap draws of a row's errors; None where they are not known.
 
     Args:
@@ -71,13 +71,14 @@ def of_row(row: Row, protocol: str, name: str, least: float) -> comparing.Drawn 
         protocol: the one that keeps the errors of each target.
         name: theirs among what it keeps, such as a metric's.
         least: errors below count as this one.
+        first: of so many targets, the first; all where omitted.
     """
-    errors = row.of_targets(protocol, name)
+    errors = row.of_targets(protocol, name)[..., :first]
     known = np.isfinite(errors).all(0) if errors.size else np.zeros(0, bool)  # a view may leave targets out, for all
     return comparing.drawn(errors[:, known], least=least) if known.any() else None
 
 
-def of_label(group: Group, label: str, protocol: str, metric: str) -> comparing.Drawn | None:
+def of_label(group: Group, label: str, protocol: str, metric: str, first: int | None = None) -> comparing.Drawn | None:
     """What the bootstrap draws of the errors of a method of a group; None where they are not known.
 
     Args:
@@ -85,9 +86,10 @@ def of_label(group: Group, label: str, protocol: str, metric: str) -> comparing.
         label: of the method.
         protocol: the one that keeps the errors of each target.
         metric: of the errors.
+        first: of so many targets, the first; all where omitted.
     """
     row = next((row for row in group.rows if row.label == label), None)
-    return of_row(row, protocol, metric, group.negligible(metric)) if row else None
+    return of_row(row, protocol, metric, group.negligible(metric), first) if row else None
 
 
 def needed(found: comparing.Comparison) -> str:

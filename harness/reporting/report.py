@@ -17,6 +17,7 @@ from markupsafe import Markup
 from harness.durable import storage_errors, write_whole
 from harness.reporting import figures_of, grouped, tables_of
 from harness.reporting.figure import Figure, Panel
+from harness.reporting.groups import Group
 from harness.reporting.looks import looks
 from harness.reporting.marks import markers, sample
 from harness.reporting.numbers import number
@@ -29,7 +30,6 @@ PROSE = ("claim", "source", "verdict", "evidence", "check", "setting", "name")
 """Columns of texts, which may run over several lines."""
 LONG = 150
 """Characters from which on such a text wants a wide column."""
-BASE = "base"
 DIGITS = 6
 """Significant digits of the value by which a cell is sorted: with all of them a report is 2 % larger."""
 COLUMNS = 12
@@ -64,7 +64,7 @@ def page(root: Path) -> str:
     template = environment.from_string((folder / "page.html").read_text(encoding="utf-8"))
     return template.render(
         title=f"Results in {root.resolve().name}",
-        facts=_facts(tables),
+        facts=_facts(groups),
         markers=Markup(markers()),
         methods=[{"label": label, "sample": Markup(sample(look[label]))} for label in labels],
         sections=[*_sections(figures, tables, labels)],
@@ -76,12 +76,10 @@ def page(root: Path) -> str:
     )
 
 
-def _facts(tables: Sequence[Table]) -> list[str]:
-    facts = [table.facts for table in tables if table.facts.get("task")]
-    known = [(str(each["task"]), str(each.get("scenario") or BASE)) for each in facts]
-    tasks = dict.fromkeys(task.removesuffix(f", {scenario}") for task, scenario in known)
-    scenarios = sorted({scenario.partition("[")[0] for _, scenario in known if scenario != BASE})
-    presets = dict.fromkeys(str(table.facts["preset"]) for table in tables if table.facts.get("preset"))
+def _facts(groups: Sequence[Group]) -> list[str]:
+    tasks = dict.fromkeys(group.first.label.task for group in groups)
+    scenarios = sorted({item.name for group in groups if (item := group.first.declared.scenario)})
+    presets = dict.fromkeys(group.first.preset for group in groups)
     usual = [task for task in tasks if "[" not in task] or [*tasks]
     said = [f"{len(usual)} task{'s' * (len(usual) != 1)}: {', '.join(usual)}"]
     if other := [task for task in tasks if task not in usual]:

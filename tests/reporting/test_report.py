@@ -196,6 +196,14 @@ def test_titles_neither_repeat_the_heading_nor_each_other():
     assert list(_titles(tables, "Gap")) == ["", "Gap (quick): a, b", "Gap (quick): c", "Gap (long)"]
 
 
+def test_the_head_names_tasks_and_scenarios_of_which_no_table_has_a_heading(tmp_path):
+    for scenarios in ("base", "corrupted[share=0.2],corrupted[share=0.4],pairs[n=40]"):
+        results.run(tmp_path, results.cells("lookup,prior", "robotic_arm", scenarios, asked="multi-target"))
+    head = page(tmp_path).partition("</nav>")[0]
+    assert "1 task: robotic_arm" in head and "2 scenarios: corrupted, pairs" in head, head
+    assert ">Wrong pairs</a>" in head
+
+
 def test_panels_of_a_task_stand_in_one_row(ran, text):
     (figure,) = drawn(["time-to-1000"], ran)
     part = text.partition("<figcaption>Time to 1000 proposals")[2].partition("</figure>")[0]
