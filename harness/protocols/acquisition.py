@@ -44,16 +44,17 @@ class Study:
     errors: dict[tuple[tuple[str, str], int, float], Array] = field(default_factory=dict)
     """Of the targets, by how simulations are chosen, seed, and number of simulations."""
 
+    def compared(self, chosen: tuple[str, str], seed: int) -> list[float]:
+        """The numbers of simulations of which there are random ones of the same seed, too."""
+        own = ((way, count) for way, of, count in self.errors if of == seed)
+        return sorted(count for way, count in own if way == chosen and (RANDOM, seed, count) in self.errors)
+
     def area(self, chosen: tuple[str, str], seed: int, centre: str) -> float | None:
         """The mean over the numbers of simulations, in powers of ten, of log10 of the ratio of the error to that with
         random ones of the same seed; None where there is nothing to compare.
         """
         of = CENTRES[centre]
-        calls = sorted(
-            count
-            for way, own, count in self.errors
-            if (way, own) == (chosen, seed) and (RANDOM, seed, count) in self.errors
-        )
+        calls = self.compared(chosen, seed)
         pairs = [[float(of(self.errors[way, seed, count])) for way in (chosen, RANDOM)] for count in calls]
         if not pairs or min(map(min, pairs)) <= 0:
             return None
@@ -139,6 +140,7 @@ def _raws(study: Study) -> Iterator[dict[str, Any]]:
         raw: dict[str, Any] = {"method": study.row.label, "status": "ok", "baseline": study.row.baseline}
         raw |= {"acquire": chosen[0], "candidates": chosen[1]}
         seeds = sorted({seed for way, seed, _ in study.errors if way == chosen})
+        raw["simulations"] = sorted({count for seed in seeds for count in study.compared(chosen, seed)})
         for centre in CENTRES:
             areas = [area for seed in seeds if (area := study.area(chosen, seed, centre)) is not None]
             raw |= {centre: None, f"{centre}_low": None, f"{centre}_high": None, "seeds": len(areas)}
@@ -177,18 +179,17 @@ def _table(study: Study, raws: Sequence[Raw], metric: str, several: bool) -> Tab
     columns = [
         Column("acquire", lambda raw: str(raw["acquire"])),
         Column("candidates", lambda raw: str(raw["candidates"])),
+        Column("simulations", lambda raw: ", ".join(f"{count:g}" for count in raw["simulations"])),
         *(
             Column(f"{centre} {metric}", partial(_decades, key=centre), value=centre, floor=-math.inf)
             for centre in CENTRES
         ),
         Column("seeds", lambda raw: str(raw["seeds"])),
     ]
-    calls = sorted({count for _, _, count in study.errors})
     said = [
         f"powers of ten by which the {metric} of one proposal is larger than with as many random draws of the prior "
-        f"(below 0: less), mean over {', '.join(f'{count:g}' for count in calls)} simulations in their logarithm; in "
-        "parentheses the 95 % interval over seeds of the whole study. Where it holds 0, choosing has not been shown to "
-        "pay",
+        "(below 0: less), mean over the numbers of simulations in their logarithm; in parentheses the 95 % interval "
+        "over seeds of the whole study. Where it holds 0, choosing has not been shown to pay",
         f"mean, median: of the {metric} over targets",
         METRICS[metric].words,
     ]

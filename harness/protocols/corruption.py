@@ -114,7 +114,7 @@ def _table(study: Study, metric: str) -> Table:
     ]
     said = [
         f"mean {metric} of one proposal for each target, with this share of the pairs wrong; in "
-        "parentheses its ratio to that with none wrong",
+        "parentheses its ratio to that with none wrong, both for the same targets",
         "doubles at: the share at which the error is twice that with none wrong, interpolated between the shares in "
         "the logarithm of the error, with its 95 % interval over targets, and over trainings where there are several; "
         "<: with the smallest share it has more than doubled already; >: it does not double up to the largest",

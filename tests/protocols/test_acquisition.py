@@ -76,6 +76,7 @@ def test_a_row_is_what_the_records_say(tmp_path):
     assert text.startswith("### Chosen simulations: robotic_arm (")
     assert not re.search(r"\(-[\d.]+\)", text), "a gain is not below a floor"
     assert (row["acquire"], row["candidates"], row["seeds"]) == ("maximin", "prior", 2)
+    assert row["simulations"] == [30, 60] and re.search(r"\| +30, 60 \|", text)
     errors = {
         way: by_target.read(Store(tmp_path).folder(record), "multi-target", "nmse")["nmse"].mean()
         for way, name in zip(ways, scenarios, strict=True)
