@@ -58,8 +58,8 @@ class Study:
         return sorted(wrong.values(), key=order)
 
     def drawn(self, label: str, metric: str) -> dict[float, comparing.Drawn]:
-        """The errors of a method by share, as far as they are known; without the scenario, of the targets that are
-        asked for in it, which are the first.
+        """The errors of a method by share, as far as they are known; without the scenario, of the first of its
+        targets, as many as are asked for in it. These are the same where a task draws its designs one after the other.
         """
         found: dict[float, comparing.Drawn] = {}
         for share, alike in sorted(self.groups.items(), reverse=True):
@@ -114,7 +114,7 @@ def _table(study: Study, metric: str) -> Table:
     ]
     said = [
         f"mean {metric} of one proposal for each target, with this share of the pairs wrong; in "
-        "parentheses its ratio to that with none wrong, both for the same targets",
+        "parentheses its ratio to that with none wrong, both for as many targets",
         "doubles at: the share at which the error is twice that with none wrong, interpolated between the shares in "
         "the logarithm of the error, with its 95 % interval over targets, and over trainings where there are several; "
         "<: with the smallest share it has more than doubled already; >: it does not double up to the largest",
