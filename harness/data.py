@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -149,7 +150,7 @@ class Dataset:
         every = torch.cat([part.x for part in ((self.before[0],) if self.before else ()) + (self.train,)])
         return every[every.isfinite().all(1)]
 
-    @property
+    @cached_property
     def y_variance(self) -> Tensor:
         """Variance of y on the task's own training part, the error of always answering with the mean, `(y_dim,)`."""
         return self.known_y.var(0)

@@ -50,6 +50,31 @@ def _nearest(x: Tensor, known: Tensor) -> Tensor:
     return place
 
 
+def nearest_y(y: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Which known y is nearest to each target, and how far away that is, over the entries that both have.
+
+    Args:
+        y: targets `(m, y_dim)`, in units in which all entries count alike; one that is NaN does not count.
+        known: the y to choose from `(n, y_dim)`, in the same units, with NaN likewise.
+
+    Returns:
+        The number of the nearest `(m,)`, the first of them where several are, and the mean square of its distance
+        `(m,)`; infinite where no known y has an entry in common.
+
+    >>> nearest_y(torch.tensor([[1.0, torch.nan]]), torch.tensor([[4.0, 0.0], [2.0, 9.0]]))
+    (tensor([1]), tensor([1.]))
+    """
+    centre = known.nanmean(0).nan_to_num(nan=0.0)  # large offsets would drown the distances in rounding
+    has, filled = known.isfinite().to(known), (known - centre).nan_to_num(nan=0.0)
+    parts = []
+    for part in y.split(CHUNK):
+        counts, values = part.isfinite().to(part), (part - centre).nan_to_num(nan=0.0)
+        total = (filled.square() @ counts.T).addmm_(filled, values.T, alpha=-2).addmm_(has, values.square().T)
+        parts.append(total.div_(has @ counts.T).nan_to_num_(nan=torch.inf).min(0).indices)
+    place = torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)
+    return place, (y - known[place]).square().nanmean(1).nan_to_num(nan=torch.inf)
+
+
 def mean_pairwise_distance(x: Tensor, chosen: Tensor) -> Tensor:
     """Mean distance between the chosen proposals of one target; NaN for fewer than two.
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from harness.statistics import Array
+
 ACCURATE = 1e-2
 """nmse below which a design counts as one that reaches its target."""
 LARGEST = 1e100
@@ -80,6 +82,30 @@ def errors(metric: Metric, reached: Tensor, y: Tensor, y_variance: Tensor) -> Te
     known = y.isfinite().expand_as(reached)
     error = metric.of((reached - y).square(), known, y_variance)
     return error.where(error <= LARGEST, float("nan"))
+
+
+def counted_errors(
+    metric: Metric, reached: Tensor, y: Tensor, known_y: Tensor, y_variance: Tensor
+) -> tuple[Tensor, Array]:
+    """The errors `(m, n)` of the designs for each target, and the same as they count in a score.
+
+    Args:
+        metric: which error.
+        reached: f(x) `(m, n, y_dim)`, NaN rows where invalid.
+        y: targets `(m or 1, y_dim)`; an entry that is NaN is not known and does not count.
+        known_y: as of `prior_errors`.
+        y_variance: variance of y on the training part `(y_dim,)`.
+
+    Returns:
+        As `errors`, NaN where a design is invalid; and read-only with `prior_errors` in place of NaN.
+    """
+    import numpy as np
+
+    error = errors(metric, reached, y[:, None], y_variance)
+    fallback = prior_errors(metric, known_y, y, y_variance).numpy()
+    counted = np.where(np.isnan(error.numpy()), fallback[:, None], error.numpy())
+    counted.flags.writeable = False
+    return error, counted
 
 
 def prior_errors(metric: Metric, known_y: Tensor, y: Tensor, y_variance: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness import distances
-from harness.distances import distinct, inside, mean_pairwise_distance, nearest_distance
+from harness.distances import distinct, inside, mean_pairwise_distance, nearest_distance, nearest_y
 from harness.protocols.novelty import COPY
 
 
@@ -45,6 +45,28 @@ def test_a_design_in_float32_does_not_leave_the_box_by_its_rounding():
     assert not ((edges >= bounds[0]) & (edges <= bounds[1])).all()
     assert inside(edges, bounds).all()
     assert not inside(bounds[1] + torch.tensor([0.0, 1e-4]), bounds)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e9], ids=["at zero", "far from zero"])
+@pytest.mark.parametrize("share", [0.0, 0.4], ids=["complete", "with gaps"])
+def test_the_nearest_y_is_that_of_brute_force_over_what_both_know(offset, share):
+    """Far from zero the square of a distance is less than the rounding of the squares it is the difference of."""
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(n: int) -> torch.Tensor:
+        y = offset + torch.randn(n, 6, generator=generator, dtype=torch.float64)
+        return y.masked_fill(torch.rand(n, 6, generator=generator) < share, torch.nan)
+
+    y, known = drawn(300), drawn(500)
+    squares = (y[:, None] - known).square().nanmean(2).nan_to_num(nan=torch.inf)
+    place, square = nearest_y(y, known)
+    torch.testing.assert_close(square, squares.min(1).values, rtol=1e-12, atol=0)
+    assert torch.equal(place, squares.argmin(1))
+
+
+def test_a_y_that_shares_no_entry_with_any_known_one_is_infinitely_far():
+    nan = torch.nan
+    assert nearest_y(torch.tensor([[nan, 1.0]]), torch.tensor([[0.0, nan]]))[1].tolist() == [torch.inf]
 
 
 def test_diversity_is_the_mean_distance_of_the_chosen_pairs():

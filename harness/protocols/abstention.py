@@ -119,10 +119,11 @@ def distance(answered: Answered) -> Array:
     Args:
         answered: the answer for the targets.
     """
+    from harness.distances import nearest_y
+
     shown, known = answered.targets.shown, answered.data.train.y
     scale = answered.data.y_scale.scale
-    nearest = [((known - row) / scale).square().nanmean(1).nan_to_num(nan=np.inf).min() for row in shown]
-    return np.array([float(value) for value in nearest])
+    return nearest_y(shown / scale, known / scale)[1].numpy()
 
 
 def told(scores: Array, missed: Array) -> Told | None:

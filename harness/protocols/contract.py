@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
-from harness.metrics import METRICS, errors, prior_errors
+from harness.metrics import METRICS, counted_errors
 from harness.no_options import NoOptions
 from harness.questions import Question
 
@@ -54,8 +54,9 @@ class Answered:
         return self.simulate(self.answer.x, self.targets.under)
 
     @cached_property
-    def _errors(self) -> dict[str, Tensor]:
-        return {name: self.errors(name, self.targets.y) for name in METRICS}
+    def _known(self) -> dict[tuple[str, int], tuple[Tensor, Tensor, Array]]:
+        """By metric and identity of y: y, so that no other takes its identity, and what `errors` and `counted` give."""
+        return {}
 
     def errors(self, metric: str, y: Tensor | None = None) -> Tensor:
         """The error of each design `(rows, n)`, NaN where it is invalid.
@@ -64,9 +65,7 @@ class Answered:
             metric: `sse`, `mse` or `nmse`.
             y: targets `(rows or 1, y_dim)`, physical, NaN where one does not count; the question's where omitted.
         """
-        if y is None:
-            return self._errors[metric]
-        return errors(METRICS[metric], self.reached, y[:, None], self.data.y_variance)
+        return self._both(metric, y)[0]
 
     def counted(self, metric: str, y: Tensor | None = None) -> Array:
         """As `errors`, but an invalid design has the mean error of a draw from the prior `(rows, n)`.
@@ -75,11 +74,15 @@ class Answered:
             metric: `sse`, `mse` or `nmse`.
             y: as of `errors`.
         """
-        import numpy as np
+        return self._both(metric, y)[1]
 
-        error, wanted = self.errors(metric, y).numpy(), self.targets.y if y is None else y
-        fallback = prior_errors(METRICS[metric], self.data.known_y, wanted, self.data.y_variance).numpy()
-        return np.where(np.isnan(error), fallback[:, None], error)
+    def _both(self, metric: str, y: Tensor | None) -> tuple[Tensor, Array]:
+        wanted = self.targets.y if y is None else y
+        key = metric, id(wanted)
+        if key not in self._known:
+            both = counted_errors(METRICS[metric], self.reached, wanted, self.data.known_y, self.data.y_variance)
+            self._known[key] = wanted, *both
+        return self._known[key][1:]
 
     @cached_property
     def valid(self) -> float:

@@ -138,12 +138,12 @@ def filled(y: Tensor, known: Tensor) -> Tensor:
     mean = known.nanmean(0)
     scale = (known - mean).square().nanmean(0).sqrt()
     scale = scale.where(scale > 0, 1.0)
-    others, complete = (known / scale).nan_to_num(), bool(has.all())
+    others, complete = ((known - mean) / scale).nan_to_num(), bool(has.all())
     nearest = 1 if complete else min(NEIGHBOURS, len(known))
     parts = []
     for rows in y.split(ROWS):
         there = rows.isfinite()
-        weighted = (rows / scale).nan_to_num()
+        weighted = ((rows - mean) / scale).nan_to_num()
         distance = there.double() @ others.square().T - 2 * weighted @ others.T
         if not complete:
             both = there.double() @ has.double().T

@@ -204,6 +204,15 @@ def test_of_incomplete_rows_the_nearest_that_has_an_entry_fills_it():
     assert found.tolist() == [[1.0, 2.0, 3.0]]
 
 
+def test_a_fill_does_not_depend_on_where_y_has_its_zero():
+    generator = torch.Generator().manual_seed(0)
+    known = torch.randn(200, 5, generator=generator, dtype=torch.float64)
+    y = torch.randn(50, 5, generator=generator, dtype=torch.float64).index_fill_(1, torch.tensor([1, 3]), math.nan)
+    offset = 2.0**27
+    known, y = (known + offset) - offset, (y + offset) - offset
+    assert torch.equal(filled(y + offset, known + offset) - offset, filled(y, known))
+
+
 def test_a_fill_is_the_rest_of_the_training_y_that_is_nearest_in_what_is_observed():
     base, dataset = data.draw(Sums(), SETTINGS), data.draw(Sums(), SETTINGS, CHANGING["gaps"])
     scale = base.train.y.std(0)
