@@ -291,7 +291,7 @@ def _changes(base: View, view: View) -> Iterator[str]:
     if best == then:
         yield f"{view.name}: {best} has the smallest error{some} with and without it"
         return
-    place = f", number {both.index(best) + 1} without it" if best in both else ", not run without it"
+    place = f", number {both.index(best) + 1} without it" if best in both else ", not run on the task itself"
     sure = comparing.apart(drawn[best], drawn[then]) != 0
     ratio = f"{number(drawn[then].mean / drawn[best].mean)} times it" if drawn[best].mean else "one above 0"
     doubt = "" if sure else " (may be chance)"
