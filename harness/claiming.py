@@ -45,6 +45,11 @@ def claims(arguments: Namespace) -> int:
     groups = grouped(root)
     require_known(chosen, arguments.own, groups)
     tables = claims_table(groups, chosen)
+    if not tables:
+        raise UsageError(
+            f"Claims speak of tasks without a scenario, and no record below {str(root)!r} is of one. Run what they "
+            "need with --run, or name another result folder with --out."
+        )
     for one in chosen if arguments.names else ():
         tables += evidence_tables(groups, one)
     print(FORMATS[arguments.format](tables).rstrip("\n"))

@@ -252,7 +252,8 @@ def verify_(arguments: Namespace) -> int:
     problems = verify(root)
     for problem in problems:
         print(problem)
-    print(f"{count} records, {len(problems)} problems." if problems else f"{count} records, all intact.")
+    found = f"{len(problems)} problem{'s' * (len(problems) > 1)}" if problems else "all intact"
+    print(f"{count} record{'s' * (count > 1)}, {found}.")
     return 1 if problems else 0
 
 

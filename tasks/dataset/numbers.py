@@ -156,7 +156,8 @@ def _require_variety(values: np.ndarray, names: Sequence[str], path: Path) -> No
     least, most = (function(values, axis=0) for function in (np.fmin.reduce, np.fmax.reduce))
     constant = [name for name, low, high in zip(names, least, most, strict=True) if not low < high]
     if constant:
-        known = [f"{least[names.index(name)]:g}" for name in constant]
+        values_of = [least[names.index(name)] for name in constant]
+        known = ["empty" if np.isnan(value) else f"{value:g}" for value in values_of]
         one = len(known) == 1
         said = f"it is {known[0]}" if one else f"they are {', '.join(known[:NAMED])}{', ...' * (len(known) > NAMED)}"
         raise UsageError(

@@ -263,3 +263,10 @@ def test_claims_about_scenarios_are_found_in_their_records(tmp_path, capsys):
     assert pair["mean"] == pytest.approx(by_scenario["noise[sd=0.5]"] / by_scenario["base"])
     (tmp_path / "mine.toml").write_text(text.replace("@ noise", "@ noize"), encoding="utf-8")
     assert main(words) == 2 and "Unknown scenario 'noize'. Did you mean noise?" in capsys.readouterr().err
+
+
+def test_of_a_folder_of_scenarios_alone_it_says_that_there_is_nothing_to_judge(tmp_path, capsys):
+    results.run(tmp_path / "noisy", results.cells("lookup", "sinewave", "noise", asked="r_T"))
+    assert main(["claims", "--out", str(tmp_path / "noisy")]) == 2
+    printed = capsys.readouterr()
+    assert "Claims speak of tasks without a scenario" in printed.err and not printed.out

@@ -152,7 +152,9 @@ def test_who_was_run_in_the_scenario_alone_takes_part_too(tmp_path):
     )
     (found,) = json.loads(render("ranking", tmp_path, format="json"))
     (said,) = (note for note in found["notes"] if note.startswith("pairs[n=80]: "))
-    assert "kernel[centres=64] has the smallest error of the 3 that take part, not run on the task itself; lookup" in said
+    assert (
+        "kernel[centres=64] has the smallest error of the 3 that take part, not run on the task itself; lookup" in said
+    )
 
 
 def test_of_one_method_alone_it_is_not_said_that_it_is_the_best(tmp_path):

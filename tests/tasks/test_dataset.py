@@ -251,6 +251,12 @@ def test_bad_data_is_refused_before_anything_runs(tmp_path, content, message):
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_column_without_a_number_is_said_to_be_empty(tmp_path):
+    path = written(tmp_path, table().assign(gap=np.nan, other=lambda frame: frame.a + frame.b))
+    with pytest.raises(UsageError, match=r"column 'gap' of .* never changes \(it is empty in every row"):
+        build(path, y="gap:other", missing="keep")
+
+
 def test_files_that_are_none(tmp_path):
     written(tmp_path, table())
     with pytest.raises(UsageError, match=r"Unknown data file '.*pars.csv'. Did you mean .*pairs.csv"):
