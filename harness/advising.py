@@ -94,11 +94,12 @@ def _positive(text: str | None, name: str, kind: type, examples: Sequence[Any]) 
     return found
 
 
-def again(groups: Sequence[Group]) -> tuple[str, str]:
-    """The flags of `run` with which the methods of some groups are run as these were, and what must be known of them.
+def again(groups: Sequence[Group], only: Sequence[str] = ()) -> tuple[str, str]:
+    """The flags of `run` with which methods are run as groups were, and what must be known of the flags.
 
     Args:
         groups: of one task, in which the same is learned.
+        only: the methods; those of the groups where empty.
     """
     preset, flags, remark = groups[0].first.preset, list[str](), ""
     while found := CHANGED.search(preset):
@@ -107,7 +108,7 @@ def again(groups: Sequence[Group]) -> tuple[str, str]:
     if preset not in BUILT_IN:
         preset += ".toml"
         remark = f"; {preset} stands for the file of the preset"
-    labels = list(dict.fromkeys(row.first.label.method for group in groups for row in group.rows))
+    labels = list(only) or list(dict.fromkeys(row.first.label.method for group in groups for row in group.rows))
     every = {*discover("methods")} <= {*labels}
     methods = "" if every else f" --methods {quoted(','.join(labels))}"
     return " ".join((f"--preset {preset}", *flags)) + methods, remark

@@ -68,7 +68,7 @@ def advice(
     if not rows:
         return []
     facts = notes.of_several(scored[0], TITLE, metric) | {"budget": None}
-    said = tuple(_notes(metric, scored, simulations))
+    said = (*_too_fast(scored, metric, seconds), *_notes(metric, scored, simulations))
     return [Table("advice", TITLE, facts, columns(metric, "within"), tuple(rows), said)]
 
 
@@ -84,6 +84,16 @@ def _raws(group: Group, metric: str, seconds: Sequence[float], simulations: Sequ
     for _, alike in groupby(limits, key=lambda item: item[1]):
         (first, raw), *more = alike
         yield {"within": text_of_seconds(first, *(limit for limit, _ in more[-1:])), **raw}
+
+
+def _too_fast(groups: Sequence[Group], metric: str, seconds: Sequence[float]) -> Iterator[str]:
+    """Where no method is as fast as was asked; the usual budgets are none that anybody asked for."""
+    if tuple(seconds) == SECONDS:
+        return
+    for heading, group in zip(headings(groups), groups, strict=True):
+        for limit in seconds:
+            if not choices(group, metric, 1, limit):
+                yield f"{heading}: no method has numbers within {text_of_seconds(limit)}"
 
 
 def _notes(metric: str, groups: Sequence[Group], simulations: Sequence[int]) -> Iterator[str]:

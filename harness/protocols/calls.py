@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import comparing
 from harness.protocols.evidence import Evidence, Known, Missing, Place, asked_for, leaders, written
-from harness.protocols.metered import UNLEARNED, Metered, Scores, pays
+from harness.protocols.metered import LEARNS_NOTHING, UNLEARNED, Metered, Scores, pays
 from harness.protocols.traces import kept
 from harness.reporting.apart import needed, of_row
 from harness.reporting.groups import Group
@@ -19,29 +19,38 @@ from harness.searching import ENOUGH
 
 IN_TURN = "none"
 """The search that looks at proposals in turn."""
+NMSE = "nmse"
 LEAST = 10
 """Calls that the scenario takes at least."""
 
 
-def of_calls(known: Known, calls: int) -> Evidence | Missing:
+def of_calls(known: Known, calls: int) -> Iterator[Evidence | Missing]:
     """The best search within so many calls for each target, from proposals or from draws of the prior.
+
+    Behind it what is missing, where fewer calls were tried.
 
     Args:
         known: of a task.
         calls: that can be afforded for each target.
     """
     able = [(max(counts), group) for group in known.groups if (counts := _counts(group, calls))]
+    more = f"metered[calls={max(LEAST, calls)}]"
     if not able:
-        return Missing("no records of calls to the simulator", f"metered[calls={max(LEAST, calls)}]")
+        yield Missing("no records of calls to the simulator", more)
+        return
     count, group = max(able, key=lambda item: (item[0], asked_for(item[1])))
     (table,) = Metered().tables()["metered"].build([group], None, False)
     complete = (raw for raw in table.rows if raw["status"] == "ok" and _error(raw, count) is not None)
-    found = sorted(complete, key=lambda raw: _order(raw, count))
+    found = sorted(complete, key=lambda raw: _order(raw, count, _least(group)))
     asked, records = f"{calls} calls a target", f"{written(group, 'calls')}, {count} calls"
     if not found:
-        return Missing(f"no method has numbers in {records}")
+        yield Missing(f"no method has numbers in {records}")
+        return
     raw, places = _raw(found, count, asked, records, group), tuple(_places(found, count, group))
-    return Evidence(asked, records, raw, places, ENOUGH, (group,), median=True, notes=(_pays(found, calls, group),))
+    said = (_pays(found, min(calls, _most(group)), group), *_ended_at(found, count))
+    yield Evidence(asked, records, raw, places, _least(group), (group,), median=True, notes=said)
+    if calls > _most(group):
+        yield Missing(f"no more than {_most(group)} calls a target were tried", more, makes="tries more", read=True)
 
 
 def _counts(group: Group, calls: int) -> list[int]:
@@ -50,15 +59,26 @@ def _counts(group: Group, calls: int) -> list[int]:
     return [count for count in first.prior[IN_TURN].calls if count <= calls] if first else []
 
 
+def _most(group: Group) -> int:
+    """The calls that were allowed for each target."""
+    first: Scores = group.score(Metered)
+    return first.prior[IN_TURN].calls[-1]
+
+
+def _least(group: Group) -> float:
+    """The error below which searches are alike: they end there, or the forward model itself is no better."""
+    return max(ENOUGH, group.floor(NMSE))
+
+
 def _error(raw: Raw, count: int) -> float | None:
     found: float | None = raw.get(f"median_{count}")
     return found
 
 
-def _order(raw: Raw, count: int) -> tuple[float, float, str]:
+def _order(raw: Raw, count: int, least: float) -> tuple[float, float, float]:
     """Searches end where a target is reached: below that the calls until then tell more than the error."""
-    needed = raw["needed"]
-    return max(_error(raw, count) or 0.0, ENOUGH), float("inf") if needed is None else needed, _label(raw)
+    error, needed = _error(raw, count) or 0.0, raw["needed"]
+    return max(error, least), float("inf") if needed is None else needed, error
 
 
 def _label(raw: Raw) -> str:
@@ -80,7 +100,7 @@ def _raw(found: Sequence[Raw], count: int, asked: str, records: str, group: Grou
         "error": _error(best, count),
         "next": _label(following) if following else None,
         "next_error": _error(following, count) if following else None,
-        "floor": 0.0,
+        "floor": group.floor(NMSE),
         **(_sure(best, following, count, group) if following else {"sure": None, "needed": ""}),
     }
 
@@ -102,22 +122,24 @@ def _drawn(raw: Raw, count: int, group: Group) -> comparing.Drawn | None:
 
 def _apart(best: Raw, other: Raw, count: int, group: Group) -> bool | None:
     """Whether the second is worse for sure; where both have reached a target they are alike."""
-    if _ended(other, count):
+    if _ended(other, count, _least(group)):
         return False
     found = _compared(best, other, count, group)
     return None if found is None else found.separated and found.log_ratio < 0
 
 
 def _sure(best: Raw, following: Raw, count: int, group: Group) -> dict[str, Any]:
+    if _ended(following, count, group.floor(NMSE)):
+        return {"sure": None, "needed": ""}
     sure = _apart(best, following, count, group)
-    found = None if sure or _ended(following, count) else _compared(best, following, count, group)
+    found = None if sure or _ended(following, count, ENOUGH) else _compared(best, following, count, group)
     if found and found.separated:
         return {"sure": sure, "needed": f"{_label(following)} by the ratio"}
     return {"sure": sure, "needed": needed(found) if found else ""}
 
 
-def _ended(raw: Raw, count: int) -> bool:
-    return (_error(raw, count) or 0.0) <= ENOUGH
+def _ended(raw: Raw, count: int, least: float) -> bool:
+    return (_error(raw, count) or 0.0) <= least
 
 
 def _places(found: Sequence[Raw], count: int, group: Group) -> Iterator[Place]:
@@ -132,7 +154,8 @@ def _pays(found: Sequence[Raw], calls: int, group: Group) -> str:
     """In a sentence, from how many targets on learning pays, where so many calls can be afforded for each."""
     first: Scores = group.score(Metered)
     able = sorted((raw for raw in found if (raw["needed"] or calls + 1) <= calls), key=lambda raw: float(raw["needed"]))
-    own, prior = ([raw for raw in able if (raw["method"] == UNLEARNED) is unlearned] for unlearned in (False, True))
+    every = [raw for raw in able if raw["method"] != LEARNS_NOTHING]
+    own, prior = ([raw for raw in every if (raw["method"] == UNLEARNED) is unlearned] for unlearned in (False, True))
     goal = f"an nmse of {printed(first.accuracy)} for half of the targets"
     if not able:
         return f"within {calls} calls no search reaches {goal}"
@@ -140,14 +163,23 @@ def _pays(found: Sequence[Raw], calls: int, group: Group) -> str:
         return f"learning does not pay: within {calls} calls no method reaches {goal}, and {_needs(prior[0])}"
     if not prior:
         return f"without learning no search reaches {goal} within {calls} calls; {_needs(own[0])}"
-    if own[0]["pays"] is None:
-        return f"learning does not pay: to reach {goal}, {_needs(prior[0])}, and {_needs(own[0])}"
-    data = group.first.data
+    paying = [raw for raw in own if raw["pays"] is not None]
+    if not paying:
+        doubt = any(raw["doubt"] or raw["pays_low"] is not None for raw in own)
+        said = f"{first.targets} targets do not tell whether learning pays" if doubt else "learning does not pay"
+        return f"{said}: to reach {goal}, {_needs(prior[0])}, and {_needs(own[0])}"
+    best, data = min(paying, key=lambda raw: float(raw["pays"])), group.first.data
     pairs = f" for each and {data.n_train + data.n_valid} pairs" if data else ""
-    return (
-        f"learning pays from {pays(own[0])} targets on: to reach {goal}, {_needs(own[0])}{pairs}, and "
-        f"{_needs(prior[0])}"
-    )
+    return f"learning pays from {pays(best)} targets on: to reach {goal}, {_needs(best)}{pairs}, and {_needs(prior[0])}"
+
+
+def _ended_at(found: Sequence[Raw], count: int) -> Iterator[str]:
+    """What stands first of several searches that have reached their end."""
+    if sum(_ended(raw, count, ENOUGH) for raw in found) > 1:
+        yield (
+            f"a search ends at an nmse of {ENOUGH:g}, so that smaller errors are alike: of these, the search that "
+            "needs the fewest calls stands first"
+        )
 
 
 def _needs(raw: Raw) -> str:

@@ -50,7 +50,21 @@ class Known:
         Args:
             name: of the scenario.
         """
-        return [group for group in self.groups if trials(group) and name_of(group) == name]
+        return [group for group in self.named(name) if trials(group)]
+
+    def named(self, name: str | None) -> list[Group]:
+        """The groups of a scenario, or those without one, that have scores of any kind.
+
+        Args:
+            name: of the scenario.
+        """
+        return [group for group in self.groups if group.done and name_of(group) == name]
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods of the task without a scenario; of all groups where there is none of these."""
+        groups = [self.base] if self.base else self.groups
+        return list(dict.fromkeys(label for group in groups for label in labels_of(group)))
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,14 @@ class Missing:
     text: str
     scenarios: str = ""
     """What to run; empty where no run would help."""
+    methods: tuple[str, ...] = ()
+    """Those to run; all where empty."""
+    makes: str = "makes them"
+    """What the run does."""
+    read: bool = False
+    """Whether there is an answer, of which this is what it leaves out."""
+    unscored: str = ""
+    """The protocol that has not scored what has been run."""
     times: bool = False
     """Whether the times of what has been run are missing."""
 
@@ -114,6 +136,15 @@ def asked_for(group: Group) -> int:
         group: any.
     """
     return group.first.declared.data.targets
+
+
+def labels_of(group: Group) -> list[str]:
+    """The methods, as they are written to select them.
+
+    Args:
+        group: any.
+    """
+    return [row.first.label.method for row in group.rows]
 
 
 def leaders(found: Sequence[Item], apart: Callable[[Item, Item], bool | None]) -> list[Item]:

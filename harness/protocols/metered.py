@@ -15,6 +15,7 @@ from harness.metrics import METRICS
 from harness.protocols.contract import Answered, Material, Number, Protocol, Question, Shown
 from harness.protocols.shared import many
 from harness.protocols.traces import FIRST, Trace, counted, kept, pays_between, pays_from, trace, until_reached
+from harness.reporting import notes
 from harness.reporting.apart import of_row
 from harness.reporting.build import base, table
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
@@ -28,6 +29,8 @@ from harness.statistics import Array
 
 UNLEARNED = "draws of the prior"
 """Rows that are no method."""
+LEARNS_NOTHING = "prior"
+"""The method whose proposals are such draws."""
 FROM_PRIOR = ("none", "lm", "cma-es", "de")
 FROM_PROPOSALS = ("none", "lm")
 BESIDE = {"none": ("none", "de"), "lm": ("lm", "cma-es")}
@@ -138,9 +141,10 @@ def _table(group: Group) -> Table:
     every = [_raw(row, search, *best, last) for row in group.rows for search in FROM_PROPOSALS]
     rows = [raw for raw in every if raw is not None]
     rows += [_of_prior(search, found) for search, found in first.prior.items()]
+    floor, medians = group.floor("nmse"), [(f"median_{count}", count) for count in shown]
     columns = [
         Column("search", lambda raw: str(raw["search"])),
-        *(Column(f"{count} calls", partial(_number, key=f"median_{count}")) for count in shown),
+        *(Column(f"{count} calls", partial(_number, key=key), floor=floor, value=key) for key, count in medians),
         Column("reached", lambda raw: share(raw["reached"])),
         Column("calls needed", partial(_number, key="needed")),
         Column("learning pays from", _pays, value="pays"),
@@ -155,18 +159,24 @@ def _table(group: Group) -> Table:
         f"a search ends at an nmse of {ENOUGH:g}; reached, with all calls, and calls needed, in the median: to one of "
         f"{first.accuracy:g}",
         "learning pays from: the number of targets from which the pairs that were simulated to learn from, and the "
-        "calls needed for each target, are fewer than those of the best search from the prior; – where never; ≤ "
-        "where no such search reaches the median target",
+        "calls needed for each target, are fewer than those of the best search from the prior; – where there is none, "
+        "or the method does not reach the median target; ≤ where no search from the prior reaches it",
     ]
     if any(row.get("pays_low") for row in rows):
         said.append("the interval of where learning pays is of these targets, and ends in ∞ where it may never pay")
+    if any(row.get("doubt") for row in rows):
+        said.append(
+            f"not known: {first.targets} targets do not tell the first proposals of the method from draws of the prior"
+        )
+    said += notes.floor(group, "nmse")
     return table("metered", "Calls to the true forward model", group, columns, rows, said)
 
 
 def _raw(row: Row, search: str, best: str, prior: float, last: int) -> dict[str, Any] | None:
     found: Scores | None = row.score(Metered)
     if found is None or search not in found.own:
-        return {**base(row), **dict.fromkeys(("search", "reached", "needed", "pays"))} if search == "none" else None
+        nothing = dict.fromkeys(("search", "reached", "needed", "pays"))
+        return {**base(row), **nothing} if search == "none" else None
 
     def of(read: Callable[[Trace], float | None]) -> float | None:
         return row.mean(lambda scores: read(scores.own[search]), Metered)
@@ -174,11 +184,11 @@ def _raw(row: Row, search: str, best: str, prior: float, last: int) -> dict[str,
     def median(place: int) -> float | None:
         return of(lambda own: own.median[place])
 
-    data, needed = row.done[0].data, of(lambda own: own.needed)
-    pairs = data.n_train + data.n_valid if data and _learned(row) else 0
+    data, needed, learned = row.done[0].data, of(lambda own: own.needed), _learned(row)
+    pairs = data.n_train + data.n_valid if data and learned else 0
     pays = pays_from(pairs, needed, prior) if pairs else None
     firsts = [row.of_targets(Metered.name, kept(*name)) for name in ((search, FIRST, False), (best, FIRST, True))]
-    known = pays is not None and best and all(first.size for first in firsts)
+    known = pairs and needed is not None and best and all(first.size for first in firsts)
     low, high = pays_between(pairs, firsts[0], np.minimum(firsts[1][0], last)) if known else (None, None)
     return {
         **base(row),
@@ -189,14 +199,18 @@ def _raw(row: Row, search: str, best: str, prior: float, last: int) -> dict[str,
         "pays": pays,
         "pays_low": low,
         "pays_high": high,
+        "doubt": learned is None,
         "sure": bool(best),
     }
 
 
-def _learned(row: Row) -> bool:
-    """Whether first proposals are better than draws of the prior for sure, as far as that is known."""
+def _learned(row: Row) -> bool | None:
+    """Whether first proposals are better than draws of the prior, as far as errors are kept; None where in doubt."""
+    if row.first.declared.method.name == LEARNS_NOTHING:
+        return False
     own, drawn = (of_row(row, Metered.name, kept("none", 1, unlearned), ENOUGH) for unlearned in (False, True))
-    return own is None or drawn is None or comparing.apart(own, drawn) < 0
+    apart = -1 if own is None or drawn is None else comparing.apart(own, drawn)
+    return apart < 0 if apart else None
 
 
 def _of_prior(search: str, found: Trace) -> dict[str, Any]:
@@ -206,11 +220,13 @@ def _of_prior(search: str, found: Trace) -> dict[str, Any]:
 
 
 def _pays(raw: Raw) -> str:
+    if raw.get("doubt"):
+        return "not known"
     return pays(raw) if raw["pays"] is None or raw["sure"] else f"≤ {number(raw['pays'])}"
 
 
 def pays(raw: Raw) -> str:
-    """From how many targets on learning pays, with the interval where it is known.
+    """From how many targets on learning pays, ∞ for never, with the interval where it is known.
 
     Args:
         raw: of a row of the table.
@@ -218,7 +234,7 @@ def pays(raw: Raw) -> str:
     middle, low, high = (raw.get(key) for key in ("pays", "pays_low", "pays_high"))
     if low is None or high is not None:
         return interval(middle, low, high)
-    return f"{number(middle)} ({number(low)}–∞)"
+    return f"{'∞' if middle is None else number(middle)} ({number(low)}–∞)"
 
 
 def _number(raw: Raw, key: str) -> str:

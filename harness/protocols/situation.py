@@ -27,8 +27,8 @@ APART = (
 PLAIN = re.compile(r"[\w./,=-]+")
 """What needs no quotes on a command line."""
 
-Again: TypeAlias = Callable[[Sequence[Group]], tuple[str, str]]
-"""The flags of `run` that run the methods of some groups as these were run, and what a reader must know of them."""
+Again: TypeAlias = Callable[[Sequence[Group], Sequence[str]], tuple[str, str]]
+"""The flags of `run` that run some methods, or all of them, as groups were run, and what a reader must know of them."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,11 @@ def _found(known: Known, metric: str, situation: Situation) -> Iterator[Evidence
     for each in _studies(known, situation):
         if isinstance(each, Study):
             yield from of_study(each, metric, situation.seconds, situation.simulations)
+            yield from filter(None, [each.absent(known)])
         else:
             yield each
     if situation.calls is not None:
-        yield of_calls(known, situation.calls)
+        yield from of_calls(known, situation.calls)
 
 
 def _studies(known: Known, situation: Situation) -> Iterator[Study | Missing]:
@@ -150,17 +151,20 @@ def _missing(answers: Sequence[Answer], again: Again, out: str) -> Iterator[str]
     found: dict[tuple[Missing, bool, tuple[str, str]], list[Answer]] = {}
     for answer in answers:
         for item in answer.missing:
-            found.setdefault((item, bool(answer.rows), again(answer.known.ordered)), []).append(answer)
+            found.setdefault((item, bool(answer.rows), again(answer.known.ordered, item.methods)), []).append(answer)
     for (item, some, (flags, remark)), alike in found.items():
         said = f"{', '.join(answer.heading for answer in alike)}: {item.text}"
-        said += ", so that the advice leaves that out" * some
+        said += ", so that the advice leaves that out" * (some and not item.read)
         tasks = quoted(",".join(dict.fromkeys(answer.known.selection for answer in alike)))
+        remedy, does = "", ""
         if item.scenarios:
-            call = f"run {flags} --tasks {tasks} --scenarios {quoted(item.scenarios)} --out {quoted(out)}"
-            said += f". `python -m harness {call}` makes them{remark}"
+            remedy = f"run {flags} --tasks {tasks} --scenarios {quoted(item.scenarios)}"
+            does = f"{item.makes}{remark}"
         elif item.times:
-            said += f". `python -m harness time --out {quoted(out)}` measures them"
-        yield said
+            remedy, does = "time", "measures them"
+        elif item.unscored:
+            remedy, does = f"rescore --protocols {item.unscored}", "does it where the answers are stored"
+        yield f"{said}. `python -m harness {remedy} --out {quoted(out)}` {does}" if remedy else said
 
 
 def quoted(text: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.comparing import EXACT
 from harness.protocols.choosing import Choice, able, choices, counted, judged, text_of_seconds, text_of_simulations
@@ -15,12 +15,14 @@ from harness.protocols.evidence import (
     Missing,
     Place,
     asked_for,
+    labels_of,
     leaders,
     name_of,
     options_of,
     written,
 )
 from harness.protocols.inference_time import InferenceTime
+from harness.protocols.r_t import RT
 from harness.protocols.views import TRUE, Scores, Views
 from harness.reporting.apart import between
 from harness.reporting.groups import Group
@@ -29,6 +31,13 @@ from harness.reporting.table import VALID
 
 NMSE = "nmse"
 """The metric in which errors are told against the y without noise."""
+PLAIN: Mapping[str | None, Mapping[str, str]] = {
+    None: {},
+    "pairs": {},
+    "unpaired": {"lone": "none"},
+    "fidelity": {"use": "top"},
+}
+"""Where methods learn from pairs of the task alone: the scenarios, with their options; the task itself first."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,23 @@ class Study:
     asked: str
     records: str
     groups: tuple[tuple[str, Group], ...]
+    scenarios: str = ""
+    """What methods must be run in to stand here; empty where that is the task itself."""
     truth: float | None = None
     """Where errors are those against the y without noise: the floor of these."""
+
+    def absent(self, known: Known) -> Missing | None:
+        """The methods of a task that were not run so; None where all were.
+
+        Args:
+            known: of the task.
+        """
+        here = {label for _, group in self.groups for label in labels_of(group)}
+        others = tuple(label for label in known.methods if label not in here)
+        if not (others and self.scenarios):
+            return None
+        text = f"{len(here)} of {len(here) + len(others)} methods were run in {self.records}"
+        return Missing(text, self.scenarios, others, makes="runs the others", read=True)
 
     @property
     def first(self) -> Group:
@@ -68,17 +92,24 @@ def of_pairs(known: Known, pairs: int) -> Study | Missing:
         known: of a task.
         pairs: that the user has.
     """
-    lone = [group for group in known.of("unpaired") if options_of(group).get("lone") == "none"]
-    sized = [(size, group) for group in [*known.of(None), *known.of("pairs"), *lone] if (size := _pairs(group))]
+    plain = [group for name, only in PLAIN.items() for group in known.of(name) if _of(group, only)]
+    sized = [(size, group) for group in plain if (size := _pairs(group))]
     able = [(size, group) for size, group in sized if size <= pairs]
     if not able:
+        if any(
+            _of(group, only) and _pairs(group) <= pairs for name, only in PLAIN.items() for group in known.named(name)
+        ):
+            return unscored(f"so few as {pairs} pairs")
         fewest = min((size for size, _ in sized), default=0)
         beside = f" (the fewest are {fewest})" if fewest else ""
         return Missing(f"no records with {pairs} pairs or fewer{beside}", f"pairs[n={pairs}]")
-    order = (None, "pairs", "unpaired")
-    size, group = max(able, key=lambda item: (item[0], -order.index(name_of(item[1])), asked_for(item[1])))
-    beside = f" ({size} pairs)" if name_of(group) is None else ""
-    return Study(f"{pairs} pairs", written(group, "n", "lone") + beside, (("", group),))
+    size = max(size for size, _ in able)
+    groups = _same([group for each, group in able if each == size])
+    texts = [written(group, "n", "lone", "budget", "use") for group in groups]
+    if name_of(groups[0]) is None:
+        texts[0] += f" ({size} pairs)"
+    again = "" if name_of(groups[0]) is None else f"pairs[n={size}]"
+    return Study(f"{pairs} pairs", ", ".join(texts), tuple(("", group) for group in groups), again)
 
 
 def of_gaps(known: Known, share: float) -> list[Study] | Missing:
@@ -93,6 +124,8 @@ def of_gaps(known: Known, share: float) -> list[Study] | Missing:
     if not found:
         if known.groups[0].y_dim == 1:
             return Missing("y is one number, of which no share can be missing")
+        if any(options_of(group)["share"] for group in known.named("gaps")):
+            return unscored("gaps in y")
         return Missing("no records with gaps in y", f"gaps[share={share:g}],gaps[fill=native,share={share:g}]")
     nearest = min((options_of(group)["share"] for group in found), key=lambda each: (abs(each - share), -each))
     kinds: dict[str, dict[str, Group]] = defaultdict(dict)
@@ -100,7 +133,10 @@ def of_gaps(known: Known, share: float) -> list[Study] | Missing:
     for group in sorted((group for group in found if options_of(group)["share"] == nearest), key=asked_for):
         kinds[written(group, "share", "hide")][str(options_of(group)["fill"])] = group
     asked = f"{number(100 * share)} % of y not known"
-    return [Study(asked, text, tuple(sorted(fills.items()))) for text, fills in sorted(kinds.items())]
+    return [
+        Study(asked, text, tuple(sorted(fills.items())), _selected(fills.values()))
+        for text, fills in sorted(kinds.items())
+    ]
 
 
 def of_noise(known: Known, sd: float) -> Study | Missing:
@@ -114,10 +150,12 @@ def of_noise(known: Known, sd: float) -> Study | Missing:
     """
     found = [group for group in known.of("noise") if options_of(group)["sd"]]
     if not found:
+        if any(options_of(group)["sd"] for group in known.named("noise")):
+            return unscored("noise on y")
         return Missing("no records with noise on y", f"noise[sd={sd:g}]")
     group = min(found, key=lambda each: (abs(options_of(each)["sd"] - sd), -options_of(each)["sd"], -asked_for(each)))
     truth = known.base.floor(NMSE) if known.base else group.floor(NMSE)
-    return Study(f"noise of {sd:g} on y", written(group, "sd"), (("", group),), truth)
+    return Study(f"noise of {sd:g} on y", written(group, "sd"), (("", group),), _selected([group]), truth)
 
 
 def of_base(known: Known) -> Study | Missing:
@@ -183,6 +221,46 @@ def _against_truth(group: Group, truth: float, limit: float | None) -> Iterator[
 
 def _of_truth(scores: Scores) -> float | None:
     return scores.views[TRUE].mean if TRUE in scores.views else None
+
+
+def unscored(what: str, protocol: str = RT.name) -> Missing:
+    """What is missing where cells have been run without the protocol that the advice is read from.
+
+    Args:
+        what: they were run with.
+        protocol: its name.
+    """
+    return Missing(f"the records with {what} were not scored by {protocol}", unscored=protocol)
+
+
+def _of(group: Group, only: Mapping[str, str]) -> bool:
+    """Whether the options of a scenario are these."""
+    return all(options_of(group).get(name) == value for name, value in only.items())
+
+
+def _same(groups: Sequence[Group]) -> list[Group]:
+    """Of groups with as many pairs those of the same pairs and targets, with each method once; the most methods win."""
+    alike: dict[tuple[str | None, str | None], list[Group]] = defaultdict(list)
+    for group in groups:
+        alike[group.split, group.targets].append(group)
+
+    def size(some: Sequence[Group]) -> tuple[int, int]:
+        return len({label for group in some for label in labels_of(group)}), asked_for(some[0])
+
+    every = max(alike.values(), key=size)
+    home: dict[str, Group] = {}
+    for wanted in (True, False):
+        for group in every:
+            for row in group.rows:
+                if row.done or not wanted:
+                    home.setdefault(row.first.label.method, group)
+    each = (tuple(row for row in group.rows if home[row.first.label.method] is group) for group in every)
+    return [replace(group, rows=rows) for group, rows in zip(every, each, strict=True) if rows]
+
+
+def _selected(groups: Iterable[Group]) -> str:
+    """The scenarios of groups as they are written to select them."""
+    return ",".join(written(group, *options_of(group)) for group in groups)
 
 
 def _pairs(group: Group) -> int:

@@ -33,6 +33,7 @@ LATEX = {
     "‖": r"$\|$",
     "²": r"$^2$",
     "≤": r"$\le$",
+    "∞": r"$\infty$",
     "≈": TIED,
     "†": r"\dag{}",
     "ŷ": r"$\hat{y}$",
@@ -46,7 +47,9 @@ POWER = re.compile(r"(?<=[\d)])e(-?\d+)(?![\w.])")
 
 
 def markdown(tables: Sequence[Table]) -> str:
-    """Headings, pipe tables and lists of notes; a note that several tables share stands once, below the last.
+    """Headings, pipe tables and lists of notes.
+
+    A note that several tables share stands once, below the last, and names their tasks where not all tables have it.
 
     Args:
         tables: in their order.
@@ -58,7 +61,7 @@ def markdown(tables: Sequence[Table]) -> str:
         last = all(later.name != table.name for later in tables[place + 1 :])
         parts += _list(own[place] + (by_kind[table.name] if last else []))
     if general:
-        parts += ["### Notes to all tables", *_list(general)]
+        parts += ["### Notes to several tables", *_list(general)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -163,13 +166,20 @@ def _list(notes: Sequence[str]) -> list[str]:
 
 def _placed(tables: Sequence[Table]) -> tuple[list[list[str]], dict[str, list[str]], list[str]]:
     """The notes of each table alone, those of several tables of one kind, and those of several kinds."""
-    users: dict[str, list[str]] = {}
+    users: dict[str, list[Table]] = {}
     for table in tables:
         for note in table.notes:
-            users.setdefault(note, []).append(table.name)
+            users.setdefault(note, []).append(table)
     own = [[note for note in table.notes if len(users[note]) == 1] for table in tables]
-    by_kind = {
-        table.name: [note for note, names in users.items() if names[1:] and {*names} == {table.name}]
-        for table in tables
-    }
-    return own, by_kind, [note for note, names in users.items() if len({*names}) > 1]
+    kinds = {note: {table.name for table in some} for note, some in users.items()}
+    shared = {note: _placing(note, some, tables) for note, some in users.items() if len(some) > 1}
+    by_kind = {table.name: [text for note, text in shared.items() if kinds[note] == {table.name}] for table in tables}
+    return own, by_kind, [text for note, text in shared.items() if len(kinds[note]) > 1]
+
+
+def _placing(note: str, users: Sequence[Table], tables: Sequence[Table]) -> str:
+    """A note that several tables share, behind its tasks where other tables of the kind do not have it."""
+    alike = [table for table in tables if table.name in {user.name for user in users}]
+    tasks, every = (dict.fromkeys(task for table in some if (task := table.facts["task"])) for some in (users, alike))
+    said = len(tasks) == len(every) or all(task in note for task in tasks)
+    return note if said else f"{'; '.join(tasks)}: {note}"

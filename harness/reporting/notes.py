@@ -193,20 +193,27 @@ def shortened(message: str, size: int = MESSAGE) -> str:
 
 
 def failures(rows: Iterable[Row]) -> Iterator[str]:
-    """Why cells have no numbers, one note a row.
+    """Why cells have no numbers, one note for each reason and cell, or for all methods of which it is the same.
 
     Args:
         rows: of the table.
     """
+    found: dict[tuple[str, str, bool], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         for record in row.records:
             if record.status != "ok":
-                what = record.status.replace("_", " ")
                 message = " ".join((record.error.message if record.error else "no message").split())
-                short = shortened(message)
                 scenario = f", {record.label.scenario}" if record.declared.scenario else ""
                 place = f"{record.label.task}{scenario}, seed {record.declared.seed}"
-                yield f"{row.label} on {place}: {what} ({short})"
+                reason = message.removeprefix(f"{record.label.method} ")
+                found[record.status.replace("_", " "), reason, reason != message][place].append(row.label)
+    for (what, reason, named), places in found.items():
+        together: dict[str, list[str]] = defaultdict(list)
+        for place, labels in places.items():
+            together[", ".join(dict.fromkeys(labels))].append(place)
+        for methods, several in together.items():
+            who = f"{methods} " * (named and ", " not in methods)
+            yield f"{methods} on {'; '.join(several)}: {what} ({shortened(who + reason)})"
 
 
 def code(rows: Sequence[Row], protocol: str = "") -> Iterator[str]:

@@ -33,6 +33,12 @@ def curves(ran, metric):
     return best, speed
 
 
+def test_a_budget_that_no_method_keeps_to_is_said(ran):
+    (table,) = advice(grouped(ran, tasks="sinewave"), "nmse", seconds=(1e-12, 1e9), simulations=(1,))
+    assert [row["within"] for row in table.rows] == ["1 simulation", "1e9 s a design"]
+    assert table.notes[0] == "sinewave: no method has numbers within 1e-12 s a design"
+
+
 @pytest.mark.parametrize("metric", ["nmse", "mse"])
 def test_the_method_is_the_best_of_r_t_and_what_is_sure_has_intervals_apart(ran, metric):
     best, speed = curves(ran, metric)

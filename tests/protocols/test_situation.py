@@ -6,7 +6,9 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from harness.protocols.advice import advice
 from harness.protocols.calls import of_calls
 from harness.protocols.choosing import choices
 from harness.protocols.evidence import Evidence, Known, Missing, Place
+from harness.protocols.metered import Metered
 from harness.protocols.situation import TOGETHER, Situation, advised
 from harness.protocols.studies import of_gaps, of_noise, of_pairs, of_study
 from harness.protocols.together import explained, recommended
@@ -97,9 +100,9 @@ def test_budgets_hold_within_the_records_of_the_condition(groups):
     assert [row["asked"] for row in found[:-1]] == [
         *("100 pairs, 1 simulation", "100 pairs, 8 simulations", "100 pairs, 1e9 s a design")
     ]
-    assert rows(groups, pairs=100, seconds=(1e-12,))[1] == [
+    assert rows(groups, pairs=100, seconds=(1e-12,))[1][0] == (
         "robotic_arm: no method has numbers in unpaired[lone=none,n=100] within 1e-12 s a design"
-    ]
+    )
 
 
 def test_gaps_are_those_of_the_nearest_share_and_no_method_is_asked_natively_that_cannot(known):
@@ -129,7 +132,7 @@ def studies(known):
 def evidence(known):
     """All conditions that there are records for."""
     found = [row for study in studies(known) for row in of_study(study, "nmse", (), ())]
-    return [*found, of_calls(known, 12)]
+    return [*found, *of_calls(known, 12)]
 
 
 def test_what_leads_is_what_the_comparison_on_the_same_targets_leaves_open(known):
@@ -142,7 +145,7 @@ def test_what_leads_is_what_the_comparison_on_the_same_targets_leaves_open(known
             doubt = comparing.apart(found[best.label].drawn, found[place.label].drawn) == 0
             below = place.error <= found[place.label].floor
             assert place.leads == (place is best or doubt or below), place
-    calls = of_calls(known, 12)
+    (calls,) = of_calls(known, 12)
     best = calls.places[0]
     errors = {place.label: errors_by_target(calls.groups[0], place.label) for place in calls.places}
     worse = 0
@@ -214,7 +217,7 @@ def test_the_trade_off_is_said_with_the_ratios_of_the_errors():
 
 @pytest.mark.parametrize("calls", [1, 2, 9, 12, 5000])
 def test_calls_are_the_medians_of_the_table_metered(root, known, calls):
-    found = of_calls(known, calls)
+    found, *beyond = of_calls(known, calls)
     count = int(found.records.rpartition(", ")[2].split()[0])
     scenario = found.groups[0].first.label.scenario
     (table,) = (one for one in json.loads(render("metered", root, format="json")) if one["scenario"] == scenario)
@@ -223,8 +226,9 @@ def test_calls_are_the_medians_of_the_table_metered(root, known, calls):
     medians = [row[f"median_{count}"] for row in table["rows"]]
     assert found.raw["error"] == pytest.approx(min(medians)) and len(found.places) == len(medians)
     needed = [row["needed"] for row in table["rows"] if row["needed"] is not None and row["needed"] <= calls]
-    (note,) = found.notes
-    assert note.startswith(f"within {calls} calls no search reaches ") == (not needed)
+    tried = min(calls, counts[-1])
+    assert [item.scenarios for item in beyond] == [f"metered[calls={calls}]"] * (calls > tried)
+    assert found.notes[0].startswith(f"within {tried} calls no search reaches ") == (not needed), "more were not tried"
 
 
 def test_what_is_missing_is_said_with_the_command_that_makes_it(root, known, tmp_path, monkeypatch):
@@ -236,7 +240,7 @@ def test_what_is_missing_is_said_with_the_command_that_makes_it(root, known, tmp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.toml").write_text('preset = "smoke"\n')
     commands = re.findall(r"`python -m harness (run .*?)`", text)
-    assert len(commands) == 4
+    assert len(commands) == 6 == text.count("`python") and text.count("` runs the others") == 2
     for command in commands:
         assert main([*shlex.split(command), "--dry-run"]) == 0
 
@@ -249,8 +253,89 @@ def test_what_the_command_runs_is_what_was_missing(root, tmp_path):
     given = vars(build_parser()[0].parse_args(joined(shlex.split(command))))
     (scenarios,), (tasks,) = given["scenarios"], given["tasks"]
     results.run(own, results.cells("lookup,prior", tasks, scenarios, asked=ASKED))
-    (row,), missing = rows(grouped(own, "robotic_arm"), pairs=50)
-    assert row["records"] == "pairs[n=50]" and missing == []
+    (row,), (missing,) = rows(grouped(own, "robotic_arm"), pairs=50)
+    assert row["records"] == "pairs[n=50]" and "2 of 4 methods were run in pairs[n=50]. " in missing
+    (command,) = re.findall(r"`python -m harness (run .*?)`", missing)
+    (others,) = vars(build_parser()[0].parse_args(joined(shlex.split(command))))["methods"]
+    assert set(others.split(",")) == {"mdn", "na"}
+    results.run(own, results.cells(others, tasks, scenarios, asked=ASKED))
+    assert rows(grouped(own, "robotic_arm"), pairs=50)[1] == []
+
+
+def test_pairs_are_read_from_all_scenarios_in_which_the_same_pairs_are_learned_from(root, tmp_path):
+    """Both draw the same 100 of the usual pairs, so that their methods are compared on the same data."""
+    own = tmp_path / "tiny"
+    shutil.copytree(root, own)
+    results.run(own, results.cells("lookup,na", "robotic_arm", "fidelity[budget=100,use=top]", asked=ASKED))
+    (alike,) = learned_alike(grouped(own, "robotic_arm"))
+    study = of_pairs(Known(tuple(alike)), 100)
+    assert study.records == "unpaired[lone=none,n=100], fidelity[budget=100,use=top]"
+    assert len({(group.split, group.targets) for _, group in study.groups}) == 1
+    (row,) = of_study(study, "nmse", (), ())
+    assert sorted(place.method for place in row.places) == ["lookup", "mdn", "na", "prior"], "each once"
+    assert study.absent(Known(tuple(alike))) is None
+
+
+@pytest.mark.parametrize("situation", [{"gaps": 0.3}, {"noise": 0.1}, {"pairs": 100}])
+def test_records_that_lack_scores_are_not_called_missing(tmp_path, situation):
+    wanted = "gaps[share=0.3],noise,pairs[n=100]"
+    results.run(tmp_path, results.cells("prior", "robotic_arm", wanted, asked="fixed-target"))
+    found, (said,) = rows(grouped(tmp_path), **situation)
+    assert found == [] and " were not scored by " in said
+    (command,) = re.findall(r"`python -m harness (.*?)`", said)
+    given = vars(build_parser()[0].parse_args(joined(shlex.split(command))))
+    assert given["protocols"]
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """Five targets, which searches come to the end of."""
+    folder = tmp_path_factory.mktemp("searched")
+    wanted = "metered[calls=200,targets=5]"
+    results.run(folder, results.cells("lookup,prior", "robotic_arm", wanted, asked="multi-target,metered"))
+    (alike,) = learned_alike(grouped(folder))
+    return Known(tuple(alike))
+
+
+def test_searches_that_have_ended_are_alike_and_the_one_with_the_fewest_calls_stands_first(searched):
+    (found,) = of_calls(searched, 200)
+    ended = [place for place in found.places if place.error <= ENOUGH]
+    assert len(ended) > 1 and found.places[: len(ended)] == tuple(ended), "the test is of searches that have ended"
+    (table,) = Metered().tables()["metered"].build([*found.groups], None, False)
+    needed = {f"{raw['method']} ({raw['search']})": raw["needed"] for raw in table.rows}
+    order = [(needed[place.label], place.error) for place in ended]
+    assert order == sorted(order) and found.raw["method"] == ended[0].label
+    assert any("smaller errors are alike" in note for note in found.notes)
+
+
+def test_of_few_targets_it_is_not_known_whether_learning_pays(searched):
+    (found,) = of_calls(searched, 200)
+    assert found.notes[0].startswith("5 targets do not tell whether learning pays: to reach an nmse of 1e-4 for half")
+    (table,) = Metered().tables()["metered"].build([*found.groups], None, False)
+    place = [column.title for column in table.columns].index("learning pays from")
+    cells = {
+        (raw["method"], raw["search"]): row[place].text for raw, row in zip(table.rows, table.cells(), strict=True)
+    }
+    assert cells["lookup", "lm"] == "not known" and cells["prior", "lm"] == "–", "the prior learns nothing"
+    assert any(note.startswith("not known: 5 targets do not tell") for note in table.notes)
+
+
+def test_errors_below_that_of_a_proxy_are_not_told_apart(searched):
+    (group,) = searched.groups
+    records = {record.key: msgspec.structs.replace(record, data=floored(record.data)) for record in group.records}
+    own = [replace(row, records=tuple(records[record.key] for record in row.records)) for row in group.rows]
+    (found,) = of_calls(Known((replace(group, rows=tuple(own)),)), 200)
+    below = [place for place in found.places if place.error <= 1e-3]
+    assert len(below) > 2 and all(place.leads for place in below) and found.least == found.raw["floor"] == 1e-3
+    assert found.raw["sure"] is None, "it is below the floor"
+    (table,) = Metered().tables()["metered"].build([*found.groups], None, False)
+    assert any("the error of the forward model of robotic_arm" in note for note in table.notes)
+    marks = {cell.mark for row in table.cells() for cell in row}
+    assert "below floor" in marks
+
+
+def floored(known_data):
+    return msgspec.structs.replace(known_data, floor={"nmse": 1e-3})
 
 
 @pytest.mark.parametrize("given", [{}, {"epochs": "3", "targets": "20"}, {"budget": "9000", "validation": True}])

@@ -16,7 +16,8 @@ from harness.metrics import METRICS
 from harness.protocols.diagnosis import Found
 from harness.protocols.operators import Compared
 from harness.reporting import ALL, protocols, render, tables
-from harness.reporting.formats import FORMATS
+from harness.reporting.formats import FORMATS, markdown
+from harness.reporting.table import Table
 from harness.store import Store
 from tests import results
 
@@ -87,7 +88,19 @@ def test_all_holds_every_table_and_each_shared_note_once(full):
     found = json.loads(render(ALL, full, format="json"))
     assert {table["table"] for table in found} == {*tables()}
     text = render(ALL, full)
-    assert text.count("Preset tiny") == 1 and "### Notes to all tables" in text
+    assert text.count("Preset tiny") == 1 and "### Notes to several tables" in text
+
+
+def test_a_shared_note_names_its_tasks_where_another_table_does_not_have_it():
+    def made(task, *notes, name="errors"):
+        return Table(name, task or "all", {"task": task}, (), (), notes)
+
+    own = ("of one alone", "of all", "of two", "of a and c, as it says", "of two kinds")
+    tables = [made("a", *own), made("b", "of all", "of two", "of two kinds"), made("c", "of all", own[3])]
+    text = markdown([*tables, made("a", "of two kinds", name="others")])
+    assert [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")] == [
+        *("of one alone", "of all", "a; b: of two", "of a and c, as it says", "a; b: of two kinds")
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -49,6 +49,18 @@ def test_a_cell_without_numbers_is_shown_with_its_status_and_message(tmp_path, m
         assert "cinn on sinewave, seed 0: " in text and "the cell ran longer than 30 m" in text
 
 
+def test_a_reason_that_several_methods_share_stands_once(tmp_path, mdn):
+    def refused(method):
+        error = {"type": "CannotRun", "message": f"{method} does not handle gaps", "traceback": ""}
+        return variant(failed(renamed(mdn, method), "cannot"), error=error)
+
+    root = write(tmp_path, mdn, refused("cinn"), refused("npe"), failed(renamed(mdn, "inn"), "cannot"))
+    assert [note for note in read("multi-target", root)[0]["notes"] if ": cannot (" in note] == [
+        "cinn, npe on sinewave, seed 0: cannot (does not handle gaps)",
+        "inn on sinewave, seed 0: cannot (the cell ran longer than 30 m)",
+    ]
+
+
 @pytest.mark.parametrize("kept", [("data",), ("data", "model"), ("data", "model", "answers")])
 def test_a_failed_cell_may_have_the_parts_that_were_known(tmp_path, mdn, kept):
     root = write(tmp_path, mdn, failed(renamed(mdn, "cinn"), kept=kept))
