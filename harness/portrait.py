@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from torch import Generator, Tensor
 
-from harness.contracts import Task
+from harness.contracts import Task, outputs
 from harness.durable import write_whole
 from harness.errors import UsageError
 from harness.labels import labels
@@ -47,6 +47,9 @@ def describe(task: Task, label: str) -> str:
     ranges = [f"  {name}: {a:.6g} to {b:.6g}" for name, a, b in zip(labels, low.tolist(), high.tolist(), strict=True)]
     if task.x_shape is not None:
         ranges = [f"  {task.x_dim} values, {' × '.join(map(str, task.x_shape))}: {low.min():.6g} to {high.max():.6g}"]
+    labels_of_y = (
+        task.y_labels if task.conditions is None else task.y_labels or [f"y{i + 1}" for i in range(task.y_dim)]
+    )
     target = ", ".join(f"{value:.6g}" for value in task.fixed_target[:3]) + ", …" * (task.y_dim > 3)
     options = vars(task.options) if hasattr(task.options, "__dict__") else {}
     lines = [
@@ -54,7 +57,8 @@ def describe(task: Task, label: str) -> str:
         text,
         "Designs:",
         *ranges,
-        f"Response: {', '.join(task.y_labels) or (task.y_axis or ('y',))[0]}",
+        f"Response: {', '.join(labels_of_y[: outputs(task)]) or (task.y_axis or ('y',))[0]}",
+        *(f"Given with a target: {name}" for name in labels_of_y[outputs(task) :]),
         *(f"Option {name} = {text_of(value)}" for name, value in options.items()),
         *(f"Source: {reference}" for reference in task.references),
     ]

@@ -81,7 +81,7 @@ def _numbers(text: str, solver: Solver) -> pandas.DataFrame:
     """One target from `1.2` or `0.5,0.1`."""
     import pandas
 
-    names = solver.y_names
+    names, outputs = solver.y_names, len(solver.y_names) - solver.conditions
     try:
         values = [math.nan if part.strip() == "" else float(part.replace("_", " ")) for part in text.split(",")]
     except ValueError as error:
@@ -91,7 +91,8 @@ def _numbers(text: str, solver: Solver) -> pandas.DataFrame:
     if len(values) != len(names):
         raise UsageError(
             f"--target {text!r} has {_values(len(values))}. Give {_values(len(names))} with commas between them"
-            f"{', one for each y' * (len(names) > 1)}: {few(names)}."
+            f"{', one for each y' * (len(names) > 1)}: {few(names[:outputs])}"
+            f"{f', and for each condition: {few(names[outputs:])}' * (outputs < len(names))}."
         )
     return pandas.DataFrame([values], columns=names)
 
@@ -116,23 +117,29 @@ def _file(text: str, solver: Solver) -> pandas.DataFrame:
 
 def _lines(solver: Solver, designs: pandas.DataFrame) -> Iterator[str]:
     x = solver.columns[: COLUMNS["x"]]
-    y = [f"{name} {what}" for name in solver.y_names[: COLUMNS["y"]] for what in ("wanted", "reached")]
-    y = [name for name in y if name in designs]
+    outputs = len(solver.y_names) - solver.conditions
+    reached, given = solver.y_names[:outputs], solver.y_names[outputs:]
+    y = {f"{name} {what}": f"{name} {what}" for name in reached[: COLUMNS["y"]] for what in ("wanted", "reached")}
+    y |= {f"{name} wanted": name for name in given[: COLUMNS["y"]]}
+    y = {name: title for name, title in y.items() if name in designs}
     rest = [name for name in ("believed_nmse", "nmse", "inside", "nearest") if name in designs]
     rest = [name for name in rest if name != "believed_nmse" or designs[name].notna().any()]
     columns = ["target", *x, *y, *rest]
     shown = designs[columns].head(ROWS)
     rows = [[_text(value) for value in row] for row in shown.itertuples(index=False)]
     yield f"{solver.name}, trained on {len(solver.given.train.x)} pairs:"
-    yield tabulate(rows, headers=columns, disable_numparse=True, stralign="right")
-    left, hidden = (
-        len(designs) - len(shown),
-        sorted(set(solver.x_names[COLUMNS["x"] :] + solver.y_names[COLUMNS["y"] :])),
-    )
+    yield tabulate(rows, headers=[y.get(name, name) for name in columns], disable_numparse=True, stralign="right")
+    left = len(designs) - len(shown)
+    hidden = solver.x_names[COLUMNS["x"] :] + (reached[COLUMNS["y"] :] + given[COLUMNS["y"] :] if y else [])
     if left or hidden:
-        more = [f"{left} more designs"] * bool(left) + [f"columns of {len(hidden)} more numbers"] * bool(hidden)
+        more = [f"{left} more designs"] * bool(left) + [f"the columns of {few(hidden)}"] * bool(hidden)
         yield f"Not shown: {' and '.join(more)}; --out FILE.csv writes all."
     yield _reached(solver.task) if y else "The task has no forward model: nothing was simulated again."
+    if "nmse" in designs and designs["nmse"].isna().any():
+        yield (
+            f"reached {MISSING}: the forward model has no y for such a design. It is invalid or, of a proxy, it or a "
+            "condition lies outside what the proxy learned from."
+        )
     yield "nmse: squared error in units of the variance of y in training; 1 is the error of answering with the mean."
     if "believed_nmse" in columns:
         yield "believed_nmse: what the method's own forward model promises."

@@ -210,10 +210,13 @@ class Solver:
                 f"The targets hold {np.nanmax(np.abs(array)):g}, which is beyond the numbers that {self.name} computes "
                 "with. Give targets near those that it learned from."
             )
-        if self.conditions and np.isnan(array[:, -self.conditions :]).any():
+        unknown = np.isnan(array) & (np.arange(y_dim) >= y_dim - self.conditions)
+        if unknown.any():
+            lacking, rows = ([*np.flatnonzero(unknown.any(axis))] for axis in (0, 1))
             raise UsageError(
-                f"The targets have NaN in {', '.join(names[-self.conditions :])}, which is given with a target and not "
-                "searched for. Give a value."
+                f"The targets have NaN in {few([names[place] for place in lacking])}, which "
+                f"{'is' if len(lacking) == 1 else 'are'} given with a target and not searched for: target "
+                f"{few([str(row) for row in rows])}. Give a value."
             )
         if np.isnan(array).any() and "gaps" not in self.method.handled:
             raise UsageError(

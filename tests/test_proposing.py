@@ -136,6 +136,33 @@ def test_what_judges_and_what_is_left_free_is_said(capsys) -> None:
     assert {"na", "kernel", "lookup", "joint"} <= handling and "mdn" not in handling
 
 
+def test_conditions_are_no_y_and_the_one_that_is_missing_is_named(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = np.random.default_rng(0).uniform(0, 1, (120, 6))
+    table = pandas.DataFrame(values, columns=["a", "b", "heat", "load", "time", "wind"])
+    table["y"] = table["a"] + table["b"] * table["heat"] + table["load"]
+    table.to_csv("pairs.csv", index=False)
+    task = "dataset[path=pairs.csv,x=a:b,y=y,given=heat:wind]"
+    run = ["run", "--preset", "smoke", "--methods", "kernel", "--tasks", task, "--protocols", "multi-target", "--quiet"]
+    assert main(run) == 0 and main(["show-task", task, "--picture", "task.png"]) == 0
+    described = capsys.readouterr().out
+    assert "Response: y\nGiven with a target: heat\n" in described
+    cell = "results/smoke/dataset/kernel"
+    text = said(capsys, cell, "--target", "1,0.5,0.2,0.3,0.4", "--n", "2")
+    titles = text.splitlines()[1].split()
+    assert titles[3:8] == ["y", "wanted", "y", "reached", "heat"] and "heat wanted" not in text
+    assert "Not shown: the columns of wind; --out" in text
+    for target, message in (
+        ("1,0.5,,0.3,0.4", "NaN in load, which is given with a target and not searched for: target 0. Give a value."),
+        ("1,0.5,,0.3,", "NaN in load, wind, which are given with a target"),
+        ("1", "Give 5 values with commas between them, one for each y: y, and for each condition: heat, load, time"),
+    ):
+        assert main(["propose", cell, "--target", target]) == 2
+        assert message in capsys.readouterr().err
+    text = said(capsys, cell, "--target", "1,0.5,0.2,0.3,99", "--n", "2")
+    assert "reached –: the forward model has no y for such a design." in text
+
+
 @pytest.mark.usefixtures("place")
 def test_a_record_is_found_by_the_label_that_tables_show(capsys) -> None:
     label = "results/smoke/dataset[pairs]/na"
