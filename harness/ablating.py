@@ -11,7 +11,7 @@ from harness.claiming import carried_out, named, require_known, tasks_of, with_o
 from harness.claims import ablated, ablation
 from harness.claims.ablation import Ablation
 from harness.claims.rows import by_task, find
-from harness.durable import storage_errors
+from harness.durable import make_folder, storage_errors
 from harness.errors import UsageError, unknown
 from harness.performing import counted
 from harness.reporting import figures, grouped
@@ -81,7 +81,7 @@ def drawn(groups: Sequence[Group], one: Ablation, folder: Path) -> list[Path]:
     named_parts = zip(stems(parts), parts, strict=True)
     paths = [(figure, folder / f"{stem}.{form}") for stem, figure in named_parts for form in PAINTED]
     with storage_errors(folder, ELSEWHERE):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for figure, path in paths:
             write(figure, path)
     return [path for _, path in paths]

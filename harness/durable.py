@@ -64,6 +64,20 @@ def storage_errors(path: Path, remedy: str = CONTINUE) -> Iterator[None]:
         raise StorageError(f"Results cannot be written to {str(place)!r}: {reason}.", remedy) from error
 
 
+def make_folder(path: Path) -> None:
+    """Create a folder and those above it, as far as they are missing.
+
+    Raises:
+        StorageError: a folder cannot be created there, for whatever reason of the file system.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"The folder {str(path)!r} cannot be created: {error.strerror or error}.", "Choose another place."
+        ) from error
+
+
 def _reason(error: Exception) -> str | None:
     """What kept something from being written, in words; None where it was something else."""
     number = error.errno if isinstance(error, OSError) else None
@@ -96,7 +110,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 def locked_folder(final: Path) -> tuple[Path, int]:
     """A new folder beside `final` and the descriptor of the lock that tells other runs that it is in use."""
-    final.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(final.parent)
     while True:
         folder = final.with_name(f".{final.name}-{secrets.token_hex(4)}.tmp")
         lock = _lock(_lock_file(folder), wait=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.durable import discard, locked_folder, replace, storage_errors, sweep
+from harness.durable import discard, locked_folder, make_folder, replace, storage_errors, sweep
 from harness.errors import UsageError
 from harness.records import Damaged, content_key, file_sha256, plain, read, serialise, typed
 from harness.schema import SCHEMA, Record
@@ -78,7 +78,7 @@ class Store:
             UsageError: the folder cannot be created or written.
         """
         with storage_errors(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+            make_folder(self.root)
             probe = self.root / f".{secrets.token_hex(4)}.tmp"
             probe.mkdir()
             probe.rmdir()
@@ -185,6 +185,7 @@ class Store:
         if self.root.resolve() in Path(target).resolve().parents:
             raise UsageError(f"{str(target)!r} lies inside the result folder. Name a target outside it.")
         with storage_errors(Path(target)):
+            make_folder(Path(target))
             sweep(Path(target), "*/*")
         for folder in cell_folders(self.root):
             if any(problems(folder)):

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from harness import config, listing, submitting
-from harness.durable import remedy_of, storage_errors, write_whole
+from harness.durable import make_folder, remedy_of, storage_errors, write_whole
 from harness.errors import UsageError, unknown
 from harness.performing import counted, perform
 from harness.plan import planned, specification
@@ -185,7 +185,7 @@ def figures(arguments: Namespace) -> int:
     )
     folder = Path(arguments.folder) if arguments.folder else root / "figures"
     with storage_errors(folder, ELSEWHERE):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     parts = [page for figure in found for page in pages(figure)]
     named = dict(zip(stems(parts), parts, strict=True))
     for stem, figure in named.items():

@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.durable import storage_errors, write_whole
+from harness.durable import make_folder, storage_errors, write_whole
 from harness.records import content_key
 from harness.store import RECORD, Store
 
@@ -78,7 +78,7 @@ class Ledger:
             StorageError: it cannot be written.
         """
         with storage_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
 
     def keep(self, entries: Mapping[str, list[Line]]) -> None:
         """Note entries, all that there are of their arrays.

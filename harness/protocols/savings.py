@@ -20,6 +20,7 @@ from harness.reporting.apart import of_label
 from harness.reporting.build import table
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, log_axis
 from harness.reporting.groups import Group
+from harness.reporting.notes import pairs_of
 from harness.reporting.numbers import interval, number
 from harness.reporting.rows import order
 from harness.reporting.table import Column, Raw, Table
@@ -142,6 +143,8 @@ def _studies(groups: Sequence[Group], metric: str) -> Iterator[Variants]:
         if scenario and scenario.name in STUDIES and group.scored(MultiTarget):
             study, options = STUDIES[scenario.name], dict(scenario.options)
             size = float(options.pop(study.size))
+            if study.reference.items() <= options.items():  # as far as there were so many
+                size = min(size, pairs_of(group) or size)
             same = canonical({name: value for name, value in options.items() if name not in study.varied})
             task = canonical(group.first.declared.task)
             found[scenario.name, task, group.settings, group.heading, same].append((options, size, group))

@@ -26,6 +26,7 @@ from harness.protocols.r_t import RT
 from harness.protocols.views import TRUE, Scores, Views
 from harness.reporting.apart import between
 from harness.reporting.groups import Group
+from harness.reporting.notes import pairs_of
 from harness.reporting.numbers import number
 from harness.reporting.table import VALID
 
@@ -93,11 +94,11 @@ def of_pairs(known: Known, pairs: int) -> Study | Missing:
         pairs: that the user has.
     """
     plain = [group for name, only in PLAIN.items() for group in known.of(name) if _of(group, only)]
-    sized = [(size, group) for group in plain if (size := _pairs(group))]
+    sized = [(size, group) for group in plain if (size := pairs_of(group))]
     able = [(size, group) for size, group in sized if size <= pairs]
     if not able:
         if any(
-            _of(group, only) and _pairs(group) <= pairs for name, only in PLAIN.items() for group in known.named(name)
+            _of(group, only) and pairs_of(group) <= pairs for name, only in PLAIN.items() for group in known.named(name)
         ):
             return unscored(f"so few as {pairs} pairs")
         fewest = min((size for size, _ in sized), default=0)
@@ -261,8 +262,3 @@ def _same(groups: Sequence[Group]) -> list[Group]:
 def _selected(groups: Iterable[Group]) -> str:
     """The scenarios of groups as they are written to select them."""
     return ",".join(written(group, *options_of(group)) for group in groups)
-
-
-def _pairs(group: Group) -> int:
-    data = group.first.data
-    return data.n_train + data.n_valid if data else 0

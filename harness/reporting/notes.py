@@ -28,6 +28,8 @@ OF_ALL = (
     "valid, in box: of all proposals for each target; of a method that ranks its proposals, those that come first may "
     "be valid far more often (see table invalid)"
 )
+LONE = {"x": 1, "y": 1, "both": 2}
+"""Kinds of lone rows by the option `lone` of a scenario, each with as many as its option `rows` says."""
 ASKED = "multi-target"
 """The protocol whose numbers say how many targets were asked for."""
 MESSAGE = 300
@@ -281,10 +283,32 @@ def _presets(groups: Sequence[Group]) -> list[str]:
     return sorted({record.preset for group in groups for record in group.records})
 
 
+def pairs_of(group: Group) -> int:
+    """How many pairs are learned from, the validation part included and lone rows not; 0 where that is not known.
+
+    Args:
+        group: any.
+    """
+    data = group.first.data
+    return data.n_train + data.n_valid - lone_of(group) if data else 0
+
+
+def lone_of(group: Group) -> int:
+    """How many rows of x or of y alone are learned from.
+
+    Args:
+        group: any.
+    """
+    scenario = group.first.declared.scenario
+    options = scenario.options if scenario else {}
+    return LONE.get(options.get("lone", ""), 0) * int(options.get("rows", 0))
+
+
 def _data(group: Group, data: Data) -> str:
-    pairs, asked, all_of_them = data.n_train + data.n_valid, _asked(group), group.first.declared.data.targets
+    asked, all_of_them, lone = _asked(group), group.first.declared.data.targets, lone_of(group)
+    pairs = f"{pairs_of(group)} pairs{f' and {lone} rows of x or y alone' * bool(lone)}"
     fewer = f"; it asks for {asked} of {all_of_them} targets" if asked is not None and asked < all_of_them else ""
-    return f"Data of {group.task}: {pairs} pairs, split {data.split[:8]}, targets {data.targets[:8]}{fewer}"
+    return f"Data of {group.task}: {pairs}, split {data.split[:8]}, targets {data.targets[:8]}{fewer}"
 
 
 def _asked(group: Group) -> int | None:

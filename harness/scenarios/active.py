@@ -29,6 +29,8 @@ POOL, OTHERS, WANTED = 2000, 100, 200
 """Draws of the prior to choose from in a round, those that EPIG wants to know about, and wanted y."""
 TAIL = 0.1
 """Share of the draws whose y is wanted where the targets are shifted: those furthest from the middle."""
+MOST = 5000
+"""Simulations: a Gaussian process of more takes too long."""
 LEAST = 5
 """Of the first designs, that can be simulated."""
 SOURCES = ("active.py", "acquiring.py", "process.py")
@@ -38,7 +40,7 @@ SOURCES = ("active.py", "acquiring.py", "process.py")
 class Options:
     """Options of the scenario."""
 
-    calls: int = setting(100, help="simulations, the validation part and those that fail included", least=20)
+    calls: int = setting(100, help="simulations, the validation part and those that fail included", least=20, most=MOST)
     start: int = setting(20, help="of which so many are draws of the prior", least=10)
     batch: int = setting(10, help="simulations that are chosen at once", least=1, most=POOL // 4)
     acquire: Acquire = setting("maximin", help="how the next are chosen")
@@ -48,7 +50,7 @@ class Options:
     targets: Literal["prior", "shifted"] = setting(
         "prior", help="what is asked: the usual targets, or the tenth of them that is furthest from the middle of y"
     )
-    seed: int = setting(0, help="of the draws: another one is another study", least=0)
+    seed: int = setting(0, help="of the draws: another one is another study", least=0, most=2**31 - 1)
 
 
 class Active(Scenario):
@@ -92,40 +94,67 @@ def acquired(task: Task, options: Options) -> tuple[Array, Array]:
     Raises:
         UsageError: the cache cannot be written, or nothing can be simulated.
     """
-    path = cache_folder.folder("acquired") / f"{type(task).__name__.lower()}-{_key(task, options)[:24]}.safetensors"
+    every = _rounds(options)
+    last = max((place for place, one in enumerate(every) if _path(task, one).exists()), default=0)
+    known: tuple[Array, Array] | None = None
+    for one, before in zip(every[last:], [None, *every][last:], strict=False):
+        known = _kept(task, one, before, known)
+    assert known is not None
+    return known
+
+
+def _rounds(options: Options) -> list[Options]:
+    """The studies that a study goes through, each with the calls of a round more; the study itself is the last."""
+    counts = range(options.start, options.calls, options.batch)
+    return [*(replace(options, calls=count) for count in counts), options]
+
+
+def _path(task: Task, options: Options) -> Path:
+    return cache_folder.folder("acquired") / f"{type(task).__name__.lower()}-{_key(task, options)[:24]}.safetensors"
+
+
+def _kept(
+    task: Task, options: Options, before: Options | None, known: tuple[Array, Array] | None
+) -> tuple[Array, Array]:
+    """What a round has given, from the cache folder or made of what is known from that before."""
 
     def made() -> dict[str, Array]:
         with threads(1):
-            return dict(zip("xy", _round(task, options), strict=True))
+            if before is None:
+                return dict(zip("xy", _first(task, options), strict=True))
+            # The file of a round that is there may be damaged: then nothing is known yet of that before.
+            return dict(zip("xy", _round(task, options, known or acquired(task, before)), strict=True))
 
-    found = cache_folder.once_arrays(path, made)
+    found = cache_folder.once_arrays(_path(task, options), made)
     return found["x"], found["y"]
 
 
-def _round(task: Task, options: Options) -> tuple[Array, Array]:
+def _first(task: Task, options: Options) -> tuple[Array, Array]:
+    """The draws of the prior that a study begins with."""
+    first = task.sample_prior(options.start, _stream(options, "start", 0))[: options.calls]
+    reached = task.simulate(first)
+    valid = int(reached.isfinite().all(1).sum())
+    if valid < LEAST:
+        raise UsageError(
+            f"active: of the first {len(first)} designs {valid} could be simulated; {LEAST} are needed to choose "
+            "others by. Give your forward model: harness.pairs(..., simulate=f); or a larger start."
+        )
+    return first.numpy(), reached.numpy()
+
+
+def _round(task: Task, options: Options, known: tuple[Array, Array]) -> tuple[Array, Array]:
     """What the rounds before have given, with one more."""
-    if options.calls <= options.start:
-        first = task.sample_prior(options.start, _stream(options, "start", 0))[: options.calls]
-        reached = task.simulate(first)
-        valid = int(reached.isfinite().all(1).sum())
-        if valid < LEAST:
-            raise UsageError(
-                f"active: of the first {len(first)} designs {valid} could be simulated; {LEAST} are needed to choose "
-                "others by. Give your forward model: harness.pairs(..., simulate=f); or a larger start."
-            )
-        return first.numpy(), reached.numpy()
     rounds = -(-(options.calls - options.start) // options.batch)
-    before = options.start + (rounds - 1) * options.batch
-    x, y = acquired(task, replace(options, calls=before))
+    x, y = known
     pool = task.sample_prior(POOL, _stream(options, "pool", rounds)).numpy()
     others = task.sample_prior(OTHERS, _stream(options, "others", rounds)).numpy()
     spread = pool.std(0)
     unit = np.where(spread > 0, spread, 1.0)
     looked_at = options.candidates == "inverse" or options.acquire == "inverse-epig"
-    known = Known(x / unit, y, _wanted(task, options) if looked_at else y[:0])
-    count = options.calls - before
+    measured = Known(x / unit, y, _wanted(task, options) if looked_at else y[:0])
+    count = options.calls - len(x)
     # A whole batch is chosen, so that a study with more calls begins with the same ones.
-    places = chosen(known, pool / unit, others / unit, options.batch, options.acquire, options.candidates)[:count]
+    places = chosen(measured, pool / unit, others / unit, options.batch, options.acquire, options.candidates)[:count]
     new = pool[places]
     return np.concatenate([x, new]), np.concatenate([y, task.simulate(torch.from_numpy(new)).numpy()])
 

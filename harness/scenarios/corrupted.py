@@ -9,8 +9,10 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Pairs, Task, outputs, usable
+from harness.errors import UsageError
 from harness.scenarios.contract import Scenario
 from harness.scenarios.outliers import without_outliers
+from harness.scenarios.pairs import LEAST
 from harness.settings import setting
 
 JUMP = 10.0
@@ -24,8 +26,8 @@ class Options:
     share: float = setting(0.05, help="of the rows that is wrong, in the validation part, too", least=0, most=1)
     how: Literal["permuted", "shifted", "rounded"] = setting(
         "permuted",
-        help="permuted: wrong rows have each other's y; shifted: one entry of y is off by 10 standard deviations; "
-        "rounded: y is rounded to whole standard deviations",
+        help="permuted: wrong rows have each other's y, a single one that of another row; shifted: one entry of y is "
+        "off by 10 standard deviations; rounded: y is rounded to whole standard deviations",
     )
     trim: float = setting(
         0.0,
@@ -52,17 +54,36 @@ class Corrupted(Scenario):
     def data(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         if not self.learns:
             return train, valid
+        self._check(len(train.x), len(valid.x))
         count, scale = outputs(task), usable(train).y.std(0)
         spoilt = [Pairs(part.x, self._wrong(part.y, scale, count, generator)) for part in (train, valid)]
         kept = [without_outliers(part, spoilt[0], self.options.trim, count) for part in spoilt]
         return kept[0], kept[1]
 
+    def _check(self, *sizes: int) -> None:
+        """That the shares are of one row at least, and leave two of each part.
+
+        Raises:
+            UsageError: they are not, or do not.
+        """
+        share, trim = self.options.share, self.options.trim
+        if share and not round(share * sizes[0]):
+            raise UsageError(
+                f"corrupted: share = {share:g} of {sizes[0]} rows is none. Allowed: 0, or enough for one row, such as "
+                f"{1 / sizes[0]:.1g}."
+            )
+        if min(size - round(trim * size) for size in sizes) < LEAST:
+            raise UsageError(
+                f"corrupted: trim = {trim:g} leaves less than {LEAST} of {min(sizes)} rows. Give a smaller share."
+            )
+
     def _wrong(self, y: Tensor, scale: Tensor, count: int, generator: Generator) -> Tensor:
         """Y of which a share of the rows is wrong in its first `count` entries."""
-        rows = torch.randperm(len(y), generator=generator)[: round(self.options.share * len(y))]
+        order = torch.randperm(len(y), generator=generator)
+        rows = order[: round(self.options.share * len(y))]
         found = y.clone()
         if self.options.how == "permuted":
-            found[rows, :count] = y[rows.roll(1), :count]
+            found[rows, :count] = y[rows.roll(1) if len(rows) != 1 else order[1:2], :count]
         elif self.options.how == "rounded":
             unit = torch.where(scale > 0, scale, 1.0)[:count]
             found[rows, :count] = (y[rows, :count] / unit).round() * unit

@@ -12,13 +12,14 @@ from torch import Generator, Tensor
 from harness.contracts import Condition, Family, Level, Pairs, Task, forward, outputs
 from harness.scenarios.contract import Scenario, Targets
 from harness.scenarios.pairs import LEAST, fewer
+from harness.scenarios.pairs import MOST as ROWS
 from harness.scenarios.residual import correction
 from harness.settings import setting
 from harness.split import held_back
 
 FIDELITY = Condition("fidelity", 1.0, 0.0, 1.0)
 FEWEST = 10
-"""Pairs of the task's own model, below which nothing can be learned from them."""
+"""Pairs of a model, below which nothing can be learned from them."""
 MOST = 10_000
 """Cheap pairs, at most."""
 
@@ -27,7 +28,9 @@ MOST = 10_000
 class Options:
     """Options of the scenario."""
 
-    budget: int = setting(300, help="what may be spent, in simulations of the task's own forward model", least=20)
+    budget: int = setting(
+        300, help="what may be spent, in simulations of the task's own forward model", least=20, most=ROWS
+    )
     share: float = setting(0.9, help="of the budget that is spent on the cheaper model", above=0, below=1)
     level: str = setting("", help="the cheaper model, by its name; the cheapest where omitted")
     use: Literal["top", "low", "both", "condition", "tuned", "corrected"] = setting(
@@ -42,7 +45,8 @@ class Fidelity(Scenario):
     """Pairs of two forward models, the task's own and a cheaper one that differs from it, for one budget.
 
     `top` and `low` spend all of it on one of them, the other uses spend a share on the cheaper one, whose designs are
-    others. At most 10 000 cheap pairs are made. What is asked and scored is of the task's own model throughout.
+    others. A budget for more than 10 000 cheap pairs is refused. What is asked and scored is of the task's own model
+    throughout.
     """
 
     Options: ClassVar[type] = Options
@@ -59,9 +63,14 @@ class Fidelity(Scenario):
             return "the cheaper forward models of the task have no conditions"
         if self.options.level and self.options.level not in levels:
             return f"level={self.options.level} is not one of {', '.join(levels)}"
-        top = self._counts(next(iter(levels.values())))[0]
+        top, low = self._counts(self._level(task))
         if self.options.use != "low" and top < FEWEST:
             return f"{top} pairs of the task's own model are too few; spend {FEWEST} or more on it"
+        if self.options.use != "top" and low < FEWEST:
+            more = ", besides those that correct it" * (self.options.use == "corrected")
+            return f"{max(low, 0)} pairs of the cheaper model{more} are too few; give a larger share of the budget"
+        if self.options.use != "top" and low > MOST:
+            return f"{low} pairs of the cheaper model are more than the {MOST} that are made; give a smaller budget"
         return None
 
     def task(self, task: Task) -> Task:
@@ -119,7 +128,7 @@ class Fidelity(Scenario):
         top, low = round((1 - share) * self.options.budget), round(share * self.options.budget / level.cost)
         if self.options.use == "corrected":
             low -= top  # the cheaper model is asked for these designs, too, to learn the difference
-        return top, min(MOST, low)
+        return top, low
 
     def _top(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
         count = self._counts(self._level(task))[0]

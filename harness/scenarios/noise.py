@@ -17,7 +17,9 @@ from harness.settings import setting
 class Options:
     """Options of the scenario."""
 
-    sd: float = setting(0.05, help="standard deviation of the noise, in that of each y over the known pairs", least=0)
+    sd: float = setting(
+        0.05, help="standard deviation of the noise, in that of each y over the known pairs", least=0, most=1000
+    )
 
 
 class Noise(Scenario):

@@ -14,6 +14,8 @@ from harness.settings import setting
 
 LEAST = 2
 """Pairs that each part keeps, so that there is a spread to standardise by."""
+MOST = 10_000_000
+"""Rows that an option may ask for."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Options:
     """Options of the scenario."""
 
     n: int = setting(
-        300, help="pairs to learn from, the validation part included, as far as there are so many", least=4
+        300, help="pairs to learn from, the validation part included, as far as there are so many", least=4, most=MOST
     )
 
 

@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.scenarios.conditions import ATTEMPTS, BEYOND, HOLE, Conditions
 from harness.scenarios.conditions import Options as Regions
 from harness.scenarios.contract import Targets
-from harness.scenarios.pairs import fewer
+from harness.scenarios.pairs import MOST, fewer
 from harness.scenarios.process import Process
 from harness.settings import setting
 
@@ -31,7 +31,7 @@ LEAST = 10
 class Options(Regions):
     """Options of the scenario: those of `conditions`, and how much is known of the new task."""
 
-    n: int = setting(100, help="pairs of the new task, the validation part included; 0: none", least=0)
+    n: int = setting(100, help="pairs of the new task, the validation part included; 0: none", least=0, most=MOST)
     source: Literal["family", "none"] = setting(
         "family", help="what is learned first: the family, as in `conditions`, or nothing (none)"
     )

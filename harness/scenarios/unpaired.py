@@ -11,7 +11,7 @@ from torch import Generator
 
 from harness.contracts import Pairs, Task
 from harness.scenarios.contract import Scenario
-from harness.scenarios.pairs import fewer
+from harness.scenarios.pairs import MOST, fewer
 from harness.settings import setting
 
 
@@ -19,11 +19,11 @@ from harness.settings import setting
 class Options:
     """Options of the scenario."""
 
-    n: int = setting(100, help="pairs to learn from, the validation part included", least=10)
+    n: int = setting(100, help="pairs to learn from, the validation part included", least=10, most=MOST)
     lone: Literal["none", "x", "y", "both"] = setting(
         "both", help="what is known besides: designs without y (x), y without designs (y), both, or nothing (none)"
     )
-    rows: int = setting(10_000, help="lone rows of each kind", least=1)
+    rows: int = setting(10_000, help="lone rows of each kind", least=1, most=MOST)
 
 
 class Unpaired(Scenario):

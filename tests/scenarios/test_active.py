@@ -114,6 +114,26 @@ def test_more_calls_continue_what_fewer_have_begun(acquire) -> None:
     assert not np.array_equal(acquired(task, Options(calls=35, acquire=acquire, seed=1))[0], few[0])
 
 
+def test_there_may_be_many_rounds() -> None:
+    task = Waves(2, 1)
+    many = acquired(task, Options(calls=220, batch=1, acquire="random"))
+    assert len(many[0]) == 220, "as many rounds as calls behind the first"
+    few = acquired(task, Options(calls=60, batch=1, acquire="random"))
+    assert np.array_equal(many[0][:60], few[0])
+
+
+def test_a_round_that_is_damaged_is_made_again_with_what_goes_before(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    first = acquired(Waves(2, 1), Options(calls=50))
+    files = sorted((tmp_path / "acquired").glob("*.safetensors"), key=lambda path: path.stat().st_size)
+    assert len(files) == 4
+    for path in files[1:]:
+        path.write_bytes(path.read_bytes()[:-40])
+    with pytest.warns(UserWarning, match="is damaged and is made again"):
+        assert np.array_equal(acquired(Waves(2, 1), Options(calls=50))[0], first[0])
+    assert np.array_equal(acquired(Waves(2, 1), Options(calls=60))[0][:50], first[0])
+
+
 def test_methods_learn_from_all_calls_that_succeeded_and_are_asked_as_usual() -> None:
     task, settings = Waves(2, 1), DataSettings(n_train=100, targets=20)
     scenario = build_scenario(specification(*select("scenarios", "active[calls=40]")))

@@ -11,6 +11,7 @@ import torch
 
 from harness import data, fitting
 from harness.contracts import Level, Pairs, Task
+from harness.errors import UsageError
 from harness.plan import refusal, specification
 from harness.registry import build_scenario, build_task
 from harness.scenarios.fidelity import Fidelity
@@ -127,6 +128,24 @@ def test_a_share_of_the_rows_is_wrong_and_the_rest_and_the_targets_are_not(how):
             units = part.y[wrong] / base.train.y.std(0)
             assert (units - units.round()).abs().max() < 1e-9
     assert torch.equal(seen.targets.y, base.targets.y) and torch.equal(seen.known_y, base.known_y)
+
+
+def test_a_single_wrong_row_has_the_y_of_another():
+    base = drawn("robotic_arm")
+    share = 1 / len(base.valid.y)
+    seen = drawn("robotic_arm", f"corrupted[share={share}]")
+    (place,) = (seen.valid.y != base.valid.y).any(1).nonzero()[:, 0].tolist()
+    others = torch.cat([base.valid.y[:place], base.valid.y[place + 1 :]])
+    assert (others == seen.valid.y[place]).all(1).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [("share=1e-6", "share = 1e-06 of .* rows is none. Allowed: 0, or"), ("trim=0.9999", "trim = 0.9999 leaves less")],
+)
+def test_shares_of_no_row_and_of_all_are_refused(options, message):
+    with pytest.raises(UsageError, match=message):
+        drawn("robotic_arm", f"corrupted[{options}]")
 
 
 def test_without_wrong_rows_and_trimming_everything_is_as_without_the_scenario():
@@ -330,6 +349,17 @@ def test_a_throw_without_drag_is_the_limit_of_one_with_little():
         ("fidelity", "sinewave", "no cheaper forward model"),
         ("fidelity[level=best]", "ballistics", "level=best is not one of drag-free, grid"),
         ("fidelity[budget=20]", "ballistics", "2 pairs of the task's own model are too few"),
+        ("fidelity[share=0.001]", "ballistics", "3 pairs of the cheaper model are too few; give a larger share"),
+        (
+            "fidelity[share=0.05,use=corrected]",
+            "robotic_arm",
+            "0 pairs of the cheaper model, besides those that correct",
+        ),
+        (
+            "fidelity[budget=5000]",
+            "ballistics",
+            "45000 pairs of the cheaper model are more than the 10000 that are made",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(scenario, task, reason):
