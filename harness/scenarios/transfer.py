@@ -66,8 +66,8 @@ class Transfer(Conditions):
             return f"n = {self.options.n} pairs are too few; allowed are {LEAST} or more, or 0 after a family"
         if self.options.given == "inferred" and not self.options.n:
             return "without pairs of the new task nothing can be inferred of it (n = 0)"
-        if task.family is None:
-            return "the task has no conditions that could be others"
+        if task.family is None and task.conditions is not None:
+            return "the task has no family (`Task.family`), whose designs could be simulated under other conditions"
         return super().refusal(task)
 
     def task(self, task: Task) -> Task:
