@@ -68,14 +68,13 @@ def make_folder(path: Path) -> None:
     """Create a folder and those above it, as far as they are missing.
 
     Raises:
-        StorageError: a folder cannot be created there, for whatever reason of the file system.
+        StorageError: the file system has no new folders there.
+        OSError: a folder cannot be created for another reason.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"The folder {str(path)!r} cannot be created: {error.strerror or error}.", "Choose another place."
-        ) from error
+    except FileNotFoundError as error:  # as in /proc, where nobody can
+        raise StorageError(f"The folder {str(path)!r} cannot be created.", "Choose another place.") from error
 
 
 def _reason(error: Exception) -> str | None:

@@ -100,7 +100,8 @@ def value_of(value: Any, kind: Any, name: str) -> Any:
             return result
     if any(get_origin(candidate) is Literal for candidate in members(kind)):
         raise unknown(f"value of {name}", text_of(value), describe(kind).split("|"))
-    raise UsageError(f"{name} = {text_of(value)} is not allowed. Allowed: {describe(kind)}.")
+    allowed = "text" if kind is str else describe(kind)
+    raise UsageError(f"{name} = {text_of(value)} is not allowed. Allowed: {allowed}.")
 
 
 def match(value: Any, kind: Any) -> tuple[bool, Any]:

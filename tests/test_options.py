@@ -68,7 +68,7 @@ def test_text_becomes_the_declared_type(key: str, text: str, value: Any) -> None
         ("rate", "nan", "Allowed: float"),
         ("rate", "fast", "Allowed: float"),
         ("limit", "few", r"Allowed: int\|none"),
-        ("name", 3, "Allowed: str"),
+        ("name", 3, "Allowed: text"),
         ("degrees", "80", "Allowed: 72, 81"),
         ("trials", "1,2", r"na.trials. = 1,2 is not allowed. Allowed: int joined by \+"),
         ("trials", "1+x", r"Allowed: int joined by \+"),

@@ -128,7 +128,7 @@ def test_flags_change_the_preset_and_its_name() -> None:
         ("jobs = 0", "--jobs = 0 is not allowed. Allowed: 1 or more"),
         ("jobs = true", "--jobs = on is not allowed. Allowed: a whole number, 1 or more, or none"),
         ('force = "maybe"', "Allowed: on"),
-        ("methods = 3", "Allowed: str"),
+        ("methods = 3", "Allowed: text"),
         ("x = [", "cannot be read"),
     ],
 )

@@ -25,6 +25,7 @@ from harness.plan import Cell
 from harness.records import Damaged, content_key, plain, read, serialise
 from harness.schema import Record
 from harness.store import RECORD, Store, carry, problems, scratch, verify
+from tests import results
 from tests.stored import cell_of, cells
 from tests.stored import put as put_real
 
@@ -184,6 +185,28 @@ def test_leftovers_are_ignored_and_removed_unless_their_owner_lives(tmp_path):
         store.prepare()
         assert living.is_dir() and not dead.exists()
     assert not living.exists()
+
+
+@pytest.fixture(scope="module")
+def some(tmp_path_factory):
+    root = tmp_path_factory.mktemp("some")
+    results.run(root, results.cells("prior", "sinewave", "base", asked="r_T"))
+    return root
+
+
+RUN = ("run", "--methods", "prior", "--tasks", "sinewave", "--preset", "smoke", "--quiet")
+WRITING = ((*RUN, "--out"), ("export", "--out", "ROOT"), ("figures", "r_T", "--out", "ROOT", "--folder"))
+READING = ((*RUN, "--dry-run", "--out"), ("show",), ("list", "results", "--out"), ("propose", "--target", "1"))
+
+
+@pytest.mark.parametrize(
+    ("verb", "place"),
+    [*((verb, "/proc/results") for verb in WRITING), *((verb, f"/tmp/{300 * 'x'}") for verb in WRITING + READING)],
+)
+def test_a_place_that_cannot_be_is_one_line(some, verb, place, capsys):
+    assert main([*(str(some) if word == "ROOT" else word for word in verb), place]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert said[-1].startswith("error: ") and place[:50] in said[-1]
 
 
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing_half_written(tmp_path, monkeypatch):

@@ -32,6 +32,9 @@ STUDENT = 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228
 """The quantile at 97.5 % of Student's t with 1 to 10 degrees of freedom."""
 METRICS_SHOWN = ("nmse", "mse", "sse")
 TITLE = "Chosen simulations"
+NEEDS = (
+    "the scenario `active` with designs chosen in some way and at random (acquire=random), with the same seed and calls"
+)
 
 
 @dataclass
@@ -93,10 +96,10 @@ class Acquisition(Protocol):
     name: ClassVar[str] = "acquisition"
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"acquisition": Shown(_build, place=15, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
+        return {"acquisition": Shown(_build, place=15, needs=NEEDS, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"acquisition": Shown(_draw, place=47, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
+        return {"acquisition": Shown(_draw, place=47, needs=NEEDS, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
 
 
 def _build(groups: Sequence[Group], metric: str | None, published: bool) -> list[Table]:

@@ -13,7 +13,7 @@ from harness.protocols.metered import LEARNS_NOTHING, UNLEARNED, Metered, Scores
 from harness.protocols.traces import kept
 from harness.reporting.apart import needed, of_row
 from harness.reporting.groups import Group
-from harness.reporting.numbers import printed
+from harness.reporting.numbers import numbered, printed
 from harness.reporting.table import Raw
 from harness.searching import ENOUGH
 
@@ -42,7 +42,7 @@ def of_calls(known: Known, calls: int) -> Iterator[Evidence | Missing]:
     (table,) = Metered().tables()["metered"].build([group], None, False)
     complete = (raw for raw in table.rows if raw["status"] == "ok" and _error(raw, count) is not None)
     found = sorted(complete, key=lambda raw: _order(raw, count, _least(group)))
-    asked, records = f"{calls} calls a target", f"{written(group, 'calls')}, {count} calls"
+    asked, records = f"{numbered(calls, 'call')} a target", f"{written(group, 'calls')}, {numbered(count, 'call')}"
     if not found:
         yield Missing(f"no method has numbers in {records}")
         return
@@ -156,17 +156,22 @@ def _pays(found: Sequence[Raw], calls: int, group: Group) -> str:
     able = sorted((raw for raw in found if (raw["needed"] or calls + 1) <= calls), key=lambda raw: float(raw["needed"]))
     every = [raw for raw in able if raw["method"] != LEARNS_NOTHING]
     own, prior = ([raw for raw in every if (raw["method"] == UNLEARNED) is unlearned] for unlearned in (False, True))
+    within = numbered(calls, "call")
     goal = f"an nmse of {printed(first.accuracy)} for half of the targets"
     if not able:
-        return f"within {calls} calls no search reaches {goal}"
+        return f"within {within} no search reaches {goal}"
     if not own:
-        return f"learning does not pay: within {calls} calls no method reaches {goal}, and {_needs(prior[0])}"
+        return f"learning does not pay: within {within} no method reaches {goal}, and {_needs(prior[0])}"
     if not prior:
-        return f"without learning no search reaches {goal} within {calls} calls; {_needs(own[0])}"
+        return f"without learning no search reaches {goal} within {within}; {_needs(own[0])}"
     paying = [raw for raw in own if raw["pays"] is not None]
     if not paying:
         doubt = any(raw["doubt"] or raw["pays_low"] is not None for raw in own)
-        said = f"{first.targets} targets do not tell whether learning pays" if doubt else "learning does not pay"
+        said = (
+            f"{numbered(first.targets, 'target')} cannot tell whether learning pays"
+            if doubt
+            else "learning does not pay"
+        )
         return f"{said}: to reach {goal}, {_needs(prior[0])}, and {_needs(own[0])}"
     best, data = min(paying, key=lambda raw: float(raw["pays"])), group.first.data
     pairs = f" for each and {data.n_train + data.n_valid} pairs" if data else ""
@@ -183,4 +188,4 @@ def _ended_at(found: Sequence[Raw], count: int) -> Iterator[str]:
 
 
 def _needs(raw: Raw) -> str:
-    return f"{_label(raw)} needs {raw['needed']:g} call{'s' * (raw['needed'] != 1)}"
+    return f"{_label(raw)} needs {numbered(raw['needed'], 'call')}"

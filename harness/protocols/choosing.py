@@ -16,7 +16,7 @@ from harness.protocols.r_t import RT, curve, errors_of, trials, untrained
 from harness.reporting import notes
 from harness.reporting.apart import between, needed, of_row
 from harness.reporting.groups import Group
-from harness.reporting.numbers import MISSING, number, printed
+from harness.reporting.numbers import MISSING, number, numbered, printed
 from harness.reporting.rows import Row
 from harness.reporting.table import VALID, Column, Raw
 
@@ -81,7 +81,7 @@ def text_of_simulations(count: int) -> str:
     Args:
         count: how many.
     """
-    return f"{count} simulation{'s' * (count > 1)}"
+    return numbered(count, "simulation")
 
 
 def text_of_seconds(*limits: float) -> str:

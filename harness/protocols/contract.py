@@ -124,6 +124,8 @@ class Shown(Generic[Block]):
     """The other protocols whose scores it reads: those of the rest are not kept in memory for it. None: any may be."""
     plain: bool | Callable[[Group, Group], bool] = False
     """Whether it leaves out what was run in a scenario beside the task without one; a function is given both."""
+    needs: str = ""
+    """What must have been run for it, in words that follow "It needs"; for an error where there is nothing to show."""
     files_only: bool = False
     """Whether a report leaves it out, as a figure of many panels with hundreds of points each."""
 

@@ -57,6 +57,12 @@ class Study:
         }
         return sorted(wrong.values(), key=order)
 
+    @property
+    def trimmed(self) -> bool:
+        """Whether a part of the pairs is left out, which it is not where none is wrong."""
+        scenarios = [group.first.declared.scenario for alike in self.groups.values() for group in alike]
+        return any(scenario and scenario.options.get("trim") for scenario in scenarios)
+
     def drawn(self, label: str, metric: str) -> dict[float, comparing.Drawn]:
         """The errors of a method by share, as far as they are known; without the scenario, of the first of its
         targets, as many as are asked for in it. These are the same where a task draws its designs one after the other.
@@ -120,6 +126,8 @@ def _table(study: Study, metric: str) -> Table:
         "<: with the smallest share it has more than doubled already; >: it does not double up to the largest",
         METRICS[metric].words,
     ]
+    if study.trimmed:
+        said.insert(1, "none wrong: of all pairs, none of them trimmed")
     made = table("corruption", TITLE, study.first, columns, raws, said, metric)
     title = f"{study.title}: {study.first.task} ({study.first.heading})"
     return replace(made, title=title, facts={**made.facts, "study": study.what})

@@ -20,7 +20,7 @@ from harness.reporting.apart import of_row
 from harness.reporting.build import base, table
 from harness.reporting.figure import Axis, Figure, Guide, Panel, Series, headings
 from harness.reporting.groups import Group
-from harness.reporting.numbers import interval, number, share
+from harness.reporting.numbers import interval, number, numbered, share
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
 from harness.searching import ENOUGH
@@ -144,7 +144,7 @@ def _table(group: Group) -> Table:
     floor, medians = group.floor("nmse"), [(f"median_{count}", count) for count in shown]
     columns = [
         Column("search", lambda raw: str(raw["search"])),
-        *(Column(f"{count} calls", partial(_number, key=key), floor=floor, value=key) for key, count in medians),
+        *(Column(numbered(count, "call"), partial(_number, key=key), floor=floor, value=key) for key, count in medians),
         Column("reached", lambda raw: share(raw["reached"])),
         Column("calls needed", partial(_number, key="needed")),
         Column("learning pays from", _pays, value="pays"),
@@ -166,7 +166,8 @@ def _table(group: Group) -> Table:
         said.append("the interval of where learning pays is of these targets, and ends in ∞ where it may never pay")
     if any(row.get("doubt") for row in rows):
         said.append(
-            f"not known: {first.targets} targets do not tell the first proposals of the method from draws of the prior"
+            f"not known: {numbered(first.targets, 'target')} cannot tell the first proposals of the method from "
+            "draws of the prior"
         )
     said += notes.floor(group, "nmse")
     return table("metered", "Calls to the true forward model", group, columns, rows, said)

@@ -29,6 +29,10 @@ from harness.statistics import Array
 
 REFERENCE = "reference"
 TITLE = "What it saves"
+NEEDS = (
+    "one of the scenarios unpaired, transfer and fidelity with its reference (lone=none, source=none, use=top) in two "
+    "sizes or more, and something to compare with it"
+)
 METRICS_SHOWN = ("nmse", "mse", "sse")
 
 
@@ -60,10 +64,10 @@ class Savings(Protocol):
     name: ClassVar[str] = "savings"
 
     def tables(self) -> dict[str, Shown[Table]]:
-        return {"savings": Shown(_build, place=14, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
+        return {"savings": Shown(_build, place=14, needs=NEEDS, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
 
     def figures(self) -> dict[str, Shown[Figure]]:
-        return {"savings": Shown(_draw, place=45, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
+        return {"savings": Shown(_draw, place=45, needs=NEEDS, metrics=METRICS_SHOWN, reads=(MultiTarget.name,))}
 
 
 @dataclass(frozen=True)

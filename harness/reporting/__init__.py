@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from harness.errors import UsageError, unknown
 from harness.metrics import METRICS
 from harness.registry import discover
-from harness.reporting import lean
+from harness.reporting import lean, notes
 from harness.reporting.bases import with_scenarios
 from harness.reporting.figure import Figure, labelled
 from harness.reporting.formats import FORMATS
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Block = TypeVar("Block")
 ALL, COMPARE, BASE = "all", "compare", "base"
+REASONS = 3
+"""Reasons for a lack of numbers that an error names."""
 
 
 def protocols() -> dict[str, Protocol]:
@@ -92,7 +94,7 @@ def render(
     if not found:
         raise UsageError(
             f"No record below {str(root)!r} has what the table {name!r} shows: no cell was asked for it, or it does "
-            f"not apply to these. See `list protocols`, and what there is: table {ALL}.{_without_base(groups)}"
+            f"not apply to these. See `list protocols`, and what there is: table {ALL}.{_lacking(groups, chosen)}"
         )
     return FORMATS[format](found)
 
@@ -179,7 +181,7 @@ def drawn(
     if not every:
         raise UsageError(
             f"No record below {str(root)!r} has what {', '.join(names)} draws. Allowed: {', '.join((*known, ALL))}."
-            f"{_without_base(groups)}"
+            f"{_lacking(groups, list(chosen.values()))}"
         )
     return labelled(every, labels)
 
@@ -202,10 +204,14 @@ def _built(
     return found
 
 
-def _without_base(groups: Sequence[Group]) -> str:
-    """What an error says where everything was run in scenarios: some tables compare these with the task itself."""
-    missing = bool(groups) and all(item.first.declared.scenario for item in groups)
-    return f" What compares with the task itself needs that, too: --scenarios {BASE},..." if missing else ""
+def _lacking(groups: Sequence[Group], chosen: Sequence[tuple[str, Shown[Block]]]) -> str:
+    """What an error says of what is lacking: runs of another kind, the task without scenarios, cells with numbers."""
+    said = [f"It needs {shown.needs}." for _, shown in chosen if shown.needs]
+    if not said and groups and all(item.first.declared.scenario for item in groups):
+        said = [f"What compares with the task itself needs that, too: --scenarios {BASE},..."]
+    reasons = list(notes.failures([row for item in groups for row in item.rows]))
+    said += [f"Without numbers: {'; '.join(reasons[:REASONS])}{' …' * (len(reasons) > REASONS)}."] if reasons else []
+    return "".join(f" {sentence}" for sentence in said)
 
 
 def _without_scenarios(

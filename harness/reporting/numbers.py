@@ -83,6 +83,19 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
     return f"{middle} ({ends[0]}–{ends[1]}){unit}"
 
 
+def numbered(number: float, noun: str) -> str:
+    """A number of things.
+
+    Args:
+        number: how many.
+        noun: one of them, whose plural has an s.
+
+    >>> numbered(1, "call"), numbered(1.5, "call"), numbered(20, "call")
+    ('1 call', '1.5 calls', '20 calls')
+    """
+    return f"{number:g} {noun}{'s' * (number != 1)}"
+
+
 def share(value: float | None) -> str:
     """A fraction in per cent; anything short of all or above nothing never reads as 100 % or 0 %.
 

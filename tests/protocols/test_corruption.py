@@ -37,6 +37,10 @@ def root(tmp_path_factory):
 def test_looking_the_answer_up_fails_in_proportion_and_the_prior_does_not_mind(root):
     tables = {table["study"]: table for table in json.loads(render("corruption", root, format="json"))}
     assert set(tables) == {"trim=0", "trim=0.2"}
+    trimmed = {
+        study for study, table in tables.items() if "none wrong: of all pairs, none of them trimmed" in table["notes"]
+    }
+    assert trimmed == {"trim=0.2"}
     text = render("corruption", root)
     assert all(f"### Wrong pairs, {study}: robotic_arm (" in text for study in tables)
     plain = tables["trim=0"]

@@ -9,8 +9,8 @@ import pytest
 
 from harness import comparing
 from harness.errors import UsageError
-from harness.protocols.savings import Curve
-from harness.reporting import drawn, render
+from harness.protocols.savings import Curve, _studies
+from harness.reporting import drawn, grouped, render
 from harness.store import Store
 from tests import results
 
@@ -96,9 +96,31 @@ def _wanted(scenario):
     return n, "none" if "none" in scenario else "family"
 
 
+def test_an_error_says_what_is_needed_and_what_has_no_numbers(tmp_path) -> None:
+    scenarios = "fidelity[budget=5000],fidelity[budget=50,use=top]"
+    results.run(tmp_path, results.cells("lookup", "robotic_arm", scenarios, asked="multi-target"))
+    for show in (lambda: render("savings", tmp_path), lambda: drawn(["savings"], tmp_path)):
+        with pytest.raises(UsageError) as found:
+            show()
+        text = str(found.value)
+        assert "It needs one of the scenarios unpaired, transfer and fidelity with its reference" in text
+        assert "Without numbers: lookup on robotic_arm, fidelity[budget=5000], seed 0: cannot (45000 pairs" in text
+        assert "the task itself needs that" not in text
+
+
 def test_without_such_runs_there_is_no_table(ran) -> None:
     with pytest.raises(UsageError, match="No record"):
         render("savings", ran, tasks="sinewave")
+
+
+def test_of_more_pairs_than_there_are_those_count_that_were_learned_from(tmp_path) -> None:
+    scenarios = "fidelity[budget=50,use=top],fidelity[budget=100000,use=top],fidelity[budget=50,use=low]"
+    results.run(tmp_path, results.cells("lookup", "robotic_arm", scenarios, asked="multi-target"))
+    (table,) = json.loads(render("savings", tmp_path, format="json"))
+    (row,) = table["rows"]
+    assert row["equivalent"] is None or row["equivalent"] <= 400
+    (variants,) = _studies(grouped(tmp_path), "nmse")
+    assert sorted(variants.reference) == [50, 300], "the task has 300"
 
 
 def test_references_of_one_size_are_references_whatever_changes_nothing_there(tmp_path) -> None:

@@ -228,7 +228,9 @@ def test_calls_are_the_medians_of_the_table_metered(root, known, calls):
     needed = [row["needed"] for row in table["rows"] if row["needed"] is not None and row["needed"] <= calls]
     tried = min(calls, counts[-1])
     assert [item.scenarios for item in beyond] == [f"metered[calls={calls}]"] * (calls > tried)
-    assert found.notes[0].startswith(f"within {tried} calls no search reaches ") == (not needed), "more were not tried"
+    assert found.notes[0].startswith(f"within {tried} call{'s' * (tried > 1)} no search reaches ") == (not needed), (
+        "more were not tried"
+    )
 
 
 def test_what_is_missing_is_said_with_the_command_that_makes_it(root, known, tmp_path, monkeypatch):
@@ -310,14 +312,14 @@ def test_searches_that_have_ended_are_alike_and_the_one_with_the_fewest_calls_st
 
 def test_of_few_targets_it_is_not_known_whether_learning_pays(searched):
     (found,) = of_calls(searched, 200)
-    assert found.notes[0].startswith("5 targets do not tell whether learning pays: to reach an nmse of 1e-4 for half")
+    assert found.notes[0].startswith("5 targets cannot tell whether learning pays: to reach an nmse of 1e-4 for half")
     (table,) = Metered().tables()["metered"].build([*found.groups], None, False)
     place = [column.title for column in table.columns].index("learning pays from")
     cells = {
         (raw["method"], raw["search"]): row[place].text for raw, row in zip(table.rows, table.cells(), strict=True)
     }
     assert cells["lookup", "lm"] == "not known" and cells["prior", "lm"] == "–", "the prior learns nothing"
-    assert any(note.startswith("not known: 5 targets do not tell") for note in table.notes)
+    assert any(note.startswith("not known: 5 targets cannot tell") for note in table.notes)
 
 
 def test_errors_below_that_of_a_proxy_are_not_told_apart(searched):

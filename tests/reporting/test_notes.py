@@ -88,3 +88,10 @@ def test_what_to_do_about_an_error_is_in_the_note(tmp_path, mdn):
     cell = variant(cell, error=replace(cell.error, message=message))
     (note,) = about("cinn on", notes("multi-target", write(tmp_path, mdn, cell)))
     assert note.endswith(f"{remedy})") and len(note) < MESSAGE + 60
+
+
+def test_lone_rows_are_no_pairs(tmp_path):
+    results.run(tmp_path, results.cells("tandem", "robotic_arm", "unpaired[n=40,rows=30]", asked="multi-target"))
+    (table,) = json.loads(render("multi-target", tmp_path, format="json"))
+    (said,) = (note for note in table["notes"] if note.startswith("Data of robotic_arm"))
+    assert ": 40 pairs and 60 rows of x or y alone, split" in said
