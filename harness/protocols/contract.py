@@ -45,8 +45,7 @@ class Answered:
     targets: Targets
     data: Dataset
     simulate: Callable[[Tensor, Tensor], Tensor]
-    """The true forward model: designs `(rows, n, x_dim)` and their targets `(rows or 1, y_dim)` to f(x)
-    `(rows, n, y_dim)`, NaN where a design is invalid."""
+    """The true forward model: designs `(rows, n, x_dim)` and targets `(rows or 1, y_dim)` to f(x), NaN where invalid."""
 
     @cached_property
     def reached(self) -> Tensor:
@@ -78,11 +77,10 @@ class Answered:
 
     def _both(self, metric: str, y: Tensor | None) -> tuple[Tensor, Array]:
         wanted = self.targets.y if y is None else y
-        key = metric, id(wanted)
-        if key not in self._known:
+        if (metric, id(wanted)) not in self._known:
             both = counted_errors(METRICS[metric], self.reached, wanted, self.data.known_y, self.data.y_variance)
-            self._known[key] = wanted, *both
-        return self._known[key][1:]
+            self._known[metric, id(wanted)] = wanted, *both
+        return self._known[metric, id(wanted)][1:]
 
     @cached_property
     def valid(self) -> float:
