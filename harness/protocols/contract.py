@@ -45,7 +45,7 @@ class Answered:
     targets: Targets
     data: Dataset
     simulate: Callable[[Tensor, Tensor], Tensor]
-    """The true forward model: designs `(rows, n, x_dim)` and targets `(rows or 1, y_dim)` to f(x), NaN where invalid."""
+    """The true forward model: designs `(rows, n, x_dim)`, targets `(rows or 1, y_dim)` to f(x); NaN where invalid."""
 
     @cached_property
     def reached(self) -> Tensor:
