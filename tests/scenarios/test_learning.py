@@ -21,6 +21,7 @@ from harness.selection import select
 from harness.settings import DataSettings, Schedule
 from harness.store import Store
 from methods.baselines import Lookup
+from tests.scenarios.made import Levers
 from tests.stored import cells, run
 from tests.toys import Waves
 
@@ -216,6 +217,11 @@ def test_methods_that_do_not_train_are_given_both_at_once():
     own = (given.train.y[:, None] == seen.train.y).all(-1).any(1)
     half = len(own) // 2
     assert own.sum() == len(seen.train.x) and own[:half].any() and own[half:].any(), "mixed, as some rows are a sample"
+
+
+def test_a_task_with_conditions_of_its_own_has_no_family_to_learn_before():
+    reason = refusal(specification(*select("methods", "tandem")), named("transfer"), Levers())
+    assert reason.startswith("the task has no family") and "conditions" in reason
 
 
 @pytest.mark.parametrize(
