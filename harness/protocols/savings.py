@@ -49,11 +49,14 @@ class Study:
     varied: frozenset[str]
     """The options in which what is compared with it may differ; with other differences other targets are asked for, or
     it is another study."""
+    pairs: bool = False
+    """Whether the size is the number of pairs in all variants, as far as there are so many, and not in the reference
+    alone."""
 
 
 STUDIES = {
-    "unpaired": Study("n", "pairs", {"lone": "none"}, frozenset({"lone", "rows"})),
-    "transfer": Study("n", "pairs of the new task", {"source": "none"}, frozenset({"source", "given"})),
+    "unpaired": Study("n", "pairs", {"lone": "none"}, frozenset({"lone", "rows"}), pairs=True),
+    "transfer": Study("n", "pairs of the new task", {"source": "none"}, frozenset({"source", "given"}), pairs=True),
     "fidelity": Study("budget", "simulations", {"use": "top"}, frozenset({"use", "share", "level"})),
 }
 
@@ -147,7 +150,7 @@ def _studies(groups: Sequence[Group], metric: str) -> Iterator[Variants]:
         if scenario and scenario.name in STUDIES and group.scored(MultiTarget):
             study, options = STUDIES[scenario.name], dict(scenario.options)
             size = float(options.pop(study.size))
-            if study.reference.items() <= options.items():  # as far as there were so many
+            if study.pairs or study.reference.items() <= options.items():  # as far as there were so many
                 size = min(size, pairs_of(group) or size)
             same = canonical({name: value for name, value in options.items() if name not in study.varied})
             task = canonical(group.first.declared.task)

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from harness.contracts import Condition, Family, Level, Pairs, Task, forward, outputs
+from harness.errors import UsageError
 from harness.scenarios.contract import Scenario, Targets
 from harness.scenarios.pairs import LEAST, fewer
 from harness.scenarios.pairs import MOST as ROWS
@@ -45,8 +46,9 @@ class Fidelity(Scenario):
     """Pairs of two forward models, the task's own and a cheaper one that differs from it, for one budget.
 
     `top` and `low` spend all of it on one of them, the other uses spend a share on the cheaper one, whose designs are
-    others. A budget for more than 10 000 cheap pairs is refused. What is asked and scored is of the task's own model
-    throughout.
+    others. A budget that cannot be spent is refused: one for more than 10 000 cheap pairs, or for more pairs of the
+    task's own model than there are. `top` alone, of whose pairs it is known how many they are, takes all that there
+    are. What is asked and scored is of the task's own model throughout.
     """
 
     Options: ClassVar[type] = Options
@@ -131,7 +133,12 @@ class Fidelity(Scenario):
         return top, low
 
     def _top(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs]:
-        count = self._counts(self._level(task))[0]
+        count, there = self._counts(self._level(task))[0], len(train.x) + len(valid.x)
+        if count > there and self.options.use != "top":
+            raise UsageError(
+                f"fidelity: a budget of {self.options.budget} asks for {count} pairs of the task's own model besides "
+                f"the cheap ones, and there are {there}. Give a smaller budget, or a larger share to the cheap ones."
+            )
         some = fewer(max(2 * LEAST, count), train, valid, generator)
         if not isinstance(task, Family):
             return some

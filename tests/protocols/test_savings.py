@@ -123,6 +123,18 @@ def test_of_more_pairs_than_there_are_those_count_that_were_learned_from(tmp_pat
     assert sorted(variants.reference) == [50, 300], "the task has 300"
 
 
+def test_what_is_compared_has_the_pairs_that_it_learned_from_too(tmp_path) -> None:
+    scenarios = "unpaired[lone=none,n=20|300],unpaired[lone=y,n=5000,rows=30],transfer[n=20|100,source=none]"
+    cells = results.cells("tandem", "robotic_arm", f"{scenarios},transfer[n=5000]", asked="multi-target")
+    results.run(tmp_path, cells)
+    found = json.loads(render("savings", tmp_path, format="json"))
+    assert len(found) == 2
+    for table in found:
+        (row,) = table["rows"]
+        assert row["size"] == 300, "the task has 300, of which 5000 were asked for"
+        assert row["factor"] is None or row["factor"] == pytest.approx(row["equivalent"] / 300)
+
+
 def test_references_of_one_size_are_references_whatever_changes_nothing_there(tmp_path) -> None:
     """Without lone rows it does not matter how many of these there would be: the second is no variant."""
     alone = [f"unpaired[lone=none,n={n}]" for n in (20, 60)] + ["unpaired[lone=none,n=20,rows=50]"]

@@ -268,8 +268,8 @@ class Twice(Waves):
         return {"same": same, "off": Level(lambda x: self.simulate(x) + 0.3 * x.sum(1, keepdim=True), 0.1, "off")}
 
 
-def spent(use: str, level: str = "same", budget: int = 200) -> data.Dataset:
-    scenario = Fidelity(Fidelity.Options(budget=budget, share=0.5, use=use, level=level))
+def spent(use: str, level: str = "same", budget: int = 200, share: float = 0.5) -> data.Dataset:
+    scenario = Fidelity(Fidelity.Options(budget=budget, share=share, use=use, level=level))
     task = scenario.task(Twice(2, 1))
     return data.draw(task, SETTINGS, scenario)
 
@@ -282,6 +282,15 @@ def test_a_budget_buys_so_many_of_each():
     assert asked == 200, "of both models for the designs from which the difference is learned"
     tuned = spent("tuned")
     assert len(tuned.train.x) + len(tuned.valid.x) == 100 and sum(len(part.x) for part in tuned.before) == 200
+
+
+@pytest.mark.parametrize("use", ["both", "condition", "tuned", "corrected"])
+def test_a_budget_that_cannot_be_spent_is_none(use):
+    """So that a share of a budget that was not spent is not taken for what the rest of it has reached."""
+    with pytest.raises(UsageError, match=r"budget of 1000 asks for 900 pairs .* and there are 500\. Give a smaller"):
+        spent(use, budget=1000, share=0.1)
+    top = spent("top", budget=1000)
+    assert len(top.train.x) + len(top.valid.x) == 500
 
 
 def test_equal_models_are_more_pairs_of_one():
