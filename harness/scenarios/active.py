@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -95,10 +96,11 @@ def acquired(task: Task, options: Options) -> tuple[Array, Array]:
         UsageError: the cache cannot be written, or nothing can be simulated.
     """
     every = _rounds(options)
-    last = max((place for place, one in enumerate(every) if _path(task, one).exists()), default=0)
+    paths = _paths(task, every)
+    last = max((place for place, path in enumerate(paths) if path.exists()), default=0)
     known: tuple[Array, Array] | None = None
-    for one, before in zip(every[last:], [None, *every][last:], strict=False):
-        known = _kept(task, one, before, known)
+    for one, before, path in zip(every[last:], [None, *every][last:], paths[last:], strict=False):
+        known = _kept(task, one, before, path, known)
     assert known is not None
     return known
 
@@ -109,14 +111,17 @@ def _rounds(options: Options) -> list[Options]:
     return [*(replace(options, calls=count) for count in counts), options]
 
 
-def _path(task: Task, options: Options) -> Path:
-    return cache_folder.folder("acquired") / f"{type(task).__name__.lower()}-{_key(task, options)[:24]}.safetensors"
+def _paths(task: Task, every: Sequence[Options]) -> list[Path]:
+    """Where each study is kept. The forward model is looked at once for all: its calls may be dear to a user."""
+    known = [*map(as_bytes, behaviour(task)), *(Path(__file__).with_name(name).read_bytes() for name in SOURCES)]
+    keys = (cache_folder.digest(json.dumps(asdict(one), sort_keys=True).encode(), *known) for one in every)
+    return [cache_folder.folder("acquired") / f"{type(task).__name__.lower()}-{key[:24]}.safetensors" for key in keys]
 
 
 def _kept(
-    task: Task, options: Options, before: Options | None, known: tuple[Array, Array] | None
+    task: Task, options: Options, before: Options | None, path: Path, known: tuple[Array, Array] | None
 ) -> tuple[Array, Array]:
-    """What a round has given, from the cache folder or made of what is known from that before."""
+    """What a round has given, from its file in the cache folder or made of what is known from that before."""
 
     def made() -> dict[str, Array]:
         with threads(1):
@@ -125,7 +130,7 @@ def _kept(
             # The file of a round that is there may be damaged: then nothing is known yet of that before.
             return dict(zip("xy", _round(task, options, known or acquired(task, before)), strict=True))
 
-    found = cache_folder.once_arrays(_path(task, options), made)
+    found = cache_folder.once_arrays(path, made)
     return found["x"], found["y"]
 
 
@@ -171,9 +176,3 @@ def _wanted(task: Task, options: Options) -> Array:
 
 def _stream(options: Options, purpose: str, number: int) -> Generator:
     return Generator().manual_seed(derive("active", purpose, options.seed, number))
-
-
-def _key(task: Task, options: Options) -> str:
-    sources = [Path(__file__).with_name(name).read_bytes() for name in SOURCES]
-    stated = json.dumps(asdict(options), sort_keys=True).encode()
-    return cache_folder.digest(stated, *map(as_bytes, behaviour(task)), *sources)

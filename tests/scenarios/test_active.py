@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from harness import data
+from harness.behaviour import PROBES
 from harness.cache_folder import VARIABLE
 from harness.plan import refusal, specification
 from harness.registry import build_scenario, build_task
@@ -116,10 +117,29 @@ def test_more_calls_continue_what_fewer_have_begun(acquire) -> None:
 
 def test_there_may_be_many_rounds() -> None:
     task = Waves(2, 1)
-    many = acquired(task, Options(calls=220, batch=1, acquire="random"))
-    assert len(many[0]) == 220, "as many rounds as calls behind the first"
+    many = acquired(task, Options(calls=320, batch=1, acquire="random"))
+    assert len(many[0]) == 320, "as many rounds as calls behind the first"
     few = acquired(task, Options(calls=60, batch=1, acquire="random"))
     assert np.array_equal(many[0][:60], few[0])
+
+
+class Counted(Waves):
+    """Counts the designs that are simulated."""
+
+    calls = 0
+
+    def simulate(self, x):
+        self.calls += len(x)
+        return super().simulate(x)
+
+
+def test_a_forward_model_is_called_for_the_study_and_once_to_be_recognised() -> None:
+    """However many rounds there are: with a simulator of one's own each call may be dear."""
+    task, again = Counted(2, 1), Counted(2, 1)
+    acquired(task, Options(calls=60, batch=2))
+    assert task.calls == PROBES + 60
+    acquired(again, Options(calls=60, batch=2))
+    assert again.calls == PROBES, "from the cache"
 
 
 def test_a_round_that_is_damaged_is_made_again_with_what_goes_before(tmp_path, monkeypatch) -> None:
