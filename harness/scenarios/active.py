@@ -42,7 +42,7 @@ class Options:
     """Options of the scenario."""
 
     calls: int = setting(100, help="simulations, the validation part and those that fail included", least=20, most=MOST)
-    start: int = setting(20, help="of which so many are draws of the prior", least=10)
+    start: int = setting(20, help="of which so many are draws of the prior", least=10, most=MOST)
     batch: int = setting(10, help="simulations that are chosen at once", least=1, most=POOL // 4)
     acquire: Acquire = setting("maximin", help="how the next are chosen")
     candidates: Candidates = setting(

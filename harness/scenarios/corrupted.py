@@ -66,12 +66,13 @@ class Corrupted(Scenario):
         Raises:
             UsageError: they are not, or do not.
         """
-        share, trim = self.options.share, self.options.trim
-        if share and not round(share * sizes[0]):
-            raise UsageError(
-                f"corrupted: share = {share:g} of {sizes[0]} rows is none. Allowed: 0, or enough for one row, such as "
-                f"{1 / sizes[0]:.1g}."
-            )
+        trim = self.options.trim
+        for name, share in (("share", self.options.share), ("trim", trim)):
+            if share and not round(share * sizes[0]):
+                raise UsageError(
+                    f"corrupted: {name} = {share:g} of {sizes[0]} rows is none. Allowed: 0, or enough for one row, "
+                    f"such as {1 / sizes[0]:.1g}."
+                )
         if min(size - round(trim * size) for size in sizes) < LEAST:
             raise UsageError(
                 f"corrupted: trim = {trim:g} leaves less than {LEAST} of {min(sizes)} rows. Give a smaller share."

@@ -22,7 +22,7 @@ class Options:
     """Options of the scenario."""
 
     calls: int = setting(1000, help="of the true forward model for each target", least=10, most=1_000_000)
-    targets: int = setting(50, help="targets; fewer where simulations take long", least=1)
+    targets: int = setting(50, help="targets; fewer where simulations take long", least=1, most=1_000_000)
 
 
 class Metered(Scenario):

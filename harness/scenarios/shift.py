@@ -23,7 +23,10 @@ class Options:
         0.1, help="share of the targets, those furthest from the middle of y, asked for", above=0, most=1
     )
     beyond: float = setting(
-        0.2, help="how much further from the middle every second target is moved, as a share of its distance", least=0
+        0.2,
+        help="how much further from the middle every second target is moved, as a share of its distance",
+        least=0,
+        most=1000,
     )
 
 

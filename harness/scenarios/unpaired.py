@@ -23,7 +23,7 @@ class Options:
     lone: Literal["none", "x", "y", "both"] = setting(
         "both", help="what is known besides: designs without y (x), y without designs (y), both, or nothing (none)"
     )
-    rows: int = setting(10_000, help="lone rows of each kind", least=1, most=MOST)
+    rows: int = setting(10_000, help="lone rows of each kind", least=1, most=1_000_000)  # 2 GB of y of stack
 
 
 class Unpaired(Scenario):

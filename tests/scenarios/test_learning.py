@@ -142,7 +142,11 @@ def test_a_single_wrong_row_has_the_y_of_another():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [("share=1e-6", "share = 1e-06 of .* rows is none. Allowed: 0, or"), ("trim=0.9999", "trim = 0.9999 leaves less")],
+    [
+        ("share=1e-6", "share = 1e-06 of .* rows is none. Allowed: 0, or"),
+        ("trim=1e-6", "trim = 1e-06 of .* rows is none. Allowed: 0, or"),
+        ("trim=0.9999", "trim = 0.9999 leaves less"),
+    ],
 )
 def test_shares_of_no_row_and_of_all_are_refused(options, message):
     with pytest.raises(UsageError, match=message):

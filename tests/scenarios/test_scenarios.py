@@ -15,10 +15,12 @@ from torch import Tensor
 from harness import data, fitting
 from harness.answers import Asker
 from harness.contracts import Method, Proposals, Task
+from harness.errors import UsageError
 from harness.fitting import Lesson
+from harness.options import hints
 from harness.plan import refusal, specification
 from harness.protocols.contract import Question
-from harness.registry import build_scenario, build_task
+from harness.registry import build_scenario, build_task, discover
 from harness.scenarios.contract import Scenario
 from harness.scenarios.gaps import Gaps, filled
 from harness.scenarios.noise import Noise
@@ -282,6 +284,19 @@ def test_a_scenario_that_does_not_know_of_conditions_is_refused_where_there_are_
     found = refusal(specification(*select("methods", "lookup")), selected, Levers())
     assert found == "noise does not know which entries of y are conditions, and the task has some"
     assert not refusal(specification(*select("methods", "lookup")), selected, Sums())
+
+
+@pytest.mark.parametrize("name", sorted(discover("scenarios")))
+def test_a_number_that_is_too_large_for_anything_is_refused_in_words(name):
+    """What a library says of such a number, or of the memory that it asks for, would help nobody."""
+    options = discover("scenarios")[name].load().Options
+    for key, kind in hints(options).items():
+        if kind in (int, float):
+            text = str(10**23) if kind is int else "1e300"
+            with pytest.raises(
+                UsageError, match=f"{name}.{key} = .* is not allowed. Allowed: .* (or less|less than 1)"
+            ):
+                specification(*select("scenarios", f"{name}[{key}={text}]"))
 
 
 def test_the_base_is_a_scenario_that_leaves_no_trace():
