@@ -30,7 +30,7 @@ from harness import presets
 from harness.cluster import Resources
 from harness.errors import UsageError, unknown
 from harness.meanings import typed
-from harness.options import convert, hints, instantiate, value_of
+from harness.options import convert, hints, instantiate, text_of, value_of
 from harness.presets import Preset
 from harness.registry import Kind, discover
 from harness.selection import parse
@@ -140,11 +140,21 @@ def converted(name: str, value: Any, shown: str, *, elsewhere: bool = False) -> 
     if name in special:
         return special[name](value, shown)
     if name in SELECTIONS:
-        return ",".join(value_of(item, str, shown) for item in (value if isinstance(value, list) else [value]))
+        every = value if isinstance(value, list) else [value]
+        return ",".join(written(item, shown, f"{SELECTION}; or a list of these") for item in every)
     if name == "out":
-        return Path(value_of(value, str, shown))
+        return Path(written(value, shown, "the path of a folder, such as results/mine"))
+    if name == "preset":
+        return written(value, shown, f"{', '.join(presets.BUILT_IN)}, or the path of a TOML file")
     (item,) = (item for item in fields(Settings) if item.name == name)
     return typed(item, hints(Settings)[name], value, shown)
+
+
+def written(value: Any, name: str, allowed: str) -> str:
+    """A value that is text; `allowed` is what it may say, for an error."""
+    if not isinstance(value, str):
+        raise UsageError(f"{name} = {text_of(value)} is not allowed. Allowed: {allowed}.")
+    return value
 
 
 def numbers(value: Any, name: str) -> tuple[int, ...]:
@@ -185,7 +195,8 @@ def as_table(value: Any, name: str) -> dict[str, Any]:
     """The table that `partition=gpu,time=4h` stands for; a table as it is."""
     if isinstance(value, Mapping):
         return dict(value)
-    return dict(parse(f"{name}[{value_of(value, str, name)}]")[1])
+    text = written(value, name, "a table, or text such as partition=gpu,time=4h")
+    return dict(parse(f"{name}[{text}]")[1])
 
 
 def resources(value: Any, name: str) -> Resources:

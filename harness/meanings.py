@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.modules import path_of
-from harness.options import BOUNDS, describe, members, text_of, value_of
+from harness.options import BOUNDS, members, text_of, value_of, words
 
 
 def meanings(options: type) -> dict[str, str]:
@@ -48,10 +48,9 @@ def typed(item: Field[Any], kind: Any, value: Any, name: str) -> Any:
 
 def in_words(item: Field[Any], kind: Any) -> str:
     """What a field of type `kind` may be, such as `a whole number, 1 or more, or none`."""
-    bounds, words = bounds_of(item), {int: "a whole number", float: "a number", str: "text"}
+    bounds = bounds_of(item)
     found = [
-        f"{words.get(one) or describe(one)}{f', {bounds}' if bounds and one in (int, float) else ''}"
-        for one in reversed(members(kind))
+        f"{words(one)}{f', {bounds}' if bounds and one in (int, float) else ''}" for one in reversed(members(kind))
     ]
     return (", or " if bounds else " or ").join(found)
 

@@ -100,8 +100,7 @@ def value_of(value: Any, kind: Any, name: str) -> Any:
             return result
     if any(get_origin(candidate) is Literal for candidate in members(kind)):
         raise unknown(f"value of {name}", text_of(value), describe(kind).split("|"))
-    allowed = "text" if kind is str else describe(kind)
-    raise UsageError(f"{name} = {text_of(value)} is not allowed. Allowed: {allowed}.")
+    raise UsageError(f"{name} = {text_of(value)} is not allowed. Allowed: {words(kind)}.")
 
 
 def match(value: Any, kind: Any) -> tuple[bool, Any]:
@@ -174,6 +173,16 @@ def describe(kind: Any) -> str:
     if len(members(kind)) > 1:
         return "|".join(describe(alternative) for alternative in reversed(members(kind)))
     return {bool: "on|off", NoneType: "none"}.get(kind, getattr(kind, "__name__", str(kind)))
+
+
+def words(kind: Any, several: bool = False) -> str:
+    """The allowed values of a declared type as an error says them, such as `a whole number or none`."""
+    if get_origin(kind) is tuple:
+        return f"{words(get_args(kind)[0], several=True)} joined by +"
+    if len(members(kind)) > 1:
+        return " or ".join(words(alternative, several) for alternative in reversed(members(kind)))
+    named = {int: ("a whole number", "whole numbers"), float: ("a number", "numbers"), str: ("text", "texts")}
+    return named[kind][several] if kind in named else describe(kind)
 
 
 def text_of(value: Any) -> str:

@@ -66,7 +66,7 @@ def test_every_option_of_ours_has_a_meaning_and_every_number_a_bound(options: An
         ("methods", "tandem[surrogate_share=1]", "Allowed: more than 0 and less than 1."),
         ("methods", "kernel[tolerance=-1e-3]", "kernel.tolerance = -0.001 is not allowed. Allowed: 0 or more."),
         ("tasks", "dataset[path=a.csv,workers=0]", "dataset.workers = 0 is not allowed. Allowed: 1 or more."),
-        ("scenarios", "noise[sd=-1]", "noise.sd = -1.0 is not allowed. Allowed: 0 or more."),
+        ("scenarios", "noise[sd=-1]", "noise.sd = -1.0 is not allowed. Allowed: 0 or more and 1000 or less."),
         ("protocols", "r_T[bootstrap=0]", "r_T.bootstrap = 0 is not allowed. Allowed: 1 or more."),
     ],
 )
@@ -84,7 +84,7 @@ def test_lines_fit_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> 
     joined = " ".join(" ".join(texts).split())
     assert "components = 32 (int, 1 or more): normals in the mixture" in joined
     assert "sep = auto (auto|comma|semicolon|tab|space): What separates the columns of a text file;" in joined
-    assert "sd = 0.05 (float, 0 or more): standard deviation of the noise" in joined
+    assert "sd = 0.05 (float, 0 or more and 1000 or less): standard deviation of the noise" in joined
     assert "bootstrap = 1000 (int, 1 or more): resamples behind an interval" in joined
 
 
