@@ -104,7 +104,7 @@ def fit(
             if status_of(error) != "out_of_memory":
                 raise
             raise UsageError(
-                f"{name} with budget = {own.budget} on {len(given.train.x)} pairs does not fit into memory ({error}). "
+                f"{name} with budget = {own.budget} on {len(given.train.x)} rows does not fit into memory ({error}). "
                 "Give a smaller budget, or fewer pairs."
             ) from error
     return Solver(name, made, given, built, phases, task if isinstance(task, str) else "", own.name)

@@ -26,6 +26,10 @@ CONTENT = "content"
 """The one entry of a file's metadata: several are written in an order that differs from process to process."""
 
 
+class DamagedFile(UserWarning):
+    """A file of the cache was damaged, and is made again: what holds the cache may be failing."""
+
+
 def root() -> Path:
     """The cache folder; it need not exist."""
     return Path(os.environ.get(VARIABLE) or user_cache_dir("inverse-harness", appauthor=False))
@@ -156,7 +160,8 @@ def warn_damaged(path: Path) -> None:
     Args:
         path: the file.
     """
-    warnings.warn(f"The cache file {path.name} is damaged and is made again.", stacklevel=4)
+    text = f"The cache file {path.parent.name}/{path.name} is damaged and is made again."
+    warnings.warn(text, DamagedFile, stacklevel=4)
 
 
 def digest(*parts: bytes) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness import data
+from harness import data, schema
 from harness.contracts import Task
 from harness.data import Dataset
 from harness.errors import UsageError
 from harness.options import render, resolve
 from harness.registry import PluginSpec, build_task, get
-from harness.schema import Record
+from harness.schema import Declared, Record
 
 
 def rebuilt(spec: PluginSpec, record: Record, scenario: PluginSpec | None = None) -> Task:
@@ -39,16 +39,21 @@ def require_files(record: Record, task: Task) -> None:
     """
     if record.data is None or task.fingerprint == record.declared.task.fingerprint:
         return
-    settings = replace(record.declared.data, targets_from="validation")  # the others are simulated
+    raise _changed(record, _other_pairs(record.data, record.declared, task))
+
+
+def _other_pairs(known: schema.Data, declared: Declared, task: Task) -> str:
+    """How the pairs of a task differ from those that a record knows, in words."""
+    if declared.scenario is not None:  # it may learn from fewer pairs, or from more rows, than there are
+        return "the pairs that the scenario begins with, or how they are read, are others"
+    settings = replace(declared.data, targets_from="validation")  # the others are simulated
     dataset = data.draw(task, settings)
-    before, after = record.data.n_train + record.data.n_valid, len(dataset.train.x) + len(dataset.valid.x)
+    before, after = known.n_train + known.n_valid, len(dataset.train.x) + len(dataset.valid.x)
     if before != after:
-        what = f"methods learned from {before} pairs, and there would be {after} now"
-    elif record.declared.scenario is None and dataset.hashes()["split"] == record.data.split:
-        what = "the pairs that methods learned from are the same, but the others, or how they are read, are not"
-    else:
-        what = "the pairs that methods learned from are others"
-    raise _changed(record, what)
+        return f"methods learned from {before} pairs, and there would be {after} now"
+    if dataset.hashes()["split"] == known.split:
+        return "the pairs that methods learned from are the same, but the others, or how they are read, are not"
+    return "the pairs that methods learned from are others"
 
 
 def require_same(record: Record, dataset: Dataset) -> None:

@@ -71,10 +71,16 @@ class Solver:
             f"{self.name} on {self.of or type(self.task).__name__}",
             *([f"preset {self.preset}"] if self.preset else []),
             f"{trainable} parameters",
-            f"{len(self.given.train.x)} pairs",
+            f"{self.pairs} pairs",
             *(f"mean {name} {value:.3g} in the table multi-target" for name, value in self.errors.items()),
         ]
         return f"Solver({', '.join(facts)})"
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs it was trained on; rows of x or of y alone are none."""
+        train = self.given.train
+        return int((train.x.isfinite().any(1) & train.y.isfinite().any(1)).sum())
 
     def __reduce__(self) -> tuple[Any, ...]:
         rest = (self.phases, self.of, self.preset, dict(self.errors))

@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from harness import cache_folder
 from harness.durable import storage_errors
 from harness.plan import Cell
 from harness.registry import PluginSpec
@@ -95,6 +97,14 @@ def endless(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]
     Path(os.environ["SIGNS"], f"{cell.seed}-{os.getpid()}").touch()
     while cell.seed:
         time.sleep(0.05)
+    yield from compute(cell, folder, report)
+
+
+def warns(cell: Cell, folder: Path, report: Report) -> Iterator[dict[str, Any]]:
+    """Warn of a damaged file of the cache, twice, and of something else."""
+    for _ in range(2):
+        cache_folder.warn_damaged(Path("cache", "tables", "x.safetensors"))
+    warnings.warn("a number is large", RuntimeWarning, stacklevel=1)
     yield from compute(cell, folder, report)
 
 

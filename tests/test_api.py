@@ -120,6 +120,12 @@ def test_own_pairs_are_learned_from_in_a_scenario_and_their_simulator_is_asked_f
         np.testing.assert_allclose(forward(given.train.x.numpy()), given.train.y, rtol=1e-12)
 
 
+def test_rows_of_x_or_of_y_alone_are_no_pairs() -> None:
+    solver = harness.fit("tandem", "sinewave", preset="smoke", scenario="unpaired[n=40,rows=30]", epochs=1)
+    assert len(solver.given.train.x) + len(solver.given.valid.x) == 40 + 2 * 30
+    assert solver.pairs + len(solver.given.valid.x) == 40 and f", {solver.pairs} pairs" in repr(solver)
+
+
 def test_own_pairs_keep_the_names_of_their_columns_and_are_simulated_where_they_can_be() -> None:
     x = pandas.DataFrame(BOX, columns=["length", "target", "width"])
     y = pandas.Series(forward(BOX)[:, 0], name="gap")

@@ -27,7 +27,7 @@ from harness.execution.progress import Rest, duration, line
 from harness.plan import Cell
 from harness.store import RECORD, Store
 from harness.training import Report
-from tests.runners import DATA, all_of, by_name, compute, make_cell, score, size
+from tests.runners import DATA, all_of, by_name, compute, make_cell, score, size, warns
 
 TESTS = Path(__file__).parent
 SCRIPT = """
@@ -164,6 +164,15 @@ def kind_of_process(cell, folder, report):
     process = type(multiprocessing.current_process()).__name__
     yield {"data": DATA, "model": size(3)}
     yield {"scores": {"made-up": score(process=process, torch="torch" in sys.modules)}}
+
+
+def test_a_damaged_file_of_the_cache_is_one_line_of_the_run_too(tmp_path, capfd):
+    cell = make_cell()
+    run_cells(all_of(cell), Store(tmp_path), quiet=True, runner=warns)
+    line = "The cache file tables/x.safetensors is damaged and is made again."
+    assert capfd.readouterr().err.splitlines() == [f"{cell.label}: {line}"]
+    text = (Store(tmp_path).path(cell) / "console.txt").read_text()
+    assert line in text and "a number is large" in text
 
 
 def test_warnings_and_prints_of_a_cell_are_kept_beside_its_record(tmp_path, capfd):

@@ -120,6 +120,17 @@ def test_fewer_rows_and_a_missing_file_are_noticed(place: Path, capsys) -> None:
         harness.load(CELL)
 
 
+def test_of_a_scenario_with_fewer_pairs_the_numbers_are_not_compared(place: Path) -> None:
+    """30 pairs of a scenario are none that went missing."""
+    few, task = "pairs[n=30]", "dataset[path=pairs.csv,y=deflection*+mass*]"
+    arguments = ["--preset", "smoke", "--methods", "lookup", "--tasks", task, "--protocols", "multi-target"]
+    assert main(["run", *arguments, "--scenarios", few, "--quiet"]) == 0
+    path = place / "pairs.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:-2]) + "\n")
+    with pytest.raises(UsageError, match="names has changed: the pairs that the scenario begins with"):
+        harness.load(f"results/smoke/dataset[pairs]/lookup/{few}")
+
+
 @pytest.mark.usefixtures("place")
 def test_what_judges_and_what_is_left_free_is_said(capsys) -> None:
     floor = harness.load(CELL).task.floor["nmse"]

@@ -119,4 +119,6 @@ class _Run:
         outcome = Outcome(job.cell, done.status, done.seconds, done.message)
         self.summary.outcomes.append(outcome)
         self.progress.finish(outcome)
+        for remark in done.remarks:
+            self.progress.note(f"{job.cell.label}: {remark}")
         return outcome

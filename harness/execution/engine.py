@@ -42,6 +42,8 @@ class Done:
     status: str
     seconds: float
     message: str
+    remarks: tuple[str, ...] = ()
+    """What the user should see of what it warned of, besides the file with all that it printed."""
 
 
 @dataclass

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import provenance
+from harness.cache_folder import DamagedFile
 from harness.durable import StorageError
 from harness.execution.console import captured
 from harness.execution.engine import Done, Job, Report
@@ -59,13 +62,34 @@ def _recorded(job: Job, learn: Learn, say: Say) -> Done:
         say("folder", folder.name)
         if record is not None:
             carry(source, folder, record.files)
-        with captured(folder, private):
+        with captured(folder, private), remarked() as remarks:
             result = _attempt(job, record, learn, folder, say, private)
         if earlier is None or result["status"] == "ok":
             stamp = provenance.stamp(machine, device=cell.device, threads=cell.threads, started=started)
             store.commit(cell, folder, completed(record, result, stamp))
     error = result["error"]
-    return Done(result["status"], time.perf_counter() - clock, error["message"] if error else "")
+    message = error["message"] if error else ""
+    return Done(result["status"], time.perf_counter() - clock, message, tuple(dict.fromkeys(remarks)))
+
+
+@contextmanager
+def remarked() -> Iterator[list[str]]:
+    """Gather what is warned of that concerns more than this cell, such as damaged files of the cache; it is also shown
+    as any warning is.
+    """
+    found: list[str] = []
+    show = warnings.showwarning
+
+    def shown(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if issubclass(category, DamagedFile):
+            found.append(str(message))
+        show(message, category, *rest, **more)
+
+    warnings.showwarning = shown
+    try:
+        yield found
+    finally:
+        warnings.showwarning = show
 
 
 def completed(record: Record | None, result: Mapping[str, Any], stamp: Mapping[str, Any]) -> dict[str, Any]:
