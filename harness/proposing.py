@@ -127,7 +127,7 @@ def _lines(solver: Solver, designs: pandas.DataFrame) -> Iterator[str]:
     columns = ["target", *x, *y, *rest]
     shown = designs[columns].head(ROWS)
     rows = [[_text(value) for value in row] for row in shown.itertuples(index=False)]
-    yield f"{solver.name}, trained on {len(solver.given.train.x)} pairs:"
+    yield f"{solver.name}, trained on {solver.pairs} pairs:"
     yield tabulate(rows, headers=[y.get(name, name) for name in columns], disable_numparse=True, stralign="right")
     left = len(designs) - len(shown)
     hidden = solver.x_names[COLUMNS["x"] :] + (reached[COLUMNS["y"] :] + given[COLUMNS["y"] :] if y else [])
