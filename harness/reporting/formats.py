@@ -180,6 +180,8 @@ def _placed(tables: Sequence[Table]) -> tuple[list[list[str]], dict[str, list[st
 def _placing(note: str, users: Sequence[Table], tables: Sequence[Table]) -> str:
     """A note that several tables share, behind its tasks where other tables of the kind do not have it."""
     alike = [table for table in tables if table.name in {user.name for user in users}]
-    tasks, every = (dict.fromkeys(task for table in some if (task := table.facts["task"])) for some in (users, alike))
+    tasks, every = (
+        dict.fromkeys(task for table in some if (task := table.facts.get("task"))) for some in (users, alike)
+    )
     said = len(tasks) == len(every) or all(task in note for task in tasks)
     return note if said else f"{'; '.join(tasks)}: {note}"
