@@ -12,8 +12,7 @@ from harness.claims import ablated, ablation
 from harness.claims.ablation import Ablation
 from harness.claims.rows import by_task, find
 from harness.durable import make_folder, storage_errors
-from harness.errors import UsageError, unknown
-from harness.performing import counted
+from harness.errors import UsageError, numbered, unknown
 from harness.reporting import figures, grouped
 from harness.reporting.formats import FORMATS
 from harness.reporting.groups import Group
@@ -61,7 +60,7 @@ def shown(groups: Sequence[Group], one: Ablation, form: str) -> str:
     if not missing:
         return FORMATS[form](tables).rstrip("\n")
     more = f" and {len(missing) - NAMED} more" * (len(missing) > NAMED)
-    which = f"Missing: {len(missing)} of {counted(len(cells), 'cell')} ({', '.join(missing[:NAMED])}{more})."
+    which = f"Missing: {len(missing)} of {numbered(len(cells), 'cell')} ({', '.join(missing[:NAMED])}{more})."
     how = f"{which} The same command with --run"
     noted = [table.noting(f"{how} runs them") for table in tables]
     return FORMATS[form](noted).rstrip("\n") if tables else f"{one.question} {how} runs them."

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from harness.answers import Asker
 from harness.contracts import Method, Proposals
 from harness.data import extent
-from harness.errors import UsageError
+from harness.errors import UsageError, numbered
 from harness.execution.failures import said, status_of
 from harness.fitting import Lesson
 from harness.seeds import derive, seeded
@@ -79,7 +79,7 @@ def _require_some(wanted: Tensor, conditions: int) -> None:
 
 
 def _too_many(wanted: Tensor, n: int, why: str) -> UsageError:
-    return UsageError(f"n = {n} designs for each of {len(wanted)} targets {why}. Ask for fewer.")
+    return UsageError(f"n = {n} designs for each of {numbered(len(wanted), 'target')} {why}. Ask for fewer.")
 
 
 def _farthest(given: Lesson, wanted: Tensor, names: Sequence[str]) -> str:

@@ -26,6 +26,20 @@ def not_installed(package: str) -> str:
     )
 
 
+def numbered(number: float, noun: str) -> str:
+    """A number of things, in errors and everywhere else; of a whole number all digits.
+
+    Args:
+        number: how many.
+        noun: one of them, whose plural has an s.
+
+    >>> numbered(1, "call"), numbered(1.5, "call"), numbered(2_000_000, "call")
+    ('1 call', '1.5 calls', '2000000 calls')
+    """
+    text = str(number) if isinstance(number, int) else f"{number:g}"
+    return f"{text} {noun}{'s' * (number != 1)}"
+
+
 SHOWN = 50
 """Allowed values that an error names."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import presets
-from harness.errors import TRAINING, not_installed
+from harness.errors import TRAINING, not_installed, numbered
 from harness.kept import kept
 from harness.meanings import bounds_of, meanings
 from harness.options import describe, hints, resolve, text_of
@@ -121,9 +121,10 @@ def preset_list() -> str:
         schedule, data, sizes = preset.schedule, preset.data, preset.sizes
         lines.append(f"  {name}")
         text = (
-            f"{preset.budget} parameters, {schedule.epochs} epochs of batch {schedule.batch} "
-            f"({schedule.optimiser} {schedule.learning_rate:g}, {schedule.decay}), {data.targets} targets × "
-            f"{sizes.proposals} proposals, {sizes.repeats} repeats"
+            f"{numbered(preset.budget, 'parameter')}, {numbered(schedule.epochs, 'epoch')} of batch {schedule.batch} "
+            f"({schedule.optimiser} {schedule.learning_rate:g}, {schedule.decay}), "
+            f"{numbered(data.targets, 'target')} × {numbered(sizes.proposals, 'proposal')}, "
+            f"{numbered(sizes.repeats, 'repeat')}"
         )
         lines += [f"  {line}" for line in folded(text)]
     return "\n".join(lines) + "\n"

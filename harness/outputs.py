@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.contracts import Method, Proposals
-from harness.errors import ContractError
+from harness.errors import ContractError, numbered
 
 RowsOf = Callable[[Tensor], Tensor]
 """Numbers of training designs to the designs, standardised, in the method's dtype."""
@@ -52,7 +52,7 @@ def check(
     """
     if not isinstance(proposals, Proposals):
         raise ContractError(f"propose returns {type(proposals).__name__}; return Proposals.")
-    asked = f"{n} proposals for {targets} targets"
+    asked = f"{numbered(n, 'proposal')} for {numbered(targets, 'target')}"
     _tensor(f"x of {asked}", proposals.x, (targets, n, x_dim))
     if proposals.x.dtype != dtype:
         raise ContractError(f"proposals are {proposals.x.dtype}; return the method's dtype, {dtype}.")

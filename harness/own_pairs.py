@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from harness import kinds
 from harness.contracts import Kind, Pairs, Task
-from harness.errors import UsageError
+from harness.errors import UsageError, numbered
 from harness.priors import prior
 from harness.real import real
 
@@ -167,14 +167,16 @@ def pairs(
     """
     designs, reached = _matrix("x", x), _matrix("y", y)
     if len(designs) != len(reached):
-        raise UsageError(f"x has {len(designs)} rows and y has {len(reached)}. Give a row of y for each design.")
+        raise UsageError(
+            f"x has {numbered(len(designs), 'row')} and y has {len(reached)}. Give a row of y for each design."
+        )
     indices = getattr(x, "index", None), getattr(y, "index", None)
     if all(hasattr(index, "equals") for index in indices) and not indices[0].equals(indices[1]):  # type: ignore[union-attr]
         raise UsageError("x and y are data frames whose rows have other indices. Give them in one order, or arrays.")
     if simulate is not None and not callable(simulate):
         raise UsageError(f"simulate = {simulate!r} cannot be called. Give a function of designs (m, x_dim).")
     if len(designs) < LEAST:
-        raise UsageError(f"There are {len(designs)} pairs. Give {LEAST} or more; methods want some hundreds.")
+        raise UsageError(f"Too few pairs: {len(designs)}. Give {LEAST} or more; methods want some hundreds.")
     if not bool(designs.isfinite().all()):
         row = int((~designs.isfinite()).any(1).nonzero()[0, 0])
         raise UsageError(f"x has a value that is not finite, first in row {row}. Leave such rows out.")
@@ -185,7 +187,9 @@ def pairs(
         raise UsageError(f"names = {names!r} is not allowed. Give a pair, names of x and names of y: (['a'], ['b']).")
     for part, of, rows in zip(own, ("x", "y"), (designs, reached), strict=True):
         if len(set(part)) != rows.shape[1]:
-            raise UsageError(f"{of} has {rows.shape[1]} columns, and its names are {list(part)}. Give one name each.")
+            raise UsageError(
+                f"{of} has {numbered(rows.shape[1], 'column')}, and its names are {list(part)}. Give one name each."
+            )
     conditions = None if given is None else _conditions(given, len(designs))
     of_conditions = [] if conditions is None else _labels("given", given, conditions)
     made = OwnPairs(
@@ -209,7 +213,9 @@ def _conditions(values: Any, rows: int) -> Tensor:
     """
     found = _matrix("given", values)
     if len(found) != rows:
-        raise UsageError(f"x has {rows} rows and given has {len(found)}. Give the conditions of each design.")
+        raise UsageError(
+            f"x has {numbered(rows, 'row')} and given has {len(found)}. Give the conditions of each design."
+        )
     if not bool(found.isfinite().all()):
         row = int((~found.isfinite()).any(1).nonzero()[0, 0])
         raise UsageError(f"given has a value that is not finite, first in row {row}. Leave such rows out.")

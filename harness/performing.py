@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness import submitting
 from harness.config import Settings
+from harness.errors import numbered
 from harness.options import render
 from harness.plan import Cell, Plan, part_of, planned
 from harness.presets import Preset
@@ -34,7 +35,7 @@ def perform(
     cluster, cells = settings.engine == "slurm", plan.cells
     if settings.part:
         cells = part_of(cells, settings.part)
-        print(f"Part {settings.part[0]} of {settings.part[1]}: {len(cells)} of {len(plan.cells)} cells.")
+        print(f"Part {settings.part[0]} of {settings.part[1]}: {len(cells)} of {numbered(len(plan.cells), 'cell')}.")
         if not cells:
             return 0
     store = Store(root_of(settings, preset))
@@ -44,7 +45,7 @@ def perform(
     jobs = min(usual, max(len(able), 1))
     to_do = in_words(able) + (f", {jobs} at a time{' in each array entry' * cluster}" if able else "")
     current = f"{len(cells) - len(todo)} up to date" + f", {len(todo) - len(able)} cannot" * (len(able) < len(todo))
-    print(f"{counted(len(cells), 'cell')} ({_axes(plan, settings)}), preset {preset.name}: {current}; {to_do}.")
+    print(f"{numbered(len(cells), 'cell')} ({_axes(plan, settings)}), preset {preset.name}: {current}; {to_do}.")
     print(f"Results: {store.root}", flush=True)
     if settings.dry_run:
         _describe(plan, cells, todo, store, jobs, settings)
@@ -57,7 +58,7 @@ def perform(
 def _axes(plan: Plan, settings: Settings) -> str:
     """How many methods, tasks, scenarios and seeds a plan has, as a product where it has all combinations."""
     counts = (*plan.axes, len(settings.seeds))
-    named = [counted(count, noun) for count, noun in zip(counts, ("method", "task", "scenario", "seed"), strict=True)]
+    named = [numbered(count, noun) for count, noun in zip(counts, ("method", "task", "scenario", "seed"), strict=True)]
     return (" × " if math.prod(counts) == len(plan.cells) else ", ").join(named)
 
 
@@ -77,11 +78,6 @@ def _describe(
 def root_of(settings: Settings, preset: Preset) -> Path:
     """The result folder of a run."""
     return settings.out or Path("results") / preset.name
-
-
-def counted(count: int, noun: str) -> str:
-    """How many there are, in words."""
-    return f"{count} {noun}" + "s" * (count != 1)
 
 
 def without_summary(cells: Sequence[Cell], store: Store) -> int:

@@ -12,6 +12,7 @@ from tempfile import TemporaryFile
 from harness import cache_folder, config, lending, submitting
 from harness.cores import usable_cores
 from harness.durable import storage_errors, sweep_files, write_whole
+from harness.errors import numbered
 from harness.plan import Cell, misfits
 from harness.store import Store, record_files, scratch
 from harness.work import Work, due, everything
@@ -159,7 +160,8 @@ def finish(cells: Sequence[Cell], store: Store, *, echo: bool = True) -> int:
         hint = "" if state == NOT_RUN else f" (python -m harness show {store.path(cell)})"
         print(f"{cell.label}: {state}{hint}", file=sys.stderr)
     if bad:
-        print(f"{len(bad)} of {len(cells)} cells are not ok; --retry runs them again.", file=sys.stderr)
+        are, them = ("is", "it") if len(bad) == 1 else ("are", "them")
+        print(f"{len(bad)} of {numbered(len(cells), 'cell')} {are} not ok; --retry runs {them} again.", file=sys.stderr)
     return 1 if bad else 0
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from harness import config, listing, submitting
 from harness.durable import make_folder, remedy_of, storage_errors, write_whole
-from harness.errors import UsageError, unknown
-from harness.performing import counted, perform
+from harness.errors import UsageError, numbered, unknown
+from harness.performing import perform
 from harness.plan import planned, specification
 from harness.registry import Kind, Plugin, build_protocol, discover
 from harness.running import write_tables
@@ -118,7 +118,7 @@ def check(arguments: Namespace) -> int:
     for plugin in plugins:
         findings = findings_of(plugin)
         broken += len(findings)
-        result = counted(len(findings), "finding") if findings else "conforms"
+        result = numbered(len(findings), "finding") if findings else "conforms"
         print(f"{plugin.kind.removesuffix('s')} {plugin.name}: {result}")
         for finding in findings:
             print(f"  {finding}")
@@ -252,8 +252,8 @@ def verify_(arguments: Namespace) -> int:
     problems = verify(root)
     for problem in problems:
         print(problem)
-    found = f"{len(problems)} problem{'s' * (len(problems) > 1)}" if problems else "all intact"
-    print(f"{count} record{'s' * (count > 1)}, {found}.")
+    found = numbered(len(problems), "problem") if problems else "all intact"
+    print(f"{numbered(count, 'record')}, {found}.")
     return 1 if problems else 0
 
 
@@ -296,7 +296,7 @@ def export(arguments: Namespace) -> int:
     with remedy_of("Free space, mend the permissions or name another target; then the same command makes all of it."):
         store.export(target, arguments.largest * 1024)
         write_tables(target, ())
-    print(f"{len(record_files(target))} records in {target}")
+    print(f"{numbered(len(record_files(target)), 'record')} in {target}")
     return 0
 
 

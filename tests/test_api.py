@@ -184,7 +184,7 @@ def test_gaps_are_for_methods_that_handle_them() -> None:
     ("call", "message"),
     [
         (lambda: harness.pairs(BOX, BOX[:5]), "x has 300 rows and y has 5. Give a row of y"),
-        (lambda: harness.pairs(BOX[:5], BOX[:5]), "There are 5 pairs. Give 10 or more"),
+        (lambda: harness.pairs(BOX[:5], BOX[:5]), "Too few pairs: 5. Give 10 or more"),
         (lambda: harness.pairs(BOX * [1, math.nan, 1], BOX), "x has a value that is not finite, first in row 0"),
         (lambda: harness.pairs(BOX, BOX * math.inf), "y has infinite values"),
         (lambda: harness.pairs([["a"]] * 20, BOX[:20]), "x holds something that is no number"),
@@ -358,7 +358,7 @@ def test_a_broken_answer_is_an_error_of_its_own() -> None:
         def propose(self, y, n, generator):
             return super().propose(y, n + 1, generator)
 
-    with pytest.raises(ContractError, match=r"x of 2 proposals for 1 targets has shape \(1, 3, 2\)"):
+    with pytest.raises(ContractError, match=r"x of 2 proposals for 1 target has shape \(1, 3, 2\)"):
         harness.fit(Broken, Waves(2, 1), preset="smoke", epochs=2).propose(0.1, 2)
 
 
@@ -416,7 +416,7 @@ def test_what_cannot_be_pickled_is_told_what_to_do() -> None:
     [
         ([[math.nan, math.nan]], 3, "Target 0 asks for nothing: all of its entries are NaN"),
         ([[1.0, 1.0], [1e30, 1.0]], 3, r"has no answer to these targets, of which .* = 1e\+30 \(target 1\)"),
-        ([1.0, 1.0], 10**12, r"n = 1000000000000 designs for each of 1 targets take .* GB"),
+        ([1.0, 1.0], 10**12, r"n = 1000000000000 designs for each of 1 target take .* GB"),
         ([1.0, 1.0], 10**40, "Ask for fewer"),
     ],
 )

@@ -232,7 +232,7 @@ def test_a_run_of_failures_still_has_a_table(elsewhere: Path, capsys: pytest.Cap
     commit(elsewhere / "here", cell_of(), status="failed")
     assert main(RUN) == 1
     captured = capsys.readouterr()
-    assert "1 of 1 cells are not ok" in captured.err
+    assert "1 of 1 cell is not ok" in captured.err
     assert "failed" in captured.out
 
 

@@ -167,7 +167,7 @@ def test_a_signal_ends_the_run_in_order_and_more_of_them_do_not_disturb_it(tmp_p
         run.process.send_signal(number)
     said = run.end()
     assert run.process.returncode == 128 + number
-    assert said.count("Interrupted: 1 of 3 cells are finished and kept") == 1 and "Traceback" not in said
+    assert said.count("Interrupted: 1 of 3 cells is finished and kept") == 1 and "Traceback" not in said
     wait_for(run.gone)
     assert not list(run.root.rglob("*.tmp")) and not list(run.root.rglob("*.lock"))
     assert not list(run.temporary.glob("pymp-*")) and Store(run.root).verify() == []

@@ -15,7 +15,7 @@ from harness.claims.statistic import statistic
 from harness.comparing import SEEDS
 from harness.reporting.groups import Group
 from harness.reporting.notes import FEW_STEPS
-from harness.reporting.numbers import interval, number
+from harness.reporting.numbers import interval, number, numbered
 from harness.reporting.table import Column, Raw, Table
 
 TITLE = "What papers say, and what holds here"
@@ -195,7 +195,7 @@ def _notes(judged: Sequence[Judged], tasks: Mapping[str, Group]) -> Iterator[str
         yield f"trained for less than {FEW_STEPS} steps, too little to judge any method: {', '.join(few)}"
     counts = {verdict: sum(one.verdict == verdict for one in judged) for verdict in VERDICTS}
     said = ", ".join(f"{verdict} {count}" for verdict, count in counts.items() if count)
-    yield f"of {len(judged)} claim{'s' * (len(judged) != 1)}: {said}"
+    yield f"of {numbered(len(judged), 'claim')}: {said}"
     yield (
         "holds: every check says yes on every task; does not hold: none does, and at least one says no; holds in part: "
         "all else, such as yes on some tasks and no on others; not decided: nothing can be told apart; not tested: a "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import harness
 from harness import provenance
-from harness.errors import UsageError
+from harness.errors import UsageError, numbered
 from harness.execution import aftermath
 from harness.execution.engine import Done, Engine, Job, Lost, Runner
 from harness.execution.interrupts import Noted, signals_noted
@@ -68,7 +68,8 @@ def run_cells(
             engine.stop()
             progress.close()
     if summary.signal is not None:
-        kept = f"{len(summary.outcomes)} of {len(works)} cells are finished and kept"
+        are = "is" if len(summary.outcomes) == 1 else "are"
+        kept = f"{len(summary.outcomes)} of {numbered(len(works), 'cell')} {are} finished and kept"
         progress.note(f"Interrupted: {kept}, {left}. The same command continues.")
     return summary
 

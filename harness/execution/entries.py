@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from harness import provenance
 from harness.cluster import MOST
-from harness.errors import UsageError
+from harness.errors import UsageError, numbered
 from harness.execution.engine import Done, Engine, Hear, Job, Left, Lost
 from harness.execution.entry import Slice
 from harness.execution.ledger import Ledger, array_of, line, mark, order
@@ -159,7 +159,9 @@ class Entries(Engine):
         self.ledger.forget([*gone, *other])
         self.waiting = [item for item in self.waiting if not item.entry]
         if taken := sum(len(entry.items) for entry in self.entries.values()):
-            self._say(f"{taken} cells of an earlier run are in the queue, in {len(self.entries)} array entries.")
+            are = "is" if taken == 1 else "are"
+            where = in_entries(len(self.entries))
+            self._say(f"{numbered(taken, 'cell')} of an earlier run {are} in the queue, {where}.")
 
     def _hand_in(self) -> None:
         """Hand in what waits: packed at first, and in entries of its own what was lost."""
@@ -198,7 +200,7 @@ class Entries(Engine):
             for item in part:
                 item.entry, item.tries = name, item.tries + 1
         cells, entries = sum(map(len, parts)), len(parts)
-        what = f"{cells} cell{'s' * (cells != 1)} in {entries} array {'entry' if entries == 1 else 'entries'}"
+        what = f"{numbered(cells, 'cell')} {in_entries(entries)}"
         self._say(f"Job {array_of(names[0])}: {what} of at most {duration(limit)}.")
 
     def _refused(self, parts: list[list[Item]], refused: Refused) -> None:
@@ -283,3 +285,8 @@ class Entries(Engine):
     def _say(self, text: str) -> None:
         if not self.quiet:
             tqdm.write(text, file=sys.stderr)
+
+
+def in_entries(count: int) -> str:
+    """In how many array entries something is."""
+    return f"in {count} array {'entry' if count == 1 else 'entries'}"

@@ -105,7 +105,7 @@ def _compared(
     scales, wanted = (data.x_scale, data.y_scale), (data.fixed.y, data.targets.y[:number])
     yardstick = Yardstick(task, reference, scales, wanted, counts, settings.trials)
     if yardstick.n[0] < FEWEST:
-        return Scores(f"{proposals.fixed.shape[1]} proposals for y* are too few to be compared", [], 0.0)
+        return Scores(f"too few proposals for y* to be compared: {proposals.fixed.shape[1]}", [], 0.0)
     seed = derive("posterior", "scores", data.settings.data_seed)
 
     def outer() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from harness.protocols.posterior import Reference
 from harness.protocols.shared import many
 from harness.reporting.build import base, table
 from harness.reporting.groups import Group
-from harness.reporting.numbers import number, share
+from harness.reporting.numbers import number, numbered, share
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
 from harness.settings import Sizes
@@ -230,7 +230,7 @@ def _table(group: Group) -> Table:
         rows.append({**_nobody(), **{key: getattr(first.reference, key) for key in KEYS}, "crps_own": None})
         said.append(
             f"{REFERENCE}: draws from the posterior of what was observed, as in the table `posterior`, for the first "
-            f"{first.reference.targets} targets; the last column is of the same targets"
+            f"{numbered(first.reference.targets, 'target')}; the last column is of the same targets"
         )
     return table("hidden", "What was hidden of y", group, columns, rows, said)
 

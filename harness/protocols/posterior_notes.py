@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.posterior.results import Calibration, Facts, Scores
-from harness.reporting.numbers import number, share
+from harness.reporting.numbers import number, numbered, share
 
 CLASSIFIED = 30
 """Designs on each side from which on the classifier tells even the farthest ones apart: it splits into leaves of 20."""
@@ -93,10 +93,11 @@ def _calibrated(found: Sequence[tuple[str, Scores]]) -> Iterator[str]:
     calibrations: list[Calibration] = [scores.calibration for _, scores in found if scores.calibration]
     for first in calibrations[:1]:
         yield (
-            f"ranks: greatest distance of the ranks of the known designs among {first.draws} proposals from uniform "
-            f"ones, over {first.targets} targets; by chance below {number(first.ks_chance)}. Coverage error: "
-            "mean |expected coverage − level| (TARP); too wide: coverage less level above one half, below 0 where "
-            "proposals are too narrow or off. The prior is calibrated, too: this does not tell how near proposals come"
+            "ranks: greatest distance of the ranks of the known designs among "
+            f"{numbered(first.draws, 'proposal')} from uniform ones, over {numbered(first.targets, 'target')}; by "
+            f"chance below {number(first.ks_chance)}. Coverage error: mean |expected coverage − level| (TARP); too "
+            "wide: coverage less level above one half, below 0 where proposals are too narrow or off. The prior is "
+            "calibrated, too: this does not tell how near proposals come"
         )
 
 

@@ -15,7 +15,7 @@ from harness.reporting import notes
 from harness.reporting.apart import Apart, carried
 from harness.reporting.build import base, table
 from harness.reporting.groups import Group
-from harness.reporting.numbers import deviation, number, printed, share
+from harness.reporting.numbers import deviation, number, numbered, printed, share
 from harness.reporting.published import Published, comparable, find
 from harness.reporting.rows import Row
 from harness.reporting.table import Column, Raw, Table
@@ -59,7 +59,8 @@ def trials_refused(trials: Sequence[int], proposals: int | None) -> str | None:
     if twice is not None:
         return f"trials = {text_of(trials)} names {twice} twice. Write each T once, such as trials=1+10."
     if proposals is not None and min(trials) > proposals:
-        return f"trials = {text_of(trials)} is more than the {proposals} proposals. Allowed: at least one T up to that."
+        most = numbered(proposals, "proposal")
+        return f"trials = {text_of(trials)} is more than the {most}. Allowed: at least one T up to that."
     return None
 
 

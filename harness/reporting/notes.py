@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.reporting.groups import Group
-from harness.reporting.numbers import count, number, printed
+from harness.reporting.numbers import count, number, numbered, printed
 from harness.reporting.published import Published
 from harness.reporting.rows import Row
 from harness.reporting.table import VALID, Raw
@@ -87,13 +87,15 @@ def settings(groups: Sequence[Group]) -> Iterator[str]:
     records = [record for group in groups for record in group.records]
     seeds = sorted({record.declared.seed for record in records})
     yield (
-        f"Preset {', '.join(_presets(groups))}: {count(values['budget'])} parameters, {schedule['epochs']} epochs of "
-        f"batches of {schedule['batch']}, {schedule['optimiser']} {printed(schedule['learning_rate'])} "
-        f"{schedule['decay']}; seed{'s' if len(seeds) > 1 else ''} {_series(seeds)}"
+        f"Preset {', '.join(_presets(groups))}: {count(values['budget'])} parameters, "
+        f"{numbered(schedule['epochs'], 'epoch')} of batches of {schedule['batch']}, {schedule['optimiser']} "
+        f"{printed(schedule['learning_rate'])} {schedule['decay']}; seed{'s' if len(seeds) > 1 else ''} "
+        f"{_series(seeds)}"
     )
     yield (
-        f"Questions: {data['targets']} {data['targets_from']} targets × {sizes['proposals']} proposals, "
-        f"{sizes['fixed_proposals']} for the fixed target, {sizes['repeats']} repeats, data seed {data['data_seed']}"
+        f"Questions: {data['targets']} {data['targets_from']} target{'s' * (data['targets'] != 1)} × "
+        f"{numbered(sizes['proposals'], 'proposal')}, {sizes['fixed_proposals']} for the fixed target, "
+        f"{numbered(sizes['repeats'], 'repeat')}, data seed {data['data_seed']}"
     )
     yield from (_data(group, group.first.data) for group in groups if group.first.data)
     yield from hardware(groups)
@@ -122,7 +124,7 @@ def spread(rows: Iterable[Row], groups: Sequence[Group], origins: Iterable[tuple
     repeats = json.loads(groups[0].settings)["sizes"]["repeats"]
     several = [str(number) for number in seeds if number > 1]
     over = f"over {' or '.join(several)} seeds (trainings); mean, median and quantile are means over them"
-    within = f"over {repeats} repeats of one trained model"
+    within = f"over {numbered(repeats, 'repeat')} of one trained model"
     if several and 1 in seeds:
         yield f"± {over}; where only one seed is done, {within}"
     elif several:
@@ -152,8 +154,9 @@ def untrained(group: Group, metric: str, errors: Mapping[str, float | None]) -> 
     names = [label for label, error in errors.items() if label in sized and error is not None and error > mean]
     if names and 0 < group.steps < FEW_STEPS:
         yield (
-            f"untrained on {group.task}: after {group.steps} steps, worse than always answering with the mean of y "
-            f"({metric} {number(mean)}): {', '.join(names)}. To compare methods, give more epochs or another preset"
+            f"untrained on {group.task}: after {numbered(group.steps, 'step')}, worse than always answering with the "
+            f"mean of y ({metric} {number(mean)}): {', '.join(names)}. To compare methods, give more epochs or another "
+            "preset"
         )
 
 
@@ -306,7 +309,7 @@ def lone_of(group: Group) -> int:
 
 def _data(group: Group, data: Data) -> str:
     asked, all_of_them, lone = _asked(group), group.first.declared.data.targets, lone_of(group)
-    pairs = f"{pairs_of(group)} pairs{f' and {lone} rows of x or y alone' * bool(lone)}"
+    pairs = numbered(pairs_of(group), "pair") + f" and {numbered(lone, 'row')} of x or y alone" * bool(lone)
     fewer = f"; it asks for {asked} of {all_of_them} targets" if asked is not None and asked < all_of_them else ""
     return f"Data of {group.task}: {pairs}, split {data.split[:8]}, targets {data.targets[:8]}{fewer}"
 
@@ -328,8 +331,8 @@ def _hardware(stamp: Stamp) -> str:
     parts = [stamp.cpu or "unknown processor"]
     usable = stamp.cores.get("usable")
     if usable:
-        parts.append(f"{usable} cores")
-    parts.append(f"{stamp.threads} thread{'s' if stamp.threads != 1 else ''} a cell")
+        parts.append(numbered(usable, "core"))
+    parts.append(f"{numbered(stamp.threads, 'thread')} a cell")
     if stamp.device.startswith("cuda"):
         parts.append(stamp.device_name or stamp.device)
     return ", ".join(parts)

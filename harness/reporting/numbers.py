@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from harness.errors import numbered as numbered
+
 MISSING = "–"
 
 
@@ -81,19 +83,6 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
         if middle not in ends or low == high:
             break
     return f"{middle} ({ends[0]}–{ends[1]}){unit}"
-
-
-def numbered(number: float, noun: str) -> str:
-    """A number of things.
-
-    Args:
-        number: how many.
-        noun: one of them, whose plural has an s.
-
-    >>> numbered(1, "call"), numbered(1.5, "call"), numbered(20, "call")
-    ('1 call', '1.5 calls', '20 calls')
-    """
-    return f"{number:g} {noun}{'s' * (number != 1)}"
 
 
 def share(value: float | None) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.reporting.numbers import numbered
 from harness.schema import Record, Stamp
 
 
@@ -44,7 +45,7 @@ def provenance(records: Sequence[Record]) -> list[tuple[str, str]]:
     rows = [("records", f"{len(records)}, of which {sum(record.status == 'ok' for record in records)} have numbers")]
     for name, counts in facts.items():
         whole = len(counts) == 1
-        each = (text if whole else f"{text} ({number} records)" for text, number in counts.most_common())
+        each = (text if whole else f"{text} ({numbered(number, 'record')})" for text, number in counts.most_common())
         rows.append((name, "; ".join(each)))
     return rows
 

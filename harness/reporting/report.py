@@ -20,7 +20,7 @@ from harness.reporting.figure import Figure, Panel
 from harness.reporting.groups import Group
 from harness.reporting.looks import looks
 from harness.reporting.marks import markers, sample
-from harness.reporting.numbers import number
+from harness.reporting.numbers import number, numbered
 from harness.reporting.origins import failures, provenance
 from harness.reporting.svg import panels, thinned
 from harness.reporting.table import Table, Text
@@ -81,11 +81,11 @@ def _facts(groups: Sequence[Group]) -> list[str]:
     scenarios = sorted({item.name for group in groups if (item := group.first.declared.scenario)})
     presets = dict.fromkeys(group.first.preset for group in groups)
     usual = [task for task in tasks if "[" not in task] or [*tasks]
-    said = [f"{len(usual)} task{'s' * (len(usual) != 1)}: {', '.join(usual)}"]
+    said = [f"{numbered(len(usual), 'task')}: {', '.join(usual)}"]
     if other := [task for task in tasks if task not in usual]:
         said.append(f"with other options {', '.join(other)}")
     if scenarios:
-        said.append(f"{len(scenarios)} scenario{'s' * (len(scenarios) != 1)}: {', '.join(scenarios)}")
+        said.append(f"{numbered(len(scenarios), 'scenario')}: {', '.join(scenarios)}")
     return [*said, f"preset {', '.join(presets)}"]
 
 

@@ -141,8 +141,8 @@ def _first(task: Task, options: Options) -> tuple[Array, Array]:
     valid = int(reached.isfinite().all(1).sum())
     if valid < LEAST:
         raise UsageError(
-            f"active: of the first {len(first)} designs {valid} could be simulated; {LEAST} are needed to choose "
-            "others by. Give your forward model: harness.pairs(..., simulate=f); or a larger start."
+            f"active: of the first {len(first)} designs {valid} could be simulated; choosing others by them "
+            f"takes {LEAST}. Give your forward model: harness.pairs(..., simulate=f); or a larger start."
         )
     return first.numpy(), reached.numpy()
 

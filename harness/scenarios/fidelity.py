@@ -67,10 +67,10 @@ class Fidelity(Scenario):
             return f"level={self.options.level} is not one of {', '.join(levels)}"
         top, low = self._counts(self._level(task))
         if self.options.use != "low" and top < FEWEST:
-            return f"{top} pairs of the task's own model are too few; spend {FEWEST} or more on it"
+            return f"too few pairs of the task's own model: {top}; spend {FEWEST} or more on it"
         if self.options.use != "top" and low < FEWEST:
             more = ", besides those that correct it" * (self.options.use == "corrected")
-            return f"{max(low, 0)} pairs of the cheaper model{more} are too few; give a larger share of the budget"
+            return f"too few pairs of the cheaper model{more}: {max(low, 0)}; give a larger share of the budget"
         if self.options.use != "top" and low > MOST:
             return f"{low} pairs of the cheaper model are more than the {MOST} that are made; give a smaller budget"
         return None

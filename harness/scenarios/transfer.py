@@ -63,7 +63,7 @@ class Transfer(Conditions):
 
     def refusal(self, task: Task) -> str | None:
         if self.options.n < LEAST and (self.options.n > 0 or self.options.source == "none"):
-            return f"n = {self.options.n} pairs are too few; allowed are {LEAST} or more, or 0 after a family"
+            return f"too few pairs: n = {self.options.n}; allowed are {LEAST} or more, or 0 after a family"
         if self.options.given == "inferred" and not self.options.n:
             return "without pairs of the new task nothing can be inferred of it (n = 0)"
         if task.family is None and task.conditions is not None:

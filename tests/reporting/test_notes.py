@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import presets
 from harness.metrics import METRICS
+from harness.plan import Wanted, plan
 from harness.reporting import render
 from harness.reporting.notes import MESSAGE, MOOT, shortened
+from harness.selection import select
 from tests import results
 from tests.results import erring, failed, renamed, variant, write
 
@@ -95,3 +99,15 @@ def test_lone_rows_are_no_pairs(tmp_path):
     (table,) = json.loads(render("multi-target", tmp_path, format="json"))
     (said,) = (note for note in table["notes"] if note.startswith("Data of robotic_arm"))
     assert ": 40 pairs and 60 rows of x or y alone, split" in said
+
+
+def test_one_of_a_thing_is_no_plural(tmp_path):
+    ones = {"proposals": 1, "repeats": 1, "fixed_proposals": 1}
+    small = {"schedule": {"epochs": 1}, "data": {"targets": 1, "n_train": 100}, "sizes": ones}
+    preset = presets.from_table("one", {**results.TINY, **small, "protocols": {"r_T": {"trials": (1,)}}})
+    named = (("methods", "lookup,na"), ("tasks", "robotic_arm"), ("scenarios", "base,gaps"), ("protocols", "all"))
+    results.run(tmp_path, plan(Wanted(*(select(kind, text) for kind, text in named), seeds=(0,)), preset))
+    text = render("all", tmp_path)
+    assert "1 test target × 1 proposal, 1 for the fixed target, 1 repeat" in text and "1 epoch of" in text
+    things = "calls|cells|cores|designs|draws|epochs|pairs|proposals|records|repeats|rows|seeds|steps|targets"
+    assert re.findall(rf"(?<![\w.,–])1 (?:{things})\b", text) == []

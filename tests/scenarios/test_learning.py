@@ -229,7 +229,8 @@ def test_a_task_with_conditions_of_its_own_has_no_family_to_learn_before():
 
 
 @pytest.mark.parametrize(
-    ("options", "reason"), [("n=5", "n = 5 pairs are too few"), ("n=0,source=none", "n = 0 pairs are too few")]
+    ("options", "reason"),
+    [("n=5", "too few pairs: n = 5; allowed"), ("n=0,source=none", "too few pairs: n = 0; allowed")],
 )
 def test_too_few_pairs_of_a_new_task_are_refused(options, reason):
     task = build_task(specification(*select("tasks", "ballistics")))
@@ -367,12 +368,12 @@ def test_a_throw_without_drag_is_the_limit_of_one_with_little():
         ("transfer[n=0,given=inferred]", "ballistics", "nothing can be inferred of it"),
         ("fidelity", "sinewave", "no cheaper forward model"),
         ("fidelity[level=best]", "ballistics", "level=best is not one of drag-free, grid"),
-        ("fidelity[budget=20]", "ballistics", "2 pairs of the task's own model are too few"),
-        ("fidelity[share=0.001]", "ballistics", "3 pairs of the cheaper model are too few; give a larger share"),
+        ("fidelity[budget=20]", "ballistics", "too few pairs of the task's own model: 2; spend"),
+        ("fidelity[share=0.001]", "ballistics", "too few pairs of the cheaper model: 3; give a larger share"),
         (
             "fidelity[share=0.05,use=corrected]",
             "robotic_arm",
-            "0 pairs of the cheaper model, besides those that correct",
+            "too few pairs of the cheaper model, besides those that correct it: 0",
         ),
         (
             "fidelity[budget=5000]",
