@@ -97,12 +97,20 @@ def acquired(task: Task, options: Options) -> tuple[Array, Array]:
     """
     every = _rounds(options)
     paths = _paths(task, every)
-    last = max((place for place, path in enumerate(paths) if path.exists()), default=0)
+    place = max((place for place, path in enumerate(paths) if path.exists()), default=0)
     known: tuple[Array, Array] | None = None
-    for one, before, path in zip(every[last:], [None, *every][last:], paths[last:], strict=False):
-        known = _kept(task, one, before, path, known)
+    while place < len(every):
+        try:
+            known = _kept(task, every[place], paths[place], known, first=place == 0)
+            place += 1
+        except _Unknown:
+            place -= 1
     assert known is not None
     return known
+
+
+class _Unknown(Exception):
+    """The file of a round is damaged, and of the rounds before nothing is known yet."""
 
 
 def _rounds(options: Options) -> list[Options]:
@@ -119,16 +127,21 @@ def _paths(task: Task, every: Sequence[Options]) -> list[Path]:
 
 
 def _kept(
-    task: Task, options: Options, before: Options | None, path: Path, known: tuple[Array, Array] | None
+    task: Task, options: Options, path: Path, known: tuple[Array, Array] | None, *, first: bool
 ) -> tuple[Array, Array]:
-    """What a round has given, from its file in the cache folder or made of what is known from that before."""
+    """What a round has given, from its file in the cache folder or made of what is known from that before.
+
+    Raises:
+        _Unknown: it has to be made, it is not the first, and nothing is known.
+    """
 
     def made() -> dict[str, Array]:
         with threads(1):
-            if before is None:
+            if first:
                 return dict(zip("xy", _first(task, options), strict=True))
-            # The file of a round that is there may be damaged: then nothing is known yet of that before.
-            return dict(zip("xy", _round(task, options, known or acquired(task, before)), strict=True))
+            if known is None:
+                raise _Unknown
+            return dict(zip("xy", _round(task, options, known), strict=True))
 
     found = cache_folder.once_arrays(path, made)
     return found["x"], found["y"]

@@ -60,6 +60,8 @@ class Transfer(Conditions):
     _inferred: float | None = None
     """The first condition as the pairs of the new task tell it."""
     _true: float = math.nan
+    _pairs: int = 0
+    """How many of these there are, which may be fewer than were asked for."""
 
     def refusal(self, task: Task) -> str | None:
         if self.options.n < LEAST and (self.options.n > 0 or self.options.source == "none"):
@@ -85,7 +87,7 @@ class Transfer(Conditions):
         assert isinstance(task, Family)
         family = super().data(task, train, valid, generator)[0]
         both = Pairs(torch.cat([new[0].x, new[1].x]), torch.cat([new[0].y, new[1].y]))
-        self._true = float(new[0].y[0, outputs(task)])
+        self._true, self._pairs = float(new[0].y[0, outputs(task)]), len(both.x)
         self._inferred = fingerprint(task, family, both)
         return self._told(task, new[0]), self._told(task, new[1])
 
@@ -104,9 +106,7 @@ class Transfer(Conditions):
         if self._inferred is None:
             return ()
         found, true = f"{self._inferred:.4g}", f"{self._true:.4g}"
-        return (
-            f"{self.options.n} pairs of the new task are most like the family at {found}; it is the one at {true}.",
-        )
+        return (f"{self._pairs} pairs of the new task are most like the family at {found}; it is the one at {true}.",)
 
     def before(self, task: Task, train: Pairs, valid: Pairs, generator: Generator) -> tuple[Pairs, Pairs] | None:
         if not self.options.n or self.options.source == "none":

@@ -154,6 +154,16 @@ def test_a_round_that_is_damaged_is_made_again_with_what_goes_before(tmp_path, m
     assert np.array_equal(acquired(Waves(2, 1), Options(calls=60))[0][:50], first[0])
 
 
+def test_many_rounds_may_be_damaged_at_once(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    study = Options(calls=320, batch=1, acquire="random")
+    first = acquired(Waves(2, 1), study)
+    for path in (tmp_path / "acquired").glob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-40])
+    with pytest.warns(UserWarning, match="is damaged and is made again"):
+        assert np.array_equal(acquired(Waves(2, 1), study)[0], first[0])
+
+
 def test_methods_learn_from_all_calls_that_succeeded_and_are_asked_as_usual() -> None:
     task, settings = Waves(2, 1), DataSettings(n_train=100, targets=20)
     scenario = build_scenario(specification(*select("scenarios", "active[calls=40]")))

@@ -261,6 +261,12 @@ def test_what_is_inferred_is_shown_and_what_holds_is_simulated():
     assert torch.equal(seen.train.x, known.train.x) and torch.equal(seen.before[0].y, known.before[0].y)
 
 
+def test_the_report_says_how_many_pairs_there_are_and_not_how_many_were_asked_for():
+    seen = drawn("robotic_arm", "transfer[n=5000,given=inferred]")
+    there = len(seen.train.x) + len(seen.valid.x)
+    assert there <= SETTINGS.n_train and seen.report[0].startswith(f"{there} pairs of the new task")
+
+
 # fidelity
 
 
