@@ -20,6 +20,8 @@ STORAGE_ERRNOS = frozenset(
         *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
     )
 )
+OWN = "[0-9a-f]" * 8
+"""How a name ends that this module gives, as a pattern: what others call .NAME.tmp in a folder of theirs stays."""
 CONTINUE = (
     "Finished cells are kept. Free space, mend the permissions or choose another folder with --out; then the same "
     "command continues."
@@ -168,13 +170,15 @@ def replace(folder: Path, final: Path) -> None:
 
 def sweep(root: Path, depth: str) -> None:
     """Put back what a killed run had set aside, and remove the temporary folders that nobody holds any more."""
-    for old in root.glob(f"{depth}/.*.old"):
+    for old in root.glob(f"{depth}/.*-{OWN}.old"):
         final = old.with_name(old.name[1:].rpartition("-")[0])
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
         else:
             old.rename(final)
-    for folder in {path.with_suffix(".tmp") for end in ("tmp", "lock") for path in root.glob(f"{depth}/.*.{end}")}:
+    for folder in {
+        path.with_suffix(".tmp") for end in ("tmp", "lock") for path in root.glob(f"{depth}/.*-{OWN}.{end}")
+    }:
         lock = _lock(_lock_file(folder), wait=False)
         if lock is not None:
             discard(folder)
@@ -183,7 +187,7 @@ def sweep(root: Path, depth: str) -> None:
 
 def sweep_files(folder: Path) -> None:
     """Remove what killed processes had begun to write with `write_whole`."""
-    for path in folder.glob(".*.tmp"):
+    for path in folder.glob(f".{OWN}.tmp"):
         with suppress(OSError), path.open("r+b") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()

@@ -117,3 +117,16 @@ def test_the_kind_of_a_device_names_the_model(monkeypatch):
         "cuda Tesla T4",
     ]
     provenance.device_kind.cache_clear()
+
+
+def test_what_others_have_left_in_a_folder_stays(tmp_path):
+    """A user may name a folder that holds more than results, such as the own home."""
+    place = tmp_path / "some" / "where"
+    for name in (".mine.tmp", ".mine.old", ".a-b.old", ".mine-0123456g.tmp"):
+        (place / name).mkdir(parents=True)
+    for name in (".mine.lock", ".a-b.lock", ".note.tmp"):
+        (place / name).touch()
+    before = sorted(place.iterdir())
+    sweep(tmp_path, "*/*")
+    sweep_files(place)
+    assert sorted(place.iterdir()) == before
