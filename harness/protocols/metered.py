@@ -151,8 +151,8 @@ def _table(group: Group) -> Table:
     ]
     cost = f"; a simulation takes {number(first.cost)} ms of CPU time" if first.cost else ""
     said = [
-        f"{METRICS['nmse'].words}; the least of so many calls to the true forward model, the median of {first.targets} "
-        f"targets{cost}",
+        f"{METRICS['nmse'].words}; the least of so many calls to the true forward model, the median of "
+        f"{numbered(first.targets, 'target')}{cost}",
         "search: none looks at proposals, or draws, in turn; lm: Levenberg-Marquardt from the best of the next "
         "ten, gradients by finite differences, each of which is a call; cma-es and de: an evolution strategy and "
         "differential evolution",
